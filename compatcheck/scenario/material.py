@@ -1,0 +1,115 @@
+"""What a scenario names, made real: a local directory with the model, and the texts.
+
+Probes run offline, so a model of the hub is fetched here, once, and every probe is given the local path.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..domain import Digest, Scenario, digest_of
+from ..errors import InputError, MachineError, UsageError
+from . import TEXTS, TINY_BLOOM
+
+SHIPPED = {"tiny-bloom": TINY_BLOOM}
+SHORT_NAMES = {"bloomz-560m": "bigscience/bloomz-560m"}
+FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
+"""What is fetched of a repository: configuration, tokenizer and safetensors weights; never a pickle."""
+WHOLE_FILE_CAP = 64 * 2**20
+"""Files above this many bytes are recognised by their size and both ends instead of by every byte."""
+
+
+@dataclass(frozen=True)
+class Material:
+    model: Path
+    texts: tuple[str, ...]
+    digest: Digest
+    """Of the scenario and of what is in the model's files and the texts: one key for one meaning."""
+
+
+def material(scenario: Scenario) -> Material:
+    """Raises UsageError or InputError for a bad name or file, MachineError where the hub cannot be reached."""
+    model, texts = _model(scenario.model), _texts(scenario.data)
+    if len(texts) < scenario.texts:
+        raise UsageError(
+            f"the scenario wants {scenario.texts} texts, {scenario.data} has {len(texts)}",
+            "Lower scenario.texts in the matrix.",
+        )
+    texts = texts[: scenario.texts]
+    parts = [scenario.digest, _content(model), digest_of(json.dumps(texts))]
+    return Material(model, texts, digest_of("\n".join(parts)))
+
+
+def _model(name: str) -> Path:
+    if name in SHIPPED:
+        return SHIPPED[name]
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        return folder.resolve()
+    if folder.is_absolute() or name.startswith(".") or folder.exists():
+        raise UsageError(
+            f"{name} is not a model directory: it has no config.json", "Name one that save_pretrained wrote."
+        )
+    return _fetched(SHORT_NAMES.get(name, name))
+
+
+def _fetched(repository: str) -> Path:
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    except ImportError:
+        raise UsageError(
+            f"{repository!r} is a model of the hub, and the hub's client is not installed",
+            "python -m pip install 'compatcheck[hub]', or name a local directory.",
+        ) from None
+    try:
+        return Path(snapshot_download(repository, allow_patterns=list(FILES)))
+    except HFValidationError as error:
+        raise UsageError(f"{repository!r} is no model: {error}", "Name a local directory or owner/name.") from None
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        raise MachineError(
+            f"the model {repository} cannot be fetched: {str(error).splitlines()[0][:200]}",
+            "Check the network, HF_ENDPOINT and (for a gated model) your login; or fetch it elsewhere and name the "
+            "directory.",
+        ) from None
+
+
+def _texts(name: str) -> tuple[str, ...]:
+    path = TEXTS.get(name, Path(name).expanduser())
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"the texts {name!r} cannot be read: {error}", f"Shipped ones: {', '.join(TEXTS)}; or name a text file."
+        ) from None
+    if path.suffix != ".jsonl":
+        return tuple(line for line in lines if line.strip())
+    texts = []
+    for number, line in enumerate(lines, 1):
+        try:
+            text = json.loads(line)["text"]
+        except (ValueError, KeyError, TypeError):
+            text = None
+        if not isinstance(text, str):
+            raise InputError(str(path), [f"line {number}: not a JSON object with a string 'text'"])
+        texts.append(text)
+    return tuple(texts)
+
+
+def _content(folder: Path) -> Digest:
+    """Of the names and contents of the model's files, wherever the folder lies."""
+    told = hashlib.sha256()
+    for path in sorted(each for each in folder.iterdir() if each.is_file()):
+        size = path.stat().st_size
+        told.update(f"{path.name} {size} ".encode())
+        with path.open("rb") as file:
+            if size <= WHOLE_FILE_CAP:
+                told.update(file.read())
+            else:
+                told.update(file.read(2**20))
+                file.seek(-(2**20), 2)
+                told.update(file.read())
+    return Digest(told.hexdigest()[:16])
