@@ -1,0 +1,440 @@
+"""The probe as a subprocess under limits -> an observation.
+
+The probe gets its own process group, a scrubbed environment, no standard input, and pipes that are always drained and
+capped. Whatever it does, this module returns within the limits and says how the process ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from . import probe
+from .domain import (
+    PROBE_STAGES,
+    Check,
+    Ending,
+    EndingKind,
+    Limits,
+    ModeRecord,
+    Observation,
+    Scenario,
+    Stage,
+    StageRecord,
+    Status,
+)
+from .errors import InputError, MachineError, refused_by_disk
+from .machine import this_machine
+from .parse import structured, unstructured
+
+POLL_SECONDS = 0.02
+SAMPLE_SECONDS = 0.25
+GRACE_SECONDS = 3.0
+"""Between the signal that makes a hanging probe show its stack, and SIGKILL."""
+MARK = "COMPATCHECK_PROBE"
+"""An environment variable by which every descendant of a probe is found, even one that left its process group."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a probe is given."""
+
+    scenario: Scenario
+    model: Path
+    """A directory with the model and its tokenizer."""
+    texts: tuple[str, ...]
+
+
+class Stopped(Exception):
+    """The run was asked to stop while the probe was under way; there is no observation."""
+
+
+_INSTALLED = re.compile(r"(?:/[^/\s'\"<>:()]+)+/((?:site|dist)-packages/|lib/python3\.\d+/)")
+"""The part of an installed file's path that differs between machines, before what names the file."""
+
+Heard = Callable[[str, Mapping[str, Any]], None]
+"""Told of every event of the probe as it happens: its name and its fields."""
+
+
+def silent(event: str, fields: Mapping[str, Any]) -> None:
+    """Hears nothing."""
+
+
+def observe(
+    python: Path, work: Work, limits: Limits, heard: Heard = silent, stop: threading.Event | None = None
+) -> Observation:
+    """Run the probe with the interpreter `python`.
+
+    Raises MachineError where it cannot even be started, Stopped where `stop` is set before it ends.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="compatcheck-", ignore_cleanup_errors=True) as name:
+            return _Run(python, work, limits, heard, Path(name), stop or threading.Event()).observation()
+    except OSError as error:
+        raise refused_by_disk(error, "the probe cannot be given its files") from None
+
+
+def probe_environment(python: Path, home: Path, mark: str) -> dict[str, str]:
+    """Everything that a probe sees of the environment: no tokens, no PYTHONPATH, the hub offline, CUDA hidden."""
+    return {
+        "PATH": f"{python.parent}{os.pathsep}/usr/local/bin{os.pathsep}/usr/bin{os.pathsep}/bin",
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "CUDA_VISIBLE_DEVICES": "",
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+        "TRANSFORMERS_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "DO_NOT_TRACK": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TERM": "dumb",
+        MARK: mark,
+    }
+
+
+@dataclass
+class _Tail:
+    """The head and the tail of a stream, whatever its length."""
+
+    head: bytes = b""
+    tail: bytes = b""
+    dropped: int = 0
+    head_cap: int = 16 * 1024
+    tail_cap: int = 64 * 1024
+
+    def add(self, block: bytes) -> None:
+        room = self.head_cap - len(self.head)
+        if room > 0:
+            self.head, block = self.head + block[:room], block[room:]
+        self.tail += block
+        if len(self.tail) > self.tail_cap:
+            self.dropped += len(self.tail) - self.tail_cap
+            self.tail = self.tail[-self.tail_cap :]
+
+    def text(self) -> str:
+        gap = f"\n[... {self.dropped} bytes cut ...]\n".encode() if self.dropped else b""
+        return (self.head + gap + self.tail).decode("utf-8", "replace")
+
+
+@dataclass
+class _Protocol:
+    """What the probe has told so far. Lines that make no sense are counted, never believed."""
+
+    heard: Heard
+    scrub: Callable[[Any], Any]
+    stages: list[StageRecord] = field(default_factory=list)
+    modes: list[ModeRecord] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    imported: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    under_way: Stage | None = None
+    since: float = 0.0
+    done: bool = False
+    broken: int = 0
+    received: int = 0
+
+    LINE_CAP = 4 * 2**20
+    TOTAL_CAP = 32 * 2**20
+
+    def take(self, line: bytes) -> None:
+        try:
+            fields = self.scrub(json.loads(line))
+            event = fields.pop("event")
+            self._believe(event, fields)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
+            self.broken += 1
+            return
+        self.heard(event, fields)
+
+    def _believe(self, event: str, fields: dict[str, Any]) -> None:
+        if event == "stage-began":
+            stage = Stage(fields["stage"])
+            expected = PROBE_STAGES[len(self.stages)]
+            if self.under_way is not None or stage is not expected:
+                raise ValueError("a stage out of turn")
+            self.under_way, self.since = stage, time.monotonic()
+        elif event == "stage-ended":
+            record = structured(fields, StageRecord, "probe")
+            if record.stage is not self.under_way:
+                raise ValueError("a stage that is not under way")
+            self.stages.append(record)
+            self.under_way = None
+        elif event == "mode":
+            self.modes.append(structured(fields, ModeRecord, "probe"))
+        elif event == "check":
+            self.checks.append(structured(fields, Check, "probe"))
+        elif event == "imported":
+            self.imported.update(structured(fields["versions"], dict[str, str], "probe"))
+        elif event == "facts":
+            self.facts.update(structured(fields["facts"], dict[str, Any], "probe"))
+        elif event == "done":
+            if self.under_way is not None:
+                raise ValueError("done in the middle of a stage")
+            self.done = True
+        elif event != "began":
+            raise ValueError("an unknown event")
+
+
+class _Run:
+    """One run of the probe: threads drain its pipes while the main loop watches the limits."""
+
+    def __init__(
+        self, python: Path, work: Work, limits: Limits, heard: Heard, folder: Path, stop: threading.Event
+    ) -> None:
+        self.python, self.work, self.limits, self.folder, self.stop = python, work, limits, folder, stop
+        self.mark = uuid.uuid4().hex
+        self.protocol = _Protocol(heard, self._scrubbed)
+        self.streams = {"stdout": _Tail(), "stderr": _Tail()}
+        self.flooded = False
+        self.peak_mib = 0.0
+        self.last_mib = 0.0
+
+    def observation(self) -> Observation:
+        started, began = datetime.now(timezone.utc), time.monotonic()
+        oom_before = _kernel_oom_kills()
+        process, threads = self._start()
+        try:
+            ending = self._watch(process)
+        finally:
+            self._end_all(process)
+        for thread in threads:
+            thread.join(GRACE_SECONDS)
+        if ending.kind is EndingKind.SIGNALLED and ending.signal == "SIGKILL" and _kernel_oom_kills() > oom_before:
+            ending = replace(ending, kind=EndingKind.OUT_OF_MEMORY, detail="the kernel's out-of-memory killer ended it")
+        if ending.kind is EndingKind.COMPLETED and not self.protocol.done:
+            ending = replace(ending, kind=EndingKind.EXITED, detail="it exited before it was done")
+        if self.flooded:
+            ending = replace(ending, kind=EndingKind.FLOODED, detail="it wrote too much to the protocol")
+        return self._record(started, time.monotonic() - began, ending)
+
+    def _start(self) -> tuple[subprocess.Popen[bytes], list[threading.Thread]]:
+        home = self.folder / "home"
+        home.mkdir()
+        reading, writing = os.pipe()
+        request = self.folder / "request.json"
+        request.write_text(
+            json.dumps(
+                {
+                    "events_fd": writing,
+                    "model": str(self.work.model),
+                    "texts": list(self.work.texts),
+                    "work": str(home),
+                    "scenario": unstructured(self.work.scenario),
+                }
+            )
+        )
+        try:
+            process = subprocess.Popen(
+                [self.python, "-I", probe.__file__, request],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=home,
+                env=probe_environment(self.python, home, self.mark),
+                pass_fds=(writing,),
+                start_new_session=True,
+            )
+        except OSError as error:
+            os.close(reading)
+            raise MachineError(
+                f"the probe could not be started: {error}", "Run again; the slot is made anew."
+            ) from None
+        finally:
+            os.close(writing)
+        assert process.stdout is not None and process.stderr is not None
+        threads = [
+            threading.Thread(target=self._drain, args=(process.stdout.fileno(), self.streams["stdout"]), daemon=True),
+            threading.Thread(target=self._drain, args=(process.stderr.fileno(), self.streams["stderr"]), daemon=True),
+            threading.Thread(target=self._listen, args=(reading,), daemon=True),
+        ]
+        for thread in threads:
+            thread.start()
+        return process, threads
+
+    def _drain(self, descriptor: int, into: _Tail) -> None:
+        try:
+            while block := os.read(descriptor, 65536):
+                into.add(block)
+        except OSError:
+            return
+
+    def _listen(self, descriptor: int) -> None:
+        rest, protocol = b"", self.protocol
+        try:
+            while block := os.read(descriptor, 65536):
+                protocol.received += len(block)
+                if protocol.received > protocol.TOTAL_CAP:
+                    self.flooded = True
+                    continue
+                *lines, rest = (rest + block).split(b"\n")
+                for line in lines:
+                    protocol.take(line)
+                if len(rest) > protocol.LINE_CAP:
+                    protocol.broken += 1
+                    rest = b""
+            protocol.broken += bool(rest)
+        except OSError:
+            return
+        finally:
+            os.close(descriptor)
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> Ending:
+        """Wait for the end of the process, and bring it about where a limit is passed."""
+        began, sampled = time.monotonic(), 0.0
+        while True:
+            try:
+                return _ending(process.wait(POLL_SECONDS))
+            except subprocess.TimeoutExpired:
+                pass
+            if self.stop.is_set():
+                raise Stopped
+            now = time.monotonic()
+            if now - sampled >= SAMPLE_SECONDS:
+                sampled = now
+                self.last_mib = _tree_mib(process.pid)
+                self.peak_mib = max(self.peak_mib, self.last_mib)
+                if self.last_mib > self.limits.memory_mib:
+                    said = f"{self.last_mib:.0f} MiB where {self.limits.memory_mib} MiB is the limit"
+                    return Ending(EndingKind.OUT_OF_MEMORY, detail=said)
+            if self.flooded:
+                return Ending(EndingKind.FLOODED)
+            since = max(self.protocol.since, began)
+            if now - since > self.limits.stage_seconds:
+                self._show_stack(process)
+                stage = self.protocol.under_way
+                where = f"in {stage}" if stage else "between stages"
+                return Ending(EndingKind.TIMED_OUT, detail=f"{self.limits.stage_seconds:.0f} s passed {where}")
+
+    def _show_stack(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGABRT makes faulthandler write where the probe hangs; then there is a little time to write it."""
+        process.send_signal(signal.SIGABRT)
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def _end_all(self, process: subprocess.Popen[bytes]) -> None:
+        """End the process group and every descendant, also those that left the group."""
+        for _ in range(20):
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except (ProcessLookupError, PermissionError):
+                pass
+            left = list(_marked(self.mark))
+            for each in left:
+                try:
+                    each.kill()
+                except OSError:
+                    pass
+            if not left:
+                break
+            time.sleep(0.05)
+        try:
+            process.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+
+    def _scrubbed(self, value: Any) -> Any:
+        """`value` without the paths of this machine in its texts."""
+        if isinstance(value, str):
+            text = value.replace(str(self.folder), "<work>").replace(str(self.work.model), "<model>")
+            return _INSTALLED.sub(r"\1", text)
+        if isinstance(value, list):
+            return [self._scrubbed(each) for each in value]
+        if isinstance(value, dict):
+            return {name: self._scrubbed(each) for name, each in value.items()}
+        return value
+
+    def _record(self, started: datetime, seconds: float, ending: Ending) -> Observation:
+        protocol = self.protocol
+        stages = list(protocol.stages)
+        if protocol.under_way is not None:
+            stages.append(StageRecord(protocol.under_way, Status.DIED, round(time.monotonic() - protocol.since, 3)))
+        facts = dict(protocol.facts)
+        if protocol.broken:
+            facts["broken_protocol_lines"] = protocol.broken
+        peaks = [record.peak_rss_mib for record in stages if record.peak_rss_mib is not None]
+        return Observation(
+            started=started,
+            machine=this_machine(),
+            probe_version=probe.PROBE_VERSION,
+            stages=tuple(stages),
+            modes=tuple(protocol.modes),
+            checks=tuple(protocol.checks),
+            ending=ending,
+            imported=protocol.imported,
+            facts=facts,
+            seconds=round(seconds, 3),
+            peak_rss_mib=round(max([self.peak_mib, *peaks]), 1),
+            output_tail=self._scrubbed(_shortened(self.streams)),
+        )
+
+
+def _ending(code: int) -> Ending:
+    if code == 0:
+        return Ending(EndingKind.COMPLETED, code=0)
+    if code > 0:
+        return Ending(EndingKind.EXITED, code=code)
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return Ending(EndingKind.SIGNALLED, signal=name)
+
+
+def _tree_mib(pid: int) -> float:
+    """Resident memory of a process and its descendants, MiB."""
+    import psutil
+
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for each in [process, *process.children(recursive=True)]:
+            try:
+                total += each.memory_info().rss
+            except psutil.Error:
+                pass
+    except psutil.Error:
+        return 0.0
+    return float(total) / 2**20
+
+
+def _marked(mark: str) -> Iterable[Any]:
+    """The processes of this user that carry the probe's mark in their environment."""
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+        except psutil.Error:
+            continue
+
+
+def _kernel_oom_kills() -> int:
+    """How often the kernel has killed for memory: of this machine, where the kernel tells. 0 elsewhere."""
+    try:
+        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
+    except OSError:
+        return 0
+    return int(found[1]) if found else 0
+
+
+def _shortened(streams: Mapping[str, _Tail]) -> str:
+    """Both streams, standard error last, without control characters."""
+    parts = [text for name in ("stdout", "stderr") if (text := streams[name].text().strip())]
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", "\n".join(parts))[-24_000:]

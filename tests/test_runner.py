@@ -1,0 +1,192 @@
+"""The runner: whatever a probe does, it ends within its limits and is recorded as what it was."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from minimatrix import wheels
+from minimatrix.releases import CHECKS_FAILED, NEW, cell_with, find, with_fault
+
+from compatcheck import runner
+from compatcheck.domain import EndingKind, Limits, Mode, Observation, Outcome, Scenario, Stage
+from compatcheck.runner import Stopped, Work, observe, probe_environment
+from compatcheck.scenario.material import material
+
+LIMITS = Limits(stage_seconds=20, memory_mib=400)
+SCENARIO = Scenario()
+WORK = Work(SCENARIO, Path(__file__).parent, material(SCENARIO).texts)
+
+
+@pytest.fixture
+def python(tmp_path: Path):
+    """An interpreter with the given stub versions and nothing else."""
+
+    def made(versions: dict[str, str]) -> Path:
+        environment = tmp_path / f"env{len(list(tmp_path.iterdir()))}"
+        import venv
+
+        venv.create(environment, with_pip=False, symlinks=True)
+        site = next(environment.glob("lib/python3*/site-packages"))
+        whole = {"accelerate": "0.3.0", "tokenizers": "0.21.0", **versions}
+        wheels.install(site, [find(package, version) for package, version in whole.items()])
+        return environment / "bin" / "python"
+
+    return made
+
+
+def observed(python, fault: str, limits: Limits = LIMITS) -> Observation:
+    return observe(python(cell_with(with_fault(fault))), WORK, limits)
+
+
+def test_a_good_cell_passes_and_tells_everything(python) -> None:
+    heard: list[str] = []
+    seen = observe(python(NEW), WORK, LIMITS, lambda event, fields: heard.append(event))
+    assert seen.outcome is Outcome.PASS and seen.stage is None
+    assert [str(record.stage) for record in seen.stages] == [
+        "import", "load", "tokenize", "train", "save", "reload", "generate", "verify",
+    ]  # fmt: skip
+    assert seen.imported["torch"] == NEW["torch"] and seen.imported["peft"] == NEW["peft"]
+    assert seen.mode(Mode.CACHED) == seen.mode(Mode.UNCACHED) == "pass"
+    assert seen.facts["base_generates_rightly"] is True
+    assert 0 < seen.seconds < 20 and seen.peak_rss_mib > 1
+    assert all(record.peak_rss_mib for record in seen.stages)
+    assert heard[0] == "began" and heard[-1] == "done"
+
+
+@pytest.mark.parametrize("stage", ["import", "load", "tokenize", "train", "save", "reload", "generate", "verify"])
+def test_what_raises_fails_in_its_stage(python, stage: str) -> None:
+    seen = observed(python, f"raise-in-{stage}")
+    assert (seen.outcome, str(seen.stage)) == (Outcome.FAIL, stage)
+    assert seen.chain[-1].type == "RuntimeError"
+    assert seen.chain[-1].frames[0].file == "probe.py"
+
+
+@pytest.mark.parametrize("fault", CHECKS_FAILED)
+def test_every_check_finds_the_fault_it_is_there_for(python, fault: str) -> None:
+    seen = observed(python, fault)
+    assert {check.name for check in seen.checks if not check.passed} == CHECKS_FAILED[fault]
+    assert seen.outcome is (Outcome.PASS if fault == "uncached-wrong" else Outcome.WRONG)
+    assert seen.caveat is (Mode.UNCACHED if fault == "uncached-wrong" else None)
+
+
+def test_a_mode_that_works_where_the_default_fails_is_a_workaround(python) -> None:
+    seen = observed(python, "raise-in-generate-cached")
+    assert (seen.outcome, seen.stage) == (Outcome.FAIL, Stage.GENERATE)
+    assert (seen.mode(Mode.CACHED), seen.mode(Mode.UNCACHED), seen.workaround) == ("fail", "pass", Mode.UNCACHED)
+
+
+def test_a_mode_that_fails_where_the_default_works_is_a_caveat(python) -> None:
+    seen = observed(python, "raise-in-generate-uncached")
+    assert (seen.outcome, seen.caveat) == (Outcome.PASS, Mode.UNCACHED)
+    assert next(mode for mode in seen.modes if mode.mode is Mode.UNCACHED).chain[-1].type == "RuntimeError"
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind", "signal"),
+    [
+        ("segfault-in-train", EndingKind.SIGNALLED, "SIGSEGV"),
+        ("abort-in-train", EndingKind.SIGNALLED, "SIGABRT"),
+        ("illegal-instruction-in-train", EndingKind.SIGNALLED, "SIGILL"),
+        ("sigkill-in-train", EndingKind.SIGNALLED, "SIGKILL"),
+        ("exit-zero-in-train", EndingKind.EXITED, None),
+        ("exit-seven-in-train", EndingKind.EXITED, None),
+        ("closes-pipes-in-train", EndingKind.EXITED, None),
+    ],
+)
+def test_how_a_process_dies_is_told(python, fault: str, kind: EndingKind, signal: str | None) -> None:
+    seen = observed(python, fault)
+    assert (seen.ending.kind, seen.ending.signal) == (kind, signal)
+    assert (seen.outcome, seen.stage) == (Outcome.FAIL, Stage.TRAIN)
+
+
+def test_a_native_crash_shows_its_stack(python) -> None:
+    assert "Fatal Python error: Segmentation fault" in observed(python, "segfault-in-train").output_tail
+
+
+@pytest.mark.parametrize("fault", ["hang-in-train", "hang-ignoring-sigterm-in-train", "spin-in-train"])
+def test_a_hang_is_ended_at_the_limit_and_shows_where(python, fault: str) -> None:
+    began = time.monotonic()
+    seen = observed(python, fault, Limits(stage_seconds=1.5, memory_mib=400))
+    assert time.monotonic() - began < 12
+    assert (seen.ending.kind, seen.stage) == (EndingKind.TIMED_OUT, Stage.TRAIN)
+    assert "in train" in seen.ending.detail
+    assert "most recent call first" in seen.output_tail
+
+
+@pytest.mark.parametrize("fault", ["allocate-memory-in-train", "slow-leak-in-train", "allocate-in-child-in-train"])
+def test_memory_beyond_the_limit_ends_the_probe(python, fault: str) -> None:
+    seen = observed(python, fault, Limits(stage_seconds=30, memory_mib=250))
+    assert (seen.ending.kind, seen.stage) == (EndingKind.OUT_OF_MEMORY, Stage.TRAIN)
+    assert seen.peak_rss_mib > 250
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_flood_on_a_stream_is_drained_and_cut(python, stream: str) -> None:
+    seen = observed(python, f"flood-{stream}-in-train")
+    assert seen.outcome is Outcome.PASS
+    assert len(seen.output_tail) < 100_000
+
+
+@pytest.mark.parametrize("fault", ["flood-protocol-in-train", "flood-protocol-lines-in-train"])
+def test_a_flood_on_the_protocol_ends_the_probe(python, fault: str) -> None:
+    seen = observed(python, fault)
+    assert (seen.ending.kind, seen.outcome) == (EndingKind.FLOODED, Outcome.FAIL)
+
+
+@pytest.mark.parametrize("fault", ["garbage-protocol-in-train", "torn-protocol-in-train"])
+def test_broken_protocol_lines_are_counted_and_not_believed(python, fault: str) -> None:
+    seen = observed(python, fault)
+    assert seen.facts["broken_protocol_lines"] >= 1
+    assert seen.outcome is (Outcome.PASS if fault.startswith("garbage") else Outcome.FAIL)
+
+
+@pytest.mark.parametrize("fault", ["daemonised-child-in-train", "fork-storm-in-train"])
+def test_no_descendant_is_left_behind(python, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "MARK", "COMPATCHECK_PROBE_OF_THIS_TEST")
+    seen = observed(python, fault)
+    assert seen.outcome in (Outcome.PASS, Outcome.FAIL)
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if runner.MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
+                left.append(process.pid)
+        except psutil.Error:
+            continue
+    assert left == []
+
+
+def test_a_run_that_is_stopped_ends_the_probe_and_records_nothing(python) -> None:
+    stop = threading.Event()
+    threading.Timer(1.0, stop.set).start()
+    began = time.monotonic()
+    with pytest.raises(Stopped):
+        observe(python(cell_with(with_fault("hang-in-train"))), WORK, LIMITS, stop=stop)
+    assert time.monotonic() - began < 10
+
+
+def test_nothing_of_the_environment_but_an_allow_list_reaches_the_probe(
+    python, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HF_TOKEN", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "AWS_SECRET_ACCESS_KEY", "LD_PRELOAD_PLANTED"):
+        monkeypatch.setenv(name, "planted")
+    seen = probe_environment(Path("/x/bin/python"), Path("/home"), "m")
+    assert "planted" not in str(seen)
+    assert seen["HF_HUB_OFFLINE"] == "1" and seen["CUDA_VISIBLE_DEVICES"] == ""
+    assert set(seen) & set(os.environ) <= {"PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TERM"}
+
+
+def test_the_probes_own_folder_does_not_shadow_packages(python) -> None:
+    """compatcheck has modules named like others' (parse, report, store); the probe must not see them."""
+    interpreter = python(NEW)
+    site = next(interpreter.parent.parent.glob("lib/python3*/site-packages"))
+    (site / "peft" / "extra.py").write_text("")
+    text = (site / "peft" / "__init__.py").read_text()
+    (site / "peft" / "__init__.py").write_text(
+        text + "\ntry:\n    import matrix\nexcept ImportError:\n    pass\nelse:\n    raise RuntimeError('shadowed')\n"
+    )
+    assert observe(interpreter, WORK, LIMITS).outcome is Outcome.PASS
