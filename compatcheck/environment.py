@@ -1,0 +1,246 @@
+"""Cells into locks, and locks into environments on disk, by uv.
+
+An environment slot belongs to one (python, torch) and one worker. It is synced in place to each cell's lock, so
+torch's files and bytecode stay warm. It counts as ready only after a health check, and is marked so by an atomic
+rename; a slot without the mark is synced again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from packaging.utils import canonicalize_name
+
+from .domain import Cell, Distribution, Lock, Resolution
+from .errors import DISK_FULL, CompatcheckError, DiskFull, IndexUnavailable, MachineError, refused_by_disk
+from .machine import interpreter, platform_key
+from .parse import toml
+from .releases import index_url, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NO_SOLUTION = "No solution found when resolving dependencies"
+NETWORK = re.compile(
+    r"error sending request|Failed to fetch|Could not connect|dns error|timed out|Connection (?:refused|reset)"
+    r"|HTTP status (?:client|server) error|Request failed after|operation timed out|Network connectivity is disabled"
+    # uv takes an index that refuses (401, 403) for one that has no such package, and says so only in a hint
+    r"|lack of valid authentication credentials",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Uv:
+    """The uv program with the settings that every call shares."""
+
+    url: str = ""
+    """The index; empty: the one that uv and pip are configured for."""
+    torch_backend: str | None = None
+    seconds: float = 1800.0
+    """For one call; torch is a download of several GB."""
+
+    def resolution(
+        self, cell: Cell, extras: Iterable[str] = (), cutoff: datetime | None = None, pins: Iterable[str] = ()
+    ) -> Resolution:
+        """The complete lock of `cell` for this platform, or why there is none.
+
+        `extras` are further requirements; `cutoff` hides what was uploaded later; `pins` replace the cell's own
+        requirements where a whole lock is to be tried. Raises MachineError where the index or the disk is at fault.
+        """
+        wanted = [*(pins or cell.requirements), *extras]
+        python = interpreter(cell.python)
+        with _scratch() as folder:
+            source, target = folder / "wanted.in", folder / "pylock.toml"
+            source.write_text("".join(f"{line}\n" for line in wanted))
+            arguments = ["pip", "compile", str(source), "--format", "pylock.toml", "--output-file", str(target)]
+            arguments += ["--python", str(python), "--only-binary", ":all:", "--no-header", "--no-annotate"]
+            if cutoff is not None:
+                arguments += ["--exclude-newer", cutoff.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")]
+            answer = self._run(arguments, self._index_arguments())
+            if answer.returncode != 0:
+                if NO_SOLUTION in answer.stderr and not NETWORK.search(answer.stderr):
+                    return Resolution(None, _reason(answer.stderr), datetime.now(timezone.utc))
+                raise _fault(answer.stderr, f"cannot resolve {cell.id}")
+            return Resolution(_lock(target, cell.python), "", datetime.now(timezone.utc))
+
+    def sync(self, python: Path, lock: Lock) -> None:
+        """Make the environment of `python` hold exactly what `lock` names. Raises MachineError."""
+        with _scratch() as folder:
+            source = folder / "lock.txt"
+            source.write_text(lock.requirements)
+            arguments = ["pip", "sync", str(source), "--python", str(python), "--require-hashes"]
+            answer = self._run([*arguments, "--only-binary", ":all:"], self._index_arguments())
+        if answer.returncode != 0:
+            raise _fault(answer.stderr, "cannot install the lock")
+
+    def create(self, folder: Path, python: str) -> None:
+        """A new, empty environment in `folder`. Raises MachineError."""
+        answer = self._run(["venv", "--python", str(interpreter(python)), "--clear", str(folder)], [])
+        if answer.returncode != 0:
+            raise _fault(answer.stderr, f"cannot create an environment for Python {python}")
+
+    def _index_arguments(self) -> list[str]:
+        arguments = ["--default-index", self.url or index_url()]
+        return [*arguments, "--torch-backend", self.torch_backend] if self.torch_backend else arguments
+
+    def _run(self, arguments: list[str], index: list[str]) -> subprocess.CompletedProcess[str]:
+        from uv import find_uv_bin
+
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")
+        }
+        command = [find_uv_bin(), *arguments, *index, "--no-config", "--no-progress", "--color", "never"]
+        try:
+            return subprocess.run(
+                [*command, "--no-python-downloads"],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=self.seconds,
+            )
+        except subprocess.TimeoutExpired:
+            raise IndexUnavailable(
+                f"uv {arguments[0]} {arguments[1]} took longer than {self.seconds:.0f} s", "Run again: it goes on."
+            ) from None
+        except OSError as error:
+            raise MachineError(f"uv could not be started: {error}", "Reinstall it: python -m pip install uv") from None
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    import tempfile
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="compatcheck-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    except OSError as error:
+        raise refused_by_disk(error, "no temporary file can be written") from None
+
+
+def _fault(stderr: str, what: str) -> MachineError:
+    """uv's complaint as the machine's fault: of the disk, of the index, or another."""
+    said = masked(_reason(stderr))
+    if DISK_FULL.search(stderr):
+        return DiskFull(f"{what}: the disk is full", "Free some space (uv cache prune) and run again.")
+    if NETWORK.search(stderr):
+        return IndexUnavailable(
+            f"{what}: the package index did not answer as it should: {said[:400]}",
+            "Check the network and the index settings, then run again: what is measured is kept.",
+        )
+    return MachineError(f"{what}: {said[:600]}", "Run again; if it comes back, report it with this text.")
+
+
+def _reason(stderr: str) -> str:
+    """uv's complaint without colours, boxes and line breaks."""
+    lines = (re.sub(r"^[\s×╰─▶│]+", "", line).strip() for line in stderr.splitlines())
+    return " ".join(line for line in lines if line) or "uv gave no reason"
+
+
+def _lock(path: Path, python: str) -> Lock:
+    from packaging.pylock import Pylock
+
+    items = []
+    for package in Pylock.from_dict(toml(path)).packages:
+        wheels = package.wheels or ()
+        if not wheels or package.version is None:
+            raise MachineError(
+                f"the lock names {package.name} without a wheel", "Report this with the cell's identifier."
+            )
+        hashes = tuple(sorted(wheel.hashes["sha256"] for wheel in wheels))
+        uploaded = min(filter(None, (wheel.upload_time for wheel in wheels)), default=None)
+        size = max((wheel.size or 0) for wheel in wheels)
+        items.append(Distribution(canonicalize_name(package.name), str(package.version), hashes, size, uploaded))
+    return Lock(python, platform_key(), tuple(sorted(items, key=lambda item: item.name)))
+
+
+def contemporary_cutoff(cell: Cell, released: Mapping[str, datetime], days: int) -> datetime:
+    """`days` after the newest release among the cell's axes. Raises IndexUnavailable where a date is not known."""
+    dates = [date for package, version in cell.versions.items() if (date := released.get(f"{package} {version}"))]
+    if len(dates) < len(cell.versions):
+        raise IndexUnavailable(
+            f"the index does not say when the packages of {cell.id} were released",
+            'The policy "contemporary" needs upload times; use policy = "today" with this index.',
+        )
+    return max(dates) + timedelta(days=days)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A place on disk for the environments of one (python, torch), used by one worker at a time."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "env" / "bin" / "python"
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "ready"
+
+    def ready_for(self, lock: Lock) -> bool:
+        try:
+            return self._mark.read_text() == lock.digest and self.python.exists()
+        except OSError:
+            return False
+
+    def prepare(self, lock: Lock, uv: Uv) -> Path:
+        """The interpreter of this slot, holding exactly `lock`. Raises MachineError."""
+        if self.ready_for(lock):
+            return self.python
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._mark.unlink(missing_ok=True)
+            if not self.python.exists():
+                uv.create(self.folder / "env", lock.python)
+            try:
+                uv.sync(self.python, lock)
+                self._require_health(lock)
+            except (DiskFull, IndexUnavailable):
+                raise
+            except CompatcheckError:
+                # what is there may be damaged: once more from nothing
+                shutil.rmtree(self.folder / "env", ignore_errors=True)
+                uv.create(self.folder / "env", lock.python)
+                uv.sync(self.python, lock)
+                self._require_health(lock)
+            fresh = self.folder / "ready.new"
+            fresh.write_text(lock.digest)
+            fresh.replace(self._mark)
+        except OSError as error:
+            raise refused_by_disk(error, f"the environment {self.folder} cannot be made") from None
+        return self.python
+
+    def _require_health(self, lock: Lock) -> None:
+        found = installed_versions(self.folder / "env")
+        missing = {name: version for name, version in lock.versions.items() if found.get(name) != version}
+        extra = sorted(found.keys() - lock.versions.keys())
+        if missing or extra:
+            raise MachineError(
+                f"the environment does not hold what the lock names: missing {missing or 'nothing'}, extra {extra}",
+                f"Remove {self.folder} and run again.",
+            )
+
+
+def installed_versions(environment: Path) -> dict[str, str]:
+    """What the metadata in an environment says is installed, by canonical name."""
+    found: dict[str, str] = {}
+    for folder in environment.glob("lib/python3*/site-packages/*.dist-info"):
+        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+        if (folder / "METADATA").is_file() and (folder / "RECORD").is_file():
+            found[canonicalize_name(name)] = version
+    return found

@@ -1,0 +1,287 @@
+"""A matrix file (TOML) into its cells.
+
+A version in an axis is one of
+
+* an exact version: `2.6.0`;
+* `newest`: the newest final release;
+* `newest-of-each-minor >= 4.36`: for every minor release within the specifier, its newest release;
+* `all >= 4.43, < 4.45`: every release within the specifier.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from .domain import CORE, Cell, Digest, Limits, Policy, Scenario, canonical, digest_of
+from .errors import InputError, UsageError
+from .parse import structured, toml, unstructured
+from .releases import Release, ReleaseSource, newest_of_each_minor
+
+_PYTHON = re.compile(r"3\.\d{1,2}")
+_RANGE = re.compile(r"(newest-of-each-minor|all)\s*(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Which cells to leave out: those that every given specifier matches."""
+
+    reason: str
+    """Why; shown in the plan."""
+    python: str | None = None
+    where: Mapping[str, str] = field(default_factory=dict)
+    """Axis package to specifier, `transformers = ">=5"`."""
+
+    def matches(self, cell: Cell) -> bool:
+        if self.python is not None and Version(cell.python) not in SpecifierSet(self.python):
+            return False
+        return all(
+            package in cell.versions and SpecifierSet(specifier).contains(cell.versions[package], prereleases=True)
+            for package, specifier in self.where.items()
+        )
+
+
+@dataclass(frozen=True)
+class Index:
+    """Where packages come from, where it is not the index that uv and pip are configured for."""
+
+    url: str | None = None
+    torch_backend: str | None = None
+    """`cpu`, `cu126` ...: torch from PyTorch's own index (uv's --torch-backend)."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix file as written, checked but not expanded."""
+
+    name: str
+    axes: Mapping[str, tuple[str, ...]]
+    """Package to version entries; torch, transformers and peft must be among them."""
+    description: str = ""
+    python: tuple[str, ...] = ("3.11",)
+    policy: Policy = Policy.TODAY
+    contemporary_days: int = 7
+    """Under the policy `contemporary`: how many days after the cell's newest axis release still count."""
+    extras: tuple[str, ...] = ()
+    """Further requirements for every cell, `accelerate<1`."""
+    exclude: tuple[Rule, ...] = ()
+    include: tuple[Cell, ...] = ()
+    """Cells beside the product of the axes."""
+    scenario: Scenario = field(default_factory=Scenario)
+    limits: Limits = field(default_factory=Limits)
+    index: Index = field(default_factory=Index)
+
+    def __post_init__(self) -> None:
+        problems = [f"axes.{package}: this axis is missing" for package in CORE if package not in self.axes]
+        for package, entries in self.axes.items():
+            if not entries:
+                problems.append(f"axes.{package}: an axis needs at least one version")
+            for place, entry in enumerate(entries):
+                problems += [f"axes.{package}[{place}]: {problem}" for problem in _entry_problems(entry)]
+        if not self.python:
+            problems.append("python: at least one version is needed")
+        problems += [
+            f"python[{place}]: {version!r} is not of the form '3.11'"
+            for place, version in enumerate(self.python)
+            if not _PYTHON.fullmatch(version)
+        ]
+        for place, rule in enumerate(self.exclude):
+            problems += [f"exclude[{place}].{problem}" for problem in _rule_problems(rule, self.axes)]
+        for place, extra in enumerate(self.extras):
+            try:
+                Requirement(extra)
+            except InvalidRequirement:
+                problems.append(f"extras[{place}]: {extra!r} is not a requirement such as 'accelerate<1'")
+        for place, cell in enumerate(self.include):
+            problems += [
+                f"include[{place}].versions: {package} is missing" for package in CORE if package not in cell.versions
+            ]
+        if self.contemporary_days < 0:
+            problems.append("contemporary_days: must not be negative")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    @property
+    def digest(self) -> Digest:
+        """Of what decides the cells and their meaning; not of the description."""
+        data = unstructured(self)
+        del data["description"]
+        return digest_of(canonical(data))
+
+    @property
+    def resolution_digest(self) -> Digest:
+        """Of what decides a cell's lock besides the cell itself."""
+        parts = {
+            "policy": self.policy,
+            "days": self.contemporary_days if self.policy is Policy.CONTEMPORARY else 0,
+            "extras": sorted(self.extras),
+            "torch_backend": self.index.torch_backend,
+        }
+        return digest_of(canonical(parts))
+
+    def narrowed(self, axis: str, entries: Iterable[str]) -> Matrix:
+        """This matrix with only the given entries of one axis (as they are written in the file)."""
+        wanted = tuple(entries)
+        known = self.python if axis == "python" else self.axes.get(axis)
+        if known is None:
+            raise UsageError(f"the matrix {self.name!r} has no axis {axis!r}", f"It has: {', '.join(self.axes)}.")
+        for entry in wanted:
+            if entry not in known:
+                raise UsageError(f"the axis {axis!r} has no entry {entry!r}", f"It has: {', '.join(known)}.")
+        data = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        if axis == "python":
+            data["python"] = wanted
+        else:
+            data["axes"] = {**self.axes, axis: wanted}
+        return Matrix(**data)
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """A matrix with its versions looked up."""
+
+    cells: tuple[Cell, ...]
+    """In the order in which neighbours share the most: python, torch, transformers, peft."""
+    released: Mapping[str, datetime]
+    """`torch 2.6.0` to when it was released, where the index says."""
+    excluded: tuple[tuple[Cell, str], ...] = ()
+    """Cells left out, each with the reason its rule gives."""
+
+
+def _entry_problems(entry: str) -> list[str]:
+    if entry == "newest":
+        return []
+    if ranged := _RANGE.fullmatch(entry):
+        try:
+            SpecifierSet(ranged[2])
+        except InvalidSpecifier:
+            return [f"{ranged[2]!r} is not a specifier such as '>=4.36'"]
+        return []
+    try:
+        Version(entry)
+    except InvalidVersion:
+        return [f"{entry!r} is neither a version, nor 'newest', nor 'newest-of-each-minor >=X', nor 'all >=X'"]
+    return []
+
+
+def _rule_problems(rule: Rule, axes: Mapping[str, Any]) -> list[str]:
+    problems = [] if rule.where or rule.python else ["where: a rule without 'where' and 'python' matches every cell"]
+    for package, specifier in [*rule.where.items(), *([("python", rule.python)] if rule.python else [])]:
+        if package not in axes and package != "python":
+            problems.append(f"where.{package}: the matrix has no such axis")
+        try:
+            SpecifierSet(specifier)
+        except InvalidSpecifier:
+            problems.append(f"where.{package}: {specifier!r} is not a specifier such as '>=5'")
+    return problems
+
+
+def load_matrix(path: Path) -> Matrix:
+    """The matrix file at `path`. Raises InputError with the path to every bad field."""
+    data = toml(path, _missing_hint(path))
+    data.setdefault("name", path.stem)
+    return structured(data, Matrix, str(path), remedy="README.md describes the format of matrix files.")
+
+
+def _missing_hint(path: Path) -> str:
+    folder = path.parent if path.parent.is_dir() else Path("matrix")
+    known = sorted(str(each) for each in folder.glob("*.toml"))
+    return f"Matrix files here: {', '.join(known)}." if known else "Name a matrix file, such as matrix/article.toml."
+
+
+def expanded(matrix: Matrix, source: ReleaseSource) -> Expansion:
+    """The cells of `matrix`. Raises InputError where a version does not exist on the index."""
+    problems: list[str] = []
+    released: dict[str, datetime] = {}
+    axes: dict[str, tuple[str, ...]] = {}
+    for package, entries in matrix.axes.items():
+        known = source.releases(package)
+        chosen: dict[str, None] = {}
+        for place, entry in enumerate(entries):
+            versions = _versions(entry, known)
+            if not versions:
+                problems.append(f"axes.{package}[{place}]: {_nothing(package, entry, known)}")
+            chosen.update(dict.fromkeys(versions))
+        axes[package] = tuple(sorted(chosen, key=Version))
+        released |= _dates(package, chosen, known)
+    for place, cell in enumerate(matrix.include):
+        for package, version in cell.versions.items():
+            known = source.releases(package)
+            if not _versions(version, known):
+                problems.append(f"include[{place}].versions.{package}: {_nothing(package, version, known)}")
+            released |= _dates(package, [version], known)
+    if problems:
+        raise InputError(f"matrix {matrix.name}", problems)
+    core_first = [*CORE, *(package for package in axes if package not in CORE)]
+    cells = [
+        Cell(python, dict(zip(core_first, versions, strict=True)))
+        for python in matrix.python
+        for versions in product(*(axes[package] for package in core_first))
+    ]
+    cells += [cell for cell in matrix.include if cell not in cells]
+    excluded = [(cell, rule.reason) for cell in cells if (rule := _excluding(matrix, cell))]
+    out = {cell for cell, _ in excluded}
+    return Expansion(tuple(cell for cell in cells if cell not in out), released, tuple(excluded))
+
+
+def _dates(package: str, versions: Iterable[str], known: Iterable[Release]) -> dict[str, datetime]:
+    dates = {each.version: each.uploaded for each in known}
+    return {f"{package} {each}": date for each in versions if (date := dates.get(each)) is not None}
+
+
+def _excluding(matrix: Matrix, cell: Cell) -> Rule | None:
+    return next((rule for rule in matrix.exclude if rule.matches(cell)), None)
+
+
+def _versions(entry: str, known: tuple[Release, ...]) -> list[str]:
+    if entry == "newest":
+        return [known[-1].version] if known else []
+    if ranged := _RANGE.fullmatch(entry):
+        specifier = SpecifierSet(ranged[2])
+        kept = newest_of_each_minor(known, specifier) if ranged[1] != "all" else known
+        return [each.version for each in kept if each.parsed in specifier]
+    wanted = Version(entry)
+    return [each.version for each in known if each.parsed == wanted]
+
+
+def _nothing(package: str, entry: str, known: tuple[Release, ...]) -> str:
+    if not known:
+        return f"the index has no wheel of {canonicalize_name(package)}"
+    near = sorted(known, key=lambda each: _distance(entry, each.version))[:3]
+    return f"{package} has no release {entry} (near it: {', '.join(each.version for each in near)})"
+
+
+def _distance(entry: str, version: str) -> tuple[int, ...]:
+    numbers = [int(each) for each in re.findall(r"\d+", entry)][:3]
+    return tuple(abs(one - other) for one, other in zip(numbers, Version(version).release, strict=False))
+
+
+def selected(cells: Iterable[Cell], only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Cell, ...]:
+    """The cells that any pattern of `only` matches (all where there is none) and none of `skip` does.
+
+    Raises UsageError where nothing is left.
+    """
+    cells, only, skip = tuple(cells), tuple(only), tuple(skip)
+    kept = tuple(
+        cell
+        for cell in cells
+        if (not only or any(cell.matches(pattern) for pattern in only))
+        and not any(cell.matches(pattern) for pattern in skip)
+    )
+    if not kept:
+        example = cells[0].id if cells else "none"
+        raise UsageError(
+            f"no cell of {len(cells)} is selected by {' '.join((*only, *(f'not {each}' for each in skip))) or 'this'}",
+            f"A pattern is a glob over cell identifiers, such as 'torch2.6.0*peft0.1?.*'; an identifier: {example}",
+        )
+    return kept

@@ -1,0 +1,242 @@
+"""The whole way, visible in one place: matrix -> cells -> locks -> environments -> observations -> store.
+
+What is known is never done again. `Run` holds what the steps share; each step is one method.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from .classify import diagnose, diagnose_resolution
+from .domain import Cell, CellResult, Diagnosis, Lock, Observation, Outcome, Policy, Resolution
+from .environment import Slot, Uv, contemporary_cutoff
+from .errors import DiskFull, MachineError, UsageError
+from .executor import run_cells
+from .machine import platform_key
+from .matrix import Expansion, Matrix, expanded
+from .probe import PROBE_VERSION
+from .progress import Progress
+from .releases import PackageIndex, ReleaseSource, index_url
+from .report.context import Context, built_context
+from .runner import Stopped, Work, observe
+from .scenario.material import Material, material
+from .signatures import load_catalogue
+from .store import Store
+
+RESOLVERS = 4
+"""Resolutions at a time: each is a short uv process that mostly waits."""
+
+
+@dataclass
+class Run:
+    """One matrix on this machine, with the store that remembers it."""
+
+    matrix: Matrix
+    store: Store
+    cache: Path
+    """Where environments are kept."""
+    jobs: int = 1
+    progress: Progress = field(default_factory=Progress)
+    source: ReleaseSource | None = None
+    """Where versions are looked up; None: the matrix's index, or the configured one."""
+
+    def __post_init__(self) -> None:
+        self._source = self.source or PackageIndex(self.matrix.index.url or index_url())
+        self.platform = platform_key()
+        self.uv = Uv(self.matrix.index.url or "", self.matrix.index.torch_backend)
+        self._material: Material | None = None
+
+    # ------------------------------------------------------------------ matrix -> cells
+
+    def expand(self) -> Expansion:
+        """The cells of the matrix today, remembered for reports made later."""
+        expansion = expanded(self.matrix, self._source)
+        self.store.save_expansion(self.matrix.digest, expansion)
+        return expansion
+
+    def cells_along(self, choices: Mapping[str, Iterable[str]]) -> tuple[Cell, ...]:
+        """The cells of the given entries of some axes, `{"torch": ["newest"]}`. Raises UsageError for others."""
+        narrowed = self.matrix
+        for axis, entries in choices.items():
+            narrowed = narrowed.narrowed(axis, entries)
+        return expanded(narrowed, self._source).cells
+
+    # ------------------------------------------------------------------ cells -> locks
+
+    def resolve(self, cells: Iterable[Cell], released: Mapping[str, datetime]) -> dict[Cell, Resolution | MachineError]:
+        """The resolver's answer for every cell; those of today are taken from the store."""
+        answers: dict[Cell, Resolution | MachineError] = {}
+        missing = []
+        for cell in cells:
+            known = self.store.resolution(cell, self.matrix.resolution_digest, self.platform)
+            if known is not None and self._still_good(known):
+                answers[cell] = known
+            else:
+                missing.append(cell)
+        self.progress.resolving(len(missing))
+        with ThreadPoolExecutor(RESOLVERS) as pool:
+            try:
+                for cell, answer in zip(
+                    missing, pool.map(lambda each: self._resolve(each, released), missing), strict=True
+                ):
+                    answers[cell] = answer
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+        return answers
+
+    def _still_good(self, resolution: Resolution) -> bool:
+        """A contemporary lock never changes; today's is good for the day (UTC)."""
+        if self.matrix.policy is Policy.CONTEMPORARY:
+            return True
+        return resolution.resolved is not None and resolution.resolved.date() == datetime.now(timezone.utc).date()
+
+    def _resolve(self, cell: Cell, released: Mapping[str, datetime]) -> Resolution | MachineError:
+        try:
+            cutoff = None
+            if self.matrix.policy is Policy.CONTEMPORARY:
+                cutoff = contemporary_cutoff(cell, released, self.matrix.contemporary_days)
+            answer = self.uv.resolution(cell, self.matrix.extras, cutoff)
+        except MachineError as error:
+            return error
+        self.store.save_resolution(cell, self.matrix.resolution_digest, self.platform, answer)
+        self.progress.resolved(cell)
+        return answer
+
+    # ------------------------------------------------------------------ locks -> observations
+
+    @property
+    def material(self) -> Material:
+        if self._material is None:
+            self._material = material(self.matrix.scenario)
+        return self._material
+
+    def known(self, lock: Lock) -> Observation | None:
+        """The observation that counts for `lock`: the last one of this scenario, probe and platform."""
+        attempts = self.store.observations(lock, self.material.digest, PROBE_VERSION, self.platform)
+        return attempts[-1] if attempts else None
+
+    def run(self, cells: Iterable[Cell], *, again: bool = False) -> dict[Cell, CellResult]:
+        """Every cell with a result: what is not in the store is run. `again` runs known cells once more.
+
+        Raises the machine's error where nothing can go on: a full disk, or an index that answers for no cell.
+        """
+        cells = tuple(cells)
+        expansion = self.store.expansion(self.matrix.digest) or self.expand()
+        answers = self.resolve(cells, expansion.released)
+        results: dict[Cell, CellResult] = {}
+        waiting = []
+        for cell in cells:
+            answer = answers[cell]
+            if isinstance(answer, MachineError):
+                results[cell] = self._troubled(cell, None, answer)
+            elif answer.lock is None:
+                results[cell] = CellResult(cell, answer)
+            elif not again and (observation := self.known(answer.lock)) is not None:
+                results[cell] = CellResult(cell, answer, observation)
+            else:
+                waiting.append(cell)
+        if len(cells) == sum(bool(result.trouble) for result in results.values()):
+            raise next(answer for answer in answers.values() if isinstance(answer, MachineError))
+        self.progress.running(len(waiting), len(results))
+        guard = threading.Lock()
+
+        def run_cell(cell: Cell, slot: Slot, worker: int, stop: threading.Event) -> None:
+            resolution = answers[cell]
+            assert isinstance(resolution, Resolution) and resolution.lock is not None
+            try:
+                result = self._run_cell(cell, resolution, slot, worker, stop, again)
+            except Stopped:
+                return
+            except MachineError as error:
+                if stop.is_set():
+                    return
+                result = self._troubled(cell, resolution, error)
+                if isinstance(error, DiskFull):
+                    raise
+            with guard:
+                results[cell] = result
+            self.progress.finished(result, worker)
+
+        try:
+            run_cells(waiting, self.cache / "environments", self.jobs, run_cell)
+        finally:
+            self.progress.done()
+        return {cell: results[cell] for cell in cells}
+
+    def _run_cell(
+        self, cell: Cell, resolution: Resolution, slot: Slot, worker: int, stop: threading.Event, again: bool
+    ) -> CellResult:
+        lock = resolution.lock
+        assert lock is not None
+        with self._claim(lock):
+            if not again and (observation := self.known(lock)) is not None:
+                # another process has run it in the meantime
+                return CellResult(cell, resolution, observation)
+            self.progress.preparing(cell, worker)
+            python = slot.prepare(lock, self.uv)
+
+            def heard(event: str, fields: Mapping[str, Any]) -> None:
+                self.progress.heard(cell, worker, event, fields)
+
+            work = Work(self.matrix.scenario, self.material.model, self.material.texts)
+            observation = observe(python, work, self.matrix.limits, heard, stop)
+            self.store.save_observation(lock, self.material.digest, observation)
+        self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
+        return CellResult(cell, resolution, observation)
+
+    def _claim(self, lock: Lock) -> FileLock:
+        """Held while a lock is run, so that two processes on one store do not run it twice."""
+        folder = self.store.path.with_suffix(".claims")
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{lock.digest}-{self.material.digest}.lock")
+
+    def _troubled(self, cell: Cell, resolution: Resolution | None, error: MachineError) -> CellResult:
+        self.store.save_trouble(cell, self.matrix.resolution_digest, self.platform, error.what)
+        return CellResult(cell, resolution, None, error.what)
+
+    # ------------------------------------------------------------------ store -> results
+
+    def expansion(self) -> Expansion:
+        """The cells as they were when the matrix was last run. Raises UsageError where it never was."""
+        expansion = self.store.expansion(self.matrix.digest)
+        if expansion is None:
+            raise UsageError(
+                f"the matrix {self.matrix.name!r} has not been run here yet",
+                "Run it first: compatcheck run MATRIX (a changed matrix file counts as another matrix).",
+            )
+        return expansion
+
+    def results(self) -> tuple[CellResult, ...]:
+        """All that the store knows of the matrix's cells, without running or asking anything."""
+        return tuple(self._stored(cell) for cell in self.expansion().cells)
+
+    def _stored(self, cell: Cell) -> CellResult:
+        settings = self.matrix.resolution_digest
+        resolution = self.store.resolution(cell, settings, self.platform)
+        observation = self.known(resolution.lock) if resolution and resolution.lock else None
+        trouble = "" if observation else self.store.trouble(cell, settings, self.platform)
+        return CellResult(cell, resolution, observation, trouble)
+
+
+def context_of(run: Run) -> Context:
+    """What a report on the matrix says, from the store alone: diagnosed anew by today's catalogue."""
+    catalogue = load_catalogue()
+    expansion, results = run.expansion(), run.results()
+
+    def diagnosed(result: CellResult) -> Diagnosis | None:
+        if result.outcome is Outcome.UNRESOLVABLE and result.resolution is not None:
+            return diagnose_resolution(result.resolution.reason, catalogue)
+        if result.outcome in (Outcome.FAIL, Outcome.WRONG) and result.observation is not None:
+            return diagnose(result.observation, catalogue)
+        return None
+
+    return built_context(run.matrix, expansion, results, diagnosed, catalogue, run.material.digest, PROBE_VERSION)

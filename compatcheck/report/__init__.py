@@ -1,0 +1,1 @@
+"""One context, several renderers. A renderer sees only the context."""

@@ -1,0 +1,233 @@
+"""Everything a report says, as data: what the renderers are given, and what the golden tests compare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+
+from packaging.version import Version
+
+from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Machine, Mode, Outcome, Raised
+from ..matrix import Expansion, Matrix
+from ..signatures import Catalogue, Signature
+
+Diagnose = Callable[[CellResult], Diagnosis | None]
+"""What a result that is not a pass is recognised as; None where there is nothing to recognise."""
+
+BAD = (Outcome.FAIL, Outcome.WRONG)
+"""The outcomes that speak against a combination which pip installs."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the table."""
+
+    result: CellResult
+    diagnosis: Diagnosis | None
+    basis: Basis = Basis.MEASURED
+
+    @property
+    def cell(self) -> Cell:
+        return self.result.cell
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.result.outcome
+
+    @property
+    def failure(self) -> str | None:
+        """The key of the failure class: the signature, or the fingerprint of an unknown failure."""
+        if self.diagnosis is None:
+            return None
+        return self.diagnosis.signature or f"unknown-{self.diagnosis.fingerprint[:8]}"
+
+    @property
+    def exception(self) -> Raised | None:
+        """The exception that decided, where one was raised."""
+        if self.diagnosis is not None and self.diagnosis.exception is not None:
+            return self.diagnosis.exception
+        chain = self.result.observation.chain if self.result.observation else ()
+        return chain[-1] if chain else None
+
+    def mode(self, mode: Mode) -> str | None:
+        return self.result.observation.mode(mode) if self.result.observation else None
+
+    @property
+    def workaround(self) -> Mode | None:
+        return self.result.observation.workaround if self.result.observation else None
+
+    @property
+    def caveat(self) -> Mode | None:
+        return self.result.observation.caveat if self.result.observation else None
+
+
+@dataclass(frozen=True)
+class FailureClass:
+    """The cells that went wrong in one way."""
+
+    key: str
+    letter: str
+    """A to Z, AA ...: how the tables mark it. The most frequent class is A."""
+    signature: Signature | None
+    """None for an unknown failure."""
+    entries: tuple[Entry, ...]
+
+    @property
+    def outcomes(self) -> Counter[Outcome]:
+        return Counter(entry.outcome for entry in self.entries)
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return tuple(sorted({str(entry.result.stage) for entry in self.entries if entry.result.stage}))
+
+    @property
+    def workarounds(self) -> int:
+        return sum(entry.workaround is not None for entry in self.entries)
+
+    def versions(self, package: str) -> tuple[str, ...]:
+        """The versions of `package` among the cells of this class, oldest first."""
+        return tuple(sorted({entry.cell.versions[package] for entry in self.entries}, key=Version))
+
+
+@dataclass(frozen=True)
+class Context:
+    """One matrix, as far as it is known."""
+
+    matrix: Matrix
+    expansion: Expansion
+    entries: tuple[Entry, ...]
+    classes: tuple[FailureClass, ...]
+    material: Digest
+    """Of the scenario with its model and texts."""
+    probe_version: int
+
+    @cached_property
+    def totals(self) -> Counter[Outcome]:
+        return Counter(entry.outcome for entry in self.entries)
+
+    @property
+    def tested(self) -> int:
+        """Cells that pip installs and that were run."""
+        return sum(self.totals[outcome] for outcome in (Outcome.PASS, *BAD))
+
+    @cached_property
+    def generated(self) -> datetime:
+        """When the newest observation was made: two reports of the same observations are the same."""
+        dates = [entry.result.observation.started for entry in self.entries if entry.result.observation]
+        return max(dates, default=datetime.fromtimestamp(0, timezone.utc)).replace(microsecond=0)
+
+    @property
+    def machines(self) -> tuple[Machine, ...]:
+        found = {entry.result.observation.machine: None for entry in self.entries if entry.result.observation}
+        return tuple(found)
+
+    @property
+    def models(self) -> str:
+        return self.matrix.scenario.model
+
+    def versions(self, package: str) -> tuple[str, ...]:
+        """The versions of an axis, oldest first."""
+        return tuple(sorted({entry.cell.versions[package] for entry in self.entries}, key=Version))
+
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        return tuple(sorted({entry.cell.python for entry in self.entries}, key=Version))
+
+    @cached_property
+    def by_id(self) -> Mapping[str, Entry]:
+        return {entry.cell.id: entry for entry in self.entries}
+
+    def letter(self, entry: Entry) -> str:
+        return self._letters.get(entry.failure or "", "")
+
+    @cached_property
+    def _letters(self) -> dict[str, str]:
+        return {each.key: each.letter for each in self.classes}
+
+    def newest(self) -> Entry | None:
+        """The cell with the newest of every axis: what an unpinned install gives."""
+        found = [
+            entry
+            for entry in self.entries
+            if all(version == self.versions(package)[-1] for package, version in entry.cell.versions.items())
+        ]
+        return found[-1] if found else None
+
+    def newest_passing(self, torch: str | None = None) -> Entry | None:
+        """The newest cell that passes: by transformers, then peft, then torch."""
+        passing = [
+            entry
+            for entry in self.entries
+            if entry.outcome is Outcome.PASS and torch in (None, entry.cell.versions["torch"])
+        ]
+        order = ("transformers", "peft", "torch")
+        return max(passing, key=lambda each: [Version(each.cell.versions[name]) for name in order], default=None)
+
+    def headline(self) -> list[str]:
+        """What a reader must know, in sentences."""
+        totals, tested = self.totals, self.tested
+        if not tested:
+            return ["Nothing of this matrix has been measured yet."]
+        said = [
+            f"Of {tested} combinations that install without complaint, {totals[Outcome.PASS]} work; "
+            f"{totals[Outcome.FAIL]} fail, and {totals[Outcome.WRONG]} run to the end and give a wrong result."
+        ]
+        for outcome, words in (
+            (Outcome.UNRESOLVABLE, "cannot be installed: their declared ranges conflict"),
+            (Outcome.ERROR, "could not be measured on this machine"),
+            (Outcome.UNTESTED, "have not been run"),
+        ):
+            if totals[outcome]:
+                said.append(f"{totals[outcome]} further combinations {words}.")
+        newest, best = self.newest(), self.newest_passing()
+        if newest is not None and newest.outcome in (Outcome.PASS, *BAD):
+            verb = {Outcome.PASS: "works", Outcome.FAIL: "fails", Outcome.WRONG: "gives a wrong result"}[newest.outcome]
+            where = f" in {newest.result.stage}" if newest.outcome is Outcome.FAIL else ""
+            said.append(f"The newest of everything ({named(newest.cell)}) {verb}{where}.")
+        if best is not None and best is not newest:
+            said.append(f"The newest combination that works: {named(best.cell)}.")
+        return said
+
+
+def named(cell: Cell) -> str:
+    """`torch 2.6.0, transformers 4.51.3, peft 0.15.2`."""
+    return ", ".join(f"{package} {version}" for package, version in cell.versions.items())
+
+
+def built_context(
+    matrix: Matrix,
+    expansion: Expansion,
+    results: Iterable[CellResult],
+    diagnose: Diagnose,
+    catalogue: Catalogue,
+    material: Digest,
+    probe_version: int,
+) -> Context:
+    """The context of a report about `results`."""
+    entries = tuple(Entry(result, diagnose(result)) for result in results)
+    return Context(matrix, expansion, entries, _classes(entries, catalogue), material, probe_version)
+
+
+def _classes(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[FailureClass, ...]:
+    groups: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.failure is not None:
+            groups.setdefault(entry.failure, []).append(entry)
+    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    return tuple(
+        FailureClass(key, _letters(number), catalogue.get(key), tuple(group))
+        for number, (key, group) in enumerate(ordered)
+    )
+
+
+def _letters(number: int) -> str:
+    """0 -> A, 25 -> Z, 26 -> AA."""
+    text = ""
+    number += 1
+    while number:
+        number, rest = divmod(number - 1, 26)
+        text = chr(ord("A") + rest) + text
+    return text

@@ -1,0 +1,102 @@
+"""The report as data: compatibility.json. `SCHEMA` rises when a field changes its meaning or goes away."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .. import __version__
+from ..domain import Mode, Observation
+from ..parse import unstructured
+from .context import Context, Entry, FailureClass
+
+SCHEMA = 1
+
+
+def document(context: Context) -> dict[str, Any]:
+    """The whole report as plain data, in the order in which a person would read it."""
+    return {
+        "schema": SCHEMA,
+        "compatcheck": __version__,
+        "generated": context.generated.isoformat(),
+        "matrix": context.matrix.name,
+        "description": context.matrix.description,
+        "policy": str(context.matrix.policy),
+        "extras": list(context.matrix.extras),
+        "platform": [unstructured(machine) for machine in context.machines],
+        "scenario": {
+            **unstructured(context.matrix.scenario),
+            "material": context.material,
+            "probe": context.probe_version,
+        },
+        "headline": context.headline(),
+        "totals": {str(outcome): count for outcome, count in sorted(context.totals.items())},
+        "released": {release: date.date().isoformat() for release, date in sorted(context.expansion.released.items())},
+        "cells": [_cell(entry) for entry in context.entries],
+        "classes": [_class(each) for each in context.classes],
+        "excluded": [{"id": cell.id, "reason": reason} for cell, reason in context.expansion.excluded],
+    }
+
+
+def _cell(entry: Entry) -> dict[str, Any]:
+    result, observation = entry.result, entry.result.observation
+    exception = entry.exception
+    return {
+        "id": entry.cell.id,
+        "python": entry.cell.python,
+        "versions": dict(entry.cell.versions),
+        "outcome": str(entry.outcome),
+        "basis": str(entry.basis),
+        "stage": str(result.stage) if result.stage else None,
+        "modes": {str(mode): entry.mode(mode) for mode in Mode},
+        "workaround": str(entry.workaround) if entry.workaround else None,
+        "caveat": str(entry.caveat) if entry.caveat else None,
+        "exception": {"type": exception.type, "message": exception.message} if exception else None,
+        "signature": entry.diagnosis.signature if entry.diagnosis else None,
+        "fingerprint": entry.diagnosis.fingerprint if entry.diagnosis else None,
+        "reason": (result.resolution.reason if result.resolution else "") or result.trouble or None,
+        **_observed(observation),
+        "lock": result.lock.digest if result.lock else None,
+        "resolved": result.resolution.resolved.isoformat()
+        if result.resolution and result.resolution.resolved
+        else None,
+    }
+
+
+def _observed(observation: Observation | None) -> dict[str, Any]:
+    if observation is None:
+        return {"checks": [], "stages": [], "ending": None, "imported": {}, "started": None, "seconds": None,
+                "peak_rss_mib": None}  # fmt: skip
+    return {
+        "checks": [unstructured(check) for check in observation.checks],
+        "stages": [
+            {
+                "stage": str(record.stage),
+                "status": str(record.status),
+                "seconds": record.seconds,
+                "peak_rss_mib": record.peak_rss_mib,
+            }
+            for record in observation.stages
+        ],
+        "ending": unstructured(observation.ending),
+        "imported": dict(observation.imported),
+        "started": observation.started.isoformat(),
+        "seconds": observation.seconds,
+        "peak_rss_mib": observation.peak_rss_mib,
+    }
+
+
+def _class(each: FailureClass) -> dict[str, Any]:
+    signature = each.signature
+    return {
+        "class": each.key,
+        "letter": each.letter,
+        "title": signature.title if signature else None,
+        "cells": [entry.cell.id for entry in each.entries],
+        "stages": list(each.stages),
+        "outcomes": {str(outcome): count for outcome, count in sorted(each.outcomes.items())},
+    }
+
+
+def json_text(context: Context) -> str:
+    return json.dumps(document(context), indent=1, ensure_ascii=False) + "\n"

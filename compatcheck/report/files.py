@@ -1,0 +1,55 @@
+"""The reports on disk: every file whole or not at all."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from ..errors import refused_by_disk
+from .context import Context
+from .document import json_text
+from .markdown import markdown_text
+from .table_csv import csv_text
+
+
+def report_files(context: Context) -> dict[str, str]:
+    """Relative path to content of everything that a report consists of, the locks apart."""
+    return {
+        "compatibility.md": markdown_text(context),
+        "compatibility.json": json_text(context),
+        "compatibility.csv": csv_text(context),
+    }
+
+
+def lock_files(context: Context) -> dict[str, str]:
+    """`<cell>.txt` to the lock of every cell that has one."""
+    return {
+        f"{entry.cell.id}.txt": f"# {entry.cell.id}, lock {lock.digest}, for Python {lock.python} on {lock.platform}\n"
+        + lock.requirements
+        for entry in context.entries
+        if (lock := entry.result.lock) is not None
+    }
+
+
+def write_reports(context: Context, folder: Path) -> list[Path]:
+    """Write the report into `folder`; its `locks/` then holds exactly this report's locks. Raises MachineError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [_replace(folder / name, text) for name, text in report_files(context).items()]
+        fresh = folder / "locks.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir()
+        for name, text in lock_files(context).items():
+            (fresh / name).write_text(text, encoding="utf-8")
+        shutil.rmtree(folder / "locks", ignore_errors=True)
+        fresh.rename(folder / "locks")
+    except OSError as error:
+        raise refused_by_disk(error, f"the report cannot be written to {folder}") from None
+    return [*written, folder / "locks"]
+
+
+def _replace(path: Path, text: str) -> Path:
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+    return path

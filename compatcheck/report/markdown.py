@@ -1,0 +1,164 @@
+"""The report as people read it in a repository: compatibility.md."""
+
+from __future__ import annotations
+
+from tabulate import tabulate
+
+from ..domain import Outcome
+from .context import Context, Entry, FailureClass, named
+
+MARKS = {
+    Outcome.PASS: "✅",
+    Outcome.FAIL: "❌",
+    Outcome.WRONG: "⚠️",
+    Outcome.UNRESOLVABLE: "🚫",
+    Outcome.ERROR: "💥",
+    Outcome.UNTESTED: "·",
+}
+WORDS = {
+    Outcome.PASS: "works: every stage ran and every check holds",
+    Outcome.FAIL: "fails: a stage raised or died; the letter names the failure below",
+    Outcome.WRONG: "**wrong**: everything ran without an error, and the result is not right",
+    Outcome.UNRESOLVABLE: "cannot be installed: the declared ranges conflict",
+    Outcome.ERROR: "not measured: this machine's or the tool's own fault",
+    Outcome.UNTESTED: "not run",
+}
+
+
+def markdown_text(context: Context) -> str:
+    parts = [
+        f"# {_title(context)}",
+        "\n".join(f"**{line}**" if place == 0 else line for place, line in enumerate(context.headline())),
+        _pins(context),
+        "## The table",
+        _legend(context),
+        *(_torch_table(context, torch) for torch in context.versions("torch")),
+        "## Failure classes",
+        "\n\n".join(_class(each) for each in context.classes) or "None: nothing failed.",
+        "## How it was measured",
+        _method(context),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _title(context: Context) -> str:
+    return "Which torch x transformers x peft work: prompt-tuned BLOOM, measured"
+
+
+def _pins(context: Context) -> str:
+    rows = []
+    for torch in context.versions("torch"):
+        best = context.newest_passing(torch)
+        rows.append([torch, _code(best)] if best else [torch, "nothing that was measured works"])
+    table = tabulate(rows, headers=["torch", "newest pins that passed every check"], tablefmt="github")
+    return f"## What to pin\n\n{table}\n\nComplete locks with hashes are in `locks/`."
+
+
+def _code(entry: Entry) -> str:
+    return "`" + " ".join(f"{package}=={version}" for package, version in entry.cell.versions.items()) + "`"
+
+
+def _legend(context: Context) -> str:
+    lines = [f"- {MARKS[outcome]} {WORDS[outcome]}" for outcome in MARKS if context.totals[outcome]]
+    if any(entry.caveat for entry in context.entries):
+        lines.append("- `*` works, but generating without the cache (`use_cache=False`) does not")
+    if any(entry.workaround for entry in context.entries):
+        lines.append("- `+` does not work, but generating without the cache (`use_cache=False`) gives the right result")
+    lines.append("- a letter names the failure class, explained below")
+    return "\n".join(lines)
+
+
+def _torch_table(context: Context, torch: str) -> str:
+    pefts = context.versions("peft")
+    parts = []
+    for python in context.pythons:
+        found = {
+            (entry.cell.versions["transformers"], entry.cell.versions["peft"]): entry
+            for entry in context.entries
+            if entry.cell.versions["torch"] == torch and entry.cell.python == python
+        }
+        rows = [
+            [version, *(_mark(context, found.get((version, peft))) for peft in pefts)]
+            for version in context.versions("transformers")
+        ]
+        table = tabulate(rows, headers=["transformers \\ peft", *pefts], tablefmt="github", disable_numparse=True)
+        parts.append(f"### torch {torch}, Python {python}\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def _mark(context: Context, entry: Entry | None) -> str:
+    if entry is None:
+        return ""
+    note = "*" if entry.caveat else "+" if entry.workaround else ""
+    return f"{MARKS[entry.outcome]} {context.letter(entry)}{note}".strip()
+
+
+def _class(each: FailureClass) -> str:
+    first = each.entries[0]
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(each.outcomes.items()))
+    title = each.signature.title if each.signature else "not recognised"
+    lines = [f"### {each.letter}. {escaped(title)} (`{each.key}`)", ""]
+    facts = [("Cells", f"{len(each.entries)} ({counts})"), ("Stage", ", ".join(each.stages))]
+    for package in ("torch", "transformers", "peft"):
+        facts.append((package, ", ".join(each.versions(package))))
+    if first.exception is not None:
+        facts.append(("Example", f"`{shortened(first.exception.type + ': ' + first.exception.message)}`"))
+    if first.result.observation is not None:
+        failed = [check for check in first.result.observation.checks if not check.passed]
+        facts += [("Check", f"`{check.name}`: {escaped(check.detail) or 'does not hold'}") for check in failed]
+    elif first.result.resolution is not None and first.result.resolution.reason:
+        facts.append(("The resolver says", f"`{shortened(first.result.resolution.reason)}`"))
+    if each.signature is not None:
+        facts.append(("Cause", escaped(each.signature.cause)))
+        facts.append(("What to do", escaped(each.signature.remedy)))
+        if each.signature.references:
+            facts.append(("Discussed at", ", ".join(each.signature.references)))
+    if each.workarounds:
+        facts.append(("Workaround", f"`use_cache=False` gives the right result in {each.workarounds} of these cells"))
+    facts.append(("To see it", f"`compatcheck show {first.cell.id}`"))
+    return "\n".join([*lines, *(f"- {name}: {value}" for name, value in facts if value)])
+
+
+def _method(context: Context) -> str:
+    scenario, matrix = context.matrix.scenario, context.matrix
+    seconds = sorted(entry.result.observation.seconds for entry in context.entries if entry.result.observation)
+    lines = [
+        f"- Matrix `{matrix.name}`: {len(context.entries)} cells; {matrix.description}",
+        f"- Newest observation: {context.generated:%Y-%m-%d %H:%M} UTC. Every cell is measured; none is inferred.",
+        f"- Policy `{matrix.policy}` for the packages that are not axes"
+        + (f"; extra requirements: {', '.join(matrix.extras)}" if matrix.extras else "")
+        + ". The exact versions, with hashes, are in `locks/`.",
+        f"- Model `{scenario.model}`, data `{scenario.data}`, {scenario.virtual_tokens} virtual tokens, "
+        f"{scenario.init} init, {scenario.epochs} epochs of {scenario.texts} texts, batch size {scenario.batch_size}, "
+        f"learning rate {scenario.learning_rate}, {scenario.dtype}, seed {scenario.seed} "
+        f"(scenario `{context.material}`, probe {context.probe_version})",
+        "- Right means: the loss fell; training changed the virtual tokens and nothing else; the reloaded adapter "
+        "gives the logits of the saved one; the prompt changes the output; greedy `generate` with the cache gives the "
+        "tokens of a loop that calls forward token by token. The same is tried with `use_cache=False`.",
+    ]
+    lines += [
+        f"- Machine: {machine.system}, {machine.libc}, {machine.cpu}, {machine.cores} cores, "
+        f"{machine.memory_mib / 1024:.0f} GiB, `{machine.platform}`"
+        for machine in context.machines
+    ]
+    if seconds:
+        lines.append(f"- A cell took {seconds[len(seconds) // 2]:.1f} s in the middle, {seconds[-1]:.1f} s at most.")
+    example = context.entries[0].cell
+    lines += [
+        f"- To repeat all of it: `compatcheck run matrix/{matrix.name}.toml`; one cell ({named(example)}): "
+        f"`compatcheck run matrix/{matrix.name}.toml --only {example.id} --again`",
+    ]
+    return "\n".join(lines)
+
+
+def shortened(text: str, cap: int = 240) -> str:
+    """On one line, without what would end a code span, cut with a word."""
+    line = " ".join(text.split()).replace("`", "'")
+    return line if len(line) <= cap else line[:cap] + " [cut]"
+
+
+def escaped(text: str) -> str:
+    """So that Markdown shows the text and renders nothing of it."""
+    for sign in "\\<>|[]":
+        text = text.replace(sign, "\\" + sign)
+    return " ".join(text.split())

@@ -1,0 +1,50 @@
+"""The report as one row a cell: compatibility.csv."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from ..domain import Mode
+from .context import Context
+
+COLUMNS = (
+    "id", "python", "torch", "transformers", "peft", "outcome", "basis", "stage", "cached", "uncached", "class",
+    "exception", "message", "seconds", "peak_rss_mib", "lock",
+)  # fmt: skip
+MESSAGE_CAP = 300
+
+
+def csv_text(context: Context) -> str:
+    """Comma-separated, one header line. No cell can start a formula in a spreadsheet."""
+    out = io.StringIO()
+    rows = csv.writer(out, lineterminator="\n")
+    rows.writerow(COLUMNS)
+    for entry in context.entries:
+        observation, exception = entry.result.observation, entry.exception
+        rows.writerow(
+            _harmless(value)
+            for value in (
+                entry.cell.id,
+                entry.cell.python,
+                *(entry.cell.versions[package] for package in ("torch", "transformers", "peft")),
+                entry.outcome,
+                entry.basis,
+                entry.result.stage or "",
+                entry.mode(Mode.CACHED) or "",
+                entry.mode(Mode.UNCACHED) or "",
+                entry.failure or "",
+                exception.type if exception else "",
+                exception.message[:MESSAGE_CAP] if exception else "",
+                observation.seconds if observation else "",
+                observation.peak_rss_mib if observation else "",
+                entry.result.lock.digest if entry.result.lock else "",
+            )
+        )
+    return out.getvalue()
+
+
+def _harmless(value: object) -> str:
+    """As text that a spreadsheet shows and never runs."""
+    text = " ".join(str(value).split())
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

@@ -1,0 +1,140 @@
+"""The catalogue of known failures: ordered data in catalogue/*.toml. The first signature that fits, counts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from .domain import EndingKind, Stage, Word
+from .errors import InputError
+from .parse import structured, toml
+
+FOLDER = Path(__file__).resolve().parent / "catalogue"
+
+
+class Basis(Word):
+    """What a statement about affected versions rests on."""
+
+    MEASURED = "measured"
+    """Runs of this project."""
+    SOURCE = "source"
+    """The package's source at a release's tag."""
+    REPORTED = "reported"
+    """A public report; not checked here."""
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Who did what: the release that brought the failure is often not where the fix belongs."""
+
+    trigger: str = ""
+    owner: str = ""
+    fixed_in: str = ""
+
+
+@dataclass(frozen=True)
+class Affected:
+    """Versions between which the failure is known."""
+
+    basis: Basis
+    versions: Mapping[str, str]
+    """Package to specifier."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A place that must stand in the traceback."""
+
+    file: str
+    """The end of the path, `peft/peft_model.py`."""
+    function: str = ""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """A known failure: how to recognise it, the cause, who is to blame, the remedy, the evidence."""
+
+    id: str
+    title: str
+    """In a few words, for a heading."""
+    cause: str
+    remedy: str
+    stages: tuple[Stage, ...] = ()
+    """Where it shows; empty: anywhere."""
+    exception: str = ""
+    """The exception's class name, a regular expression; empty: any."""
+    message: str = ""
+    """A regular expression, searched for in the message. Its named groups are the captures."""
+    frames: tuple[Frame, ...] = ()
+    """All of them must stand in the traceback: the same text from elsewhere is another failure."""
+    checks: tuple[str, ...] = ()
+    """For wrong results: exactly these checks on the default path do not hold."""
+    facts: Mapping[str, bool] = field(default_factory=dict)
+    """For wrong results: what the probe must have found besides, `base_generates_rightly = true`."""
+    ending: EndingKind | None = None
+    signal: str = ""
+    output: str = ""
+    """For a process that died: a regular expression, searched for in the end of its output."""
+    wrapper: bool = False
+    """This exception only hides the real one, which is the one before it in the chain."""
+    roles: Roles = field(default_factory=Roles)
+    affected: tuple[Affected, ...] = ()
+    references: tuple[str, ...] = ()
+    """Public threads and pull requests, `huggingface/peft#2379`, or addresses."""
+
+    def __post_init__(self) -> None:
+        problems = []
+        for name in ("exception", "message", "output"):
+            try:
+                re.compile(getattr(self, name))
+            except re.error as error:
+                problems.append(f"{name}: not a regular expression: {error}")
+        if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.id):
+            problems.append(f"id: {self.id!r} is not of the form some-words")
+        if not (self.exception or self.message or self.checks or self.ending or self.output):
+            problems.append("nothing to recognise it by: exception, message, checks, ending or output is needed")
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    @cached_property
+    def message_pattern(self) -> re.Pattern[str]:
+        return re.compile(self.message)
+
+    @cached_property
+    def exception_pattern(self) -> re.Pattern[str]:
+        return re.compile(self.exception or ".*")
+
+    @cached_property
+    def output_pattern(self) -> re.Pattern[str]:
+        return re.compile(self.output)
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every signature, in the order in which they are tried."""
+
+    signature: tuple[Signature, ...]
+
+    def __iter__(self) -> Iterator[Signature]:
+        return iter(self.signature)
+
+    def get(self, identifier: str) -> Signature | None:
+        return self._by_id.get(identifier)
+
+    @cached_property
+    def _by_id(self) -> dict[str, Signature]:
+        return {each.id: each for each in self.signature}
+
+
+def load_catalogue(folder: Path = FOLDER) -> Catalogue:
+    """The catalogue's files in the order of their names. Raises InputError with the path to every bad field."""
+    found: dict[str, Signature] = {}
+    for path in sorted(folder.glob("*.toml")):
+        for each in structured(toml(path), Catalogue, path.name):
+            if each.id in found:
+                raise InputError(path.name, [f"signature: the id {each.id!r} is given twice"])
+            found[each.id] = each
+    return Catalogue(tuple(found.values()))

@@ -1,0 +1,225 @@
+"""What is known, in SQLite: locks, the resolver's answers, observations. A diagnosis is never stored.
+
+An observation is keyed by (lock digest, scenario digest, probe version, platform), so what is known is never run
+again, and a run that was killed goes on where it was: every row is written in one transaction, after the work it
+tells of.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, TypeVar
+
+from .domain import Cell, Digest, Lock, Observation, Resolution
+from .errors import DiskFull, StoreError
+from .matrix import Expansion
+from .parse import structured, unstructured
+
+T = TypeVar("T")
+
+MIGRATIONS = (
+    """
+    CREATE TABLE locks (digest TEXT PRIMARY KEY, body BLOB NOT NULL);
+    CREATE TABLE resolutions (
+        cell TEXT NOT NULL, settings TEXT NOT NULL, platform TEXT NOT NULL, resolved TEXT NOT NULL,
+        lock TEXT REFERENCES locks, reason TEXT NOT NULL,
+        PRIMARY KEY (cell, settings, platform)
+    );
+    CREATE TABLE observations (
+        lock TEXT NOT NULL REFERENCES locks, scenario TEXT NOT NULL, probe INTEGER NOT NULL, platform TEXT NOT NULL,
+        attempt INTEGER NOT NULL, started TEXT NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (lock, scenario, probe, platform, attempt)
+    );
+    CREATE TABLE troubles (
+        cell TEXT NOT NULL, settings TEXT NOT NULL, platform TEXT NOT NULL, at TEXT NOT NULL, message TEXT NOT NULL,
+        PRIMARY KEY (cell, settings, platform)
+    );
+    CREATE TABLE expansions (matrix TEXT PRIMARY KEY, at TEXT NOT NULL, body BLOB NOT NULL);
+    """,
+)
+"""Each takes the store from the version of its place to the next. Never changed, only appended to."""
+
+
+class Store:
+    """The store at `path`, made where there is none. Safe to use from several threads and processes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=60, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=NORMAL")
+            self._migrate()
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise StoreError(
+                f"the store {path} cannot be opened: {error}",
+                "Check that the folder is writable and the disk not full; if the file is damaged, move it away.",
+            ) from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------------ resolutions
+
+    def save_resolution(self, cell: Cell, settings: Digest, platform: str, resolution: Resolution) -> None:
+        resolved = resolution.resolved or datetime.now(timezone.utc)
+        with self._writing() as rows:
+            digest = None
+            if resolution.lock is not None:
+                digest = resolution.lock.digest
+                rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (digest, _packed(resolution.lock)))
+            rows.execute(
+                "INSERT OR REPLACE INTO resolutions VALUES (?, ?, ?, ?, ?, ?)",
+                (cell.id, settings, platform, resolved.isoformat(), digest, resolution.reason),
+            )
+
+    def resolution(self, cell: Cell, settings: Digest, platform: str) -> Resolution | None:
+        """The resolver's last answer for `cell`, however old."""
+        row = self._row(
+            "SELECT resolved, lock, reason FROM resolutions WHERE cell = ? AND settings = ? AND platform = ?",
+            (cell.id, settings, platform),
+        )
+        if row is None:
+            return None
+        lock = self.lock(Digest(row[1])) if row[1] else None
+        return Resolution(lock, row[2], datetime.fromisoformat(row[0]))
+
+    def lock(self, digest: Digest) -> Lock | None:
+        row = self._row("SELECT body FROM locks WHERE digest = ?", (digest,))
+        return _unpacked(row[0], Lock) if row else None
+
+    # ------------------------------------------------------------------ observations
+
+    def save_observation(self, lock: Lock, scenario: Digest, observation: Observation) -> None:
+        """Add an observation; an earlier one of the same key stays as an earlier attempt."""
+        platform = observation.machine.platform
+        key = (lock.digest, scenario, observation.probe_version, platform)
+        with self._writing() as rows:
+            rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (lock.digest, _packed(lock)))
+            attempt = rows.execute(
+                "SELECT count(*) FROM observations WHERE lock = ? AND scenario = ? AND probe = ? AND platform = ?", key
+            ).fetchone()[0]
+            rows.execute(
+                "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, attempt, observation.started.isoformat(), _packed(observation)),
+            )
+
+    def observations(self, lock: Lock, scenario: Digest, probe_version: int, platform: str) -> tuple[Observation, ...]:
+        """Every attempt for this key, the first first."""
+        rows = self._rows(
+            "SELECT body FROM observations WHERE lock = ? AND scenario = ? AND probe = ? AND platform = ? "
+            "ORDER BY attempt",
+            (lock.digest, scenario, probe_version, platform),
+        )
+        return tuple(_unpacked(row[0], Observation) for row in rows)
+
+    def seconds(self) -> list[float]:
+        """Wall clock of the stored observations: what a cell costs."""
+        return [_unpacked(row[0], Observation).seconds for row in self._rows(
+            "SELECT body FROM observations ORDER BY started DESC LIMIT 100", ()
+        )]  # fmt: skip
+
+    # ------------------------------------------------------------------ troubles and expansions
+
+    def save_trouble(self, cell: Cell, settings: Digest, platform: str, message: str) -> None:
+        """That the machine, not the cell, is why there is no observation."""
+        with self._writing() as rows:
+            rows.execute(
+                "INSERT OR REPLACE INTO troubles VALUES (?, ?, ?, ?, ?)",
+                (cell.id, settings, platform, datetime.now(timezone.utc).isoformat(), message),
+            )
+
+    def drop_trouble(self, cell: Cell, settings: Digest, platform: str) -> None:
+        with self._writing() as rows:
+            rows.execute(
+                "DELETE FROM troubles WHERE cell = ? AND settings = ? AND platform = ?", (cell.id, settings, platform)
+            )
+
+    def trouble(self, cell: Cell, settings: Digest, platform: str) -> str:
+        row = self._row(
+            "SELECT message FROM troubles WHERE cell = ? AND settings = ? AND platform = ?",
+            (cell.id, settings, platform),
+        )
+        return str(row[0]) if row else ""
+
+    def save_expansion(self, matrix: Digest, expansion: Expansion) -> None:
+        with self._writing() as rows:
+            rows.execute(
+                "INSERT OR REPLACE INTO expansions VALUES (?, ?, ?)",
+                (matrix, datetime.now(timezone.utc).isoformat(), _packed(expansion)),
+            )
+
+    def expansion(self, matrix: Digest) -> Expansion | None:
+        """The cells of a matrix as they were when it was last run."""
+        row = self._row("SELECT body FROM expansions WHERE matrix = ?", (matrix,))
+        return _unpacked(row[0], Expansion) if row else None
+
+    # ------------------------------------------------------------------ SQLite
+
+    def _migrate(self) -> None:
+        with self._writing() as rows:
+            version = rows.execute("PRAGMA user_version").fetchone()[0]
+            if version > len(MIGRATIONS):
+                raise StoreError(
+                    f"the store {self.path} was written by a newer compatcheck",
+                    "Upgrade compatcheck, or name another store with --store.",
+                )
+            for number, script in enumerate(MIGRATIONS[version:], version + 1):
+                for statement in filter(str.strip, script.split(";")):
+                    rows.execute(statement)
+                rows.execute(f"PRAGMA user_version = {number}")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction: all of it or nothing."""
+        with self._lock:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException as error:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise _store_error(self.path, error) from None
+                raise
+
+    def _rows(self, question: str, values: Iterable[Any]) -> list[Any]:
+        with self._lock:
+            try:
+                return self._connection.execute(question, tuple(values)).fetchall()
+            except sqlite3.Error as error:
+                raise _store_error(self.path, error) from None
+
+    def _row(self, question: str, values: Iterable[Any]) -> Any:
+        rows = self._rows(question, values)
+        return rows[0] if rows else None
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> StoreError | DiskFull:
+    if "full" in str(error):
+        return DiskFull(f"no space left to write the store {path}", "Free some space and run again: it goes on.")
+    return StoreError(f"the store {path} refuses: {error}", "Check that the file and its folder are writable.")
+
+
+def _packed(value: Any) -> bytes:
+    return zlib.compress(json.dumps(unstructured(value), separators=(",", ":")).encode())
+
+
+def _unpacked(body: bytes, kind: type[T]) -> T:
+    return structured(json.loads(zlib.decompress(body)), kind, "store", strict=False)

@@ -1,0 +1,116 @@
+"""The store: what is put in comes out, old stores are taken along, damage and newer stores are refused in one line."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from compatcheck.domain import (
+    Cell,
+    Digest,
+    Distribution,
+    Ending,
+    EndingKind,
+    Lock,
+    Machine,
+    Observation,
+    Resolution,
+)
+from compatcheck.errors import StoreError
+from compatcheck.matrix import Expansion
+from compatcheck.store import MIGRATIONS, Store
+
+CELL = Cell("3.11", {"torch": "2.6.0", "transformers": "4.51.3", "peft": "0.15.2"})
+LOCK = Lock("3.11", "linux-x86_64", (Distribution("peft", "0.15.2", ("ab",), 7, datetime(2026, 1, 1)),))
+MACHINE = Machine("linux-x86_64", "s", "c", 2, 1024)
+SETTINGS, SCENARIO = Digest("settings"), Digest("scenario")
+
+
+def observation(second: int = 0) -> Observation:
+    started = datetime(2026, 1, 2, 3, 4, second, tzinfo=timezone.utc)
+    return Observation(started, MACHINE, 1, (), (), (), Ending(EndingKind.COMPLETED), {"torch": "2.6.0"})
+
+
+def test_what_is_saved_is_there_after_opening_again(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "store.sqlite3"
+    resolution = Resolution(LOCK, "", datetime(2026, 1, 2, tzinfo=timezone.utc))
+    expansion = Expansion((CELL,), {"torch 2.6.0": datetime(2025, 1, 1, tzinfo=timezone.utc)}, ((CELL, "why"),))
+    with Store(path) as store:
+        store.save_resolution(CELL, SETTINGS, "linux-x86_64", resolution)
+        store.save_observation(LOCK, SCENARIO, observation())
+        store.save_expansion(Digest("m"), expansion)
+        store.save_trouble(CELL, SETTINGS, "linux-x86_64", "no network")
+    with Store(path) as store:
+        assert store.resolution(CELL, SETTINGS, "linux-x86_64") == resolution
+        assert store.observations(LOCK, SCENARIO, 1, "linux-x86_64") == (observation(),)
+        assert store.expansion(Digest("m")) == expansion
+        assert store.trouble(CELL, SETTINGS, "linux-x86_64") == "no network"
+        store.drop_trouble(CELL, SETTINGS, "linux-x86_64")
+        assert store.trouble(CELL, SETTINGS, "linux-x86_64") == ""
+
+
+def test_an_observation_is_found_by_its_whole_key_only(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        store.save_observation(LOCK, SCENARIO, observation())
+        other = Lock("3.11", "linux-x86_64", (Distribution("peft", "0.15.1", ("ab",)),))
+        assert store.observations(other, SCENARIO, 1, "linux-x86_64") == ()
+        assert store.observations(LOCK, Digest("x"), 1, "linux-x86_64") == ()
+        assert store.observations(LOCK, SCENARIO, 2, "linux-x86_64") == ()
+        assert store.observations(LOCK, SCENARIO, 1, "darwin-arm64") == ()
+
+
+def test_a_second_observation_is_a_further_attempt(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        for second in (5, 3):
+            store.save_observation(LOCK, SCENARIO, observation(second))
+        seen = store.observations(LOCK, SCENARIO, 1, "linux-x86_64")
+        assert [each.started.second for each in seen] == [5, 3]
+
+
+def test_the_last_answer_of_the_resolver_counts(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        store.save_resolution(CELL, SETTINGS, "linux-x86_64", Resolution(LOCK))
+        store.save_resolution(CELL, SETTINGS, "linux-x86_64", Resolution(None, "conflict"))
+        answer = store.resolution(CELL, SETTINGS, "linux-x86_64")
+        assert answer is not None and answer.lock is None and answer.reason == "conflict"
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        with pytest.raises(RuntimeError), store._writing() as rows:
+            rows.execute("INSERT INTO troubles VALUES ('a', 'b', 'c', 'd', 'e')")
+            raise RuntimeError
+        assert store._rows("SELECT * FROM troubles", ()) == []
+
+
+def test_an_empty_and_an_older_store_are_taken_to_today(tmp_path: Path) -> None:
+    path = tmp_path / "old"
+    sqlite3.connect(path).close()
+    with Store(path) as store:
+        assert store._rows("PRAGMA user_version", ())[0][0] == len(MIGRATIONS)
+
+
+def test_a_newer_store_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "new"
+    connection = sqlite3.connect(path)
+    connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) + 1}")
+    connection.close()
+    with pytest.raises(StoreError, match="newer compatcheck"):
+        Store(path)
+
+
+def test_a_damaged_store_is_refused_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "bad"
+    path.write_bytes(b"this is no database at all, only text that is long enough to be looked at" * 50)
+    with pytest.raises(StoreError, match="cannot be opened") as caught:
+        Store(path)
+    assert caught.value.exit_code == 4 and "move it away" in caught.value.remedy
+
+
+def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="cannot be opened"):
+        Store(tmp_path / "file" / "store")
