@@ -1,0 +1,97 @@
+"""The command line: parse, call, print, choose the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import traceback
+from pathlib import Path
+from types import FrameType
+
+from . import __version__
+from .commands import plan, report, run, show
+from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
+
+COMMANDS = (run, plan, report, show)
+
+DESCRIPTION = """\
+Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning
+cycle (train, save, load, generate, and a check that the result is right) is run in an environment of its own for
+every combination of a matrix."""
+
+EPILOG = """\
+start with
+  compatcheck plan matrix/quick.toml     what a small run would cost
+  compatcheck run matrix/quick.toml      run it
+  compatcheck report matrix/quick.toml   write reports/quick/
+
+exit codes
+  0 done    1 the finding asked about is negative    2 usage    3 unexpected    4 the machine's fault    130 interrupted
+"""
+
+
+def built_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="compatcheck", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"compatcheck {__version__}")
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.add(subparsers)
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command. Catches everything: the exit code and one clear line say what came of it."""
+    try:
+        signal.signal(signal.SIGTERM, _interrupt)
+        return main_inner(arguments)
+    except CompatcheckError as error:
+        print(f"compatcheck: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("compatcheck: interrupted; what was measured is kept, run again to go on", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception:
+        return _unexpected()
+
+
+def main_inner(arguments: list[str] | None = None) -> int:
+    """The same without the net: raises what goes wrong."""
+    parsed = built_parser().parse_args(arguments)
+    return int(parsed.execute(parsed))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _unexpected() -> int:
+    text = "\n".join(
+        [
+            f"compatcheck {__version__}, Python {platform.python_version()}, {platform.platform()}",
+            f"command: compatcheck {' '.join(sys.argv[1:])}",
+            "",
+            traceback.format_exc(),
+        ]
+    )
+    print("compatcheck: an unexpected error; please file it with this text", file=sys.stderr)
+    try:
+        path = Path(".compatcheck", "unexpected-error.txt")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+        print(f"  (kept in {path})", file=sys.stderr)
+    except OSError:
+        pass
+    print(text, file=sys.stderr)
+    return EXIT_UNEXPECTED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

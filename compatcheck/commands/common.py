@@ -1,0 +1,111 @@
+"""What several subcommands share: options, and opening a matrix with its store."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..domain import Cell
+    from ..pipeline import Run
+    from ..progress import Progress
+
+DEFAULT_MATRIX = Path("matrix/article.toml")
+DEFAULT_STORE = Path(".compatcheck/store.sqlite3")
+
+
+def add_matrix(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "matrix", nargs="?", type=Path, default=DEFAULT_MATRIX, help="matrix file (default: %(default)s)"
+    )
+
+
+def add_places(parser: argparse.ArgumentParser) -> None:
+    places = parser.add_argument_group("places")
+    places.add_argument(
+        "--store", type=Path, default=Path(os.environ.get("COMPATCHECK_STORE", DEFAULT_STORE)),
+        help="the database of all that is known (default: %(default)s, or COMPATCHECK_STORE)",
+    )  # fmt: skip
+    places.add_argument(
+        "--cache", type=Path, default=None,
+        help="where environments are kept (default: the user's cache folder, or COMPATCHECK_CACHE); "
+        "put it on the same disk as uv's cache, so that files are linked and not copied",
+    )  # fmt: skip
+
+
+def add_selection(parser: argparse.ArgumentParser) -> None:
+    chosen = parser.add_argument_group("which cells")
+    chosen.add_argument(
+        "--only", metavar="GLOB", action="append", default=[],
+        help="only cells whose identifier, or a part of it, matches; may be repeated. Example: 'torch2.6.0*peft0.15.*'",
+    )  # fmt: skip
+    chosen.add_argument("--skip", metavar="GLOB", action="append", default=[], help="leave out such cells")
+    chosen.add_argument(
+        "--axis", metavar="NAME=ENTRY", action="append", default=[],
+        help="only this entry of an axis, as the matrix file writes it. Example: torch=newest",
+    )  # fmt: skip
+
+
+def add_scenario(parser: argparse.ArgumentParser) -> None:
+    changed = parser.add_argument_group("scenario")
+    changed.add_argument(
+        "--model", help="instead of the matrix's model: tiny-bloom, bloomz-560m, a hub identifier or a directory"
+    )
+
+
+def cache_folder(arguments: argparse.Namespace) -> Path:
+    from platformdirs import user_cache_path
+
+    chosen = arguments.cache or os.environ.get("COMPATCHECK_CACHE")
+    return Path(chosen) if chosen else user_cache_path("compatcheck")
+
+
+@contextmanager
+def opened_run(arguments: argparse.Namespace, progress: Progress | None = None, jobs: int = 1) -> Iterator[Run]:
+    """The matrix of the arguments with its store. Raises InputError, UsageError, StoreError."""
+    from dataclasses import replace
+
+    from ..matrix import load_matrix
+    from ..pipeline import Run
+    from ..progress import Progress
+    from ..store import Store
+
+    matrix = load_matrix(arguments.matrix)
+    if getattr(arguments, "model", None):
+        matrix = replace(matrix, scenario=replace(matrix.scenario, model=arguments.model))
+    with Store(arguments.store) as store:
+        yield Run(matrix, store, cache_folder(arguments), jobs, progress or Progress())
+
+
+def axis_choices(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    """`--axis torch=newest` as axis to entries. Raises UsageError."""
+    from ..errors import UsageError
+
+    chosen: dict[str, list[str]] = {}
+    for choice in arguments.axis:
+        name, sign, entry = choice.partition("=")
+        if not sign or not entry:
+            raise UsageError(f"--axis {choice!r} is not of the form NAME=ENTRY", "Example: --axis torch=2.6.0")
+        chosen.setdefault(name, []).append(entry)
+    return chosen
+
+
+def chosen_cells(arguments: argparse.Namespace, run: Run) -> tuple[Cell, ...]:
+    """The cells that the selection options leave, after the matrix was expanded and remembered."""
+    from ..matrix import selected
+
+    cells = run.expand().cells
+    if choices := axis_choices(arguments):
+        kept = set(run.cells_along(choices))
+        cells = tuple(cell for cell in cells if cell in kept)
+    return selected(cells, arguments.only, arguments.skip)
+
+
+def report_folder(arguments: argparse.Namespace) -> Path:
+    """The default matrix reports into the folder itself, any other into a folder of its name."""
+    folder: Path = arguments.reports
+    return folder if arguments.matrix.stem == DEFAULT_MATRIX.stem else folder / arguments.matrix.stem

@@ -1,0 +1,49 @@
+"""`compatcheck report`: write the reports from what the store knows. Runs nothing, needs no network."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from .common import add_matrix, add_places, add_scenario, opened_run, report_folder
+
+EPILOG = """\
+A diagnosis is never stored: a better catalogue re-reads every old observation here, without running anything.
+
+  compatcheck report                                 the default matrix into reports/
+  compatcheck report matrix/quick.toml               another one into reports/quick/
+  compatcheck report --format json --stdout | jq .totals
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "report", help="write the reports from what is known", description=__doc__, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add_matrix(parser)
+    add_scenario(parser)
+    parser.add_argument(
+        "--reports", type=Path, default=Path("reports"), help="folder to write into (default: %(default)s)"
+    )
+    parser.add_argument("--stdout", action="store_true", help="print one format instead of writing files")
+    parser.add_argument("--format", choices=("markdown", "json", "csv"), default="markdown", help="for --stdout")
+    add_places(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    from ..pipeline import context_of
+    from ..report.files import report_files, write_reports
+
+    with opened_run(arguments) as run:
+        context = context_of(run)
+    if arguments.stdout:
+        ending = {"markdown": "md", "json": "json", "csv": "csv"}[arguments.format]
+        print(report_files(context)[f"compatibility.{ending}"], end="")
+        return 0
+    for line in context.headline():
+        print(line)
+    for path in write_reports(context, report_folder(arguments)):
+        print(path)
+    return 0

@@ -1,0 +1,79 @@
+"""`compatcheck run`: run the cells of a matrix that are not known yet."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, opened_run
+
+if TYPE_CHECKING:
+    from ..domain import CellResult
+
+EPILOG = """\
+What is already known is not run again; a run that was interrupted goes on where it was.
+
+  compatcheck run                                    the default matrix
+  compatcheck run matrix/quick.toml --jobs 2         another one, two cells at a time
+  compatcheck run --only 'torch2.6.0*peft0.15.*'     some of its cells
+  compatcheck run --only CELL --again --live         one cell once more, watched
+
+Exit code: 0 done; 1 exactly one cell was selected and it does not pass; 4 some cells could not be measured
+(no network, no disk: run again, it goes on); 130 interrupted.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "run", help="run the cells of a matrix that are not known yet", description=__doc__, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    add_matrix(parser)
+    add_selection(parser)
+    add_scenario(parser)
+    parser.add_argument(
+        "--jobs", "-j", type=int, default=0, metavar="N", help="cells at a time (default: one for each two cores)"
+    )
+    parser.add_argument("--again", action="store_true", help="run the selected cells even where they are known")
+    parser.add_argument("--live", action="store_true", help="show every step of every cell")
+    parser.add_argument("--plain", action="store_true", help="plain lines instead of the live display")
+    add_places(parser)
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    from ..domain import Outcome
+    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE
+    from ..progress import DetailedProgress, PlainProgress, Progress, chosen_progress
+
+    jobs = arguments.jobs if arguments.jobs > 0 else max(1, (os.cpu_count() or 1) // 2)
+    with opened_run(arguments, jobs=jobs) as run:
+        cells = chosen_cells(arguments, run)
+        progress: Progress
+        if arguments.live:
+            progress = DetailedProgress()
+        elif arguments.plain:
+            progress = PlainProgress()
+        else:
+            progress = chosen_progress(sys.stderr)
+        run.progress = progress
+        results = run.run(cells, again=arguments.again)
+        for result in results.values():
+            if len(cells) == 1 or result.outcome is Outcome.ERROR:
+                print(f"{result.cell.id}: {result.outcome}" + (f": {result.trouble}" if result.trouble else ""))
+        print(_summary(results.values()))
+    if any(result.outcome is Outcome.ERROR for result in results.values()):
+        return EXIT_MACHINE
+    if len(cells) == 1 and next(iter(results.values())).outcome is not Outcome.PASS:
+        return EXIT_NEGATIVE
+    return EXIT_DONE
+
+
+def _summary(results: Iterable[CellResult]) -> str:
+    from collections import Counter
+
+    counts = Counter(str(result.outcome) for result in results)
+    return f"{counts.total()} cells: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())

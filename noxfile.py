@@ -1,0 +1,110 @@
+"""`nox` alone measures the default matrix and writes reports/. `nox -l` lists the rest.
+
+What follows `--` goes to compatcheck. The matrix file may be named first:
+
+    nox                                             the article's matrix, one session a torch version, then the report
+    nox -- matrix/quick.toml                        another matrix
+    nox -s "matrix(torch-2.6.0)" -- --jobs 2        one torch version, two cells at a time
+    nox -s cell -- py311-torch2.6.0-transformers4.51.3-peft0.12.0
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import nox
+from nox.project import load_toml
+
+nox.needs_version = ">=2024.4.15"
+nox.options.sessions = ["matrix", "report"]
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.reuse_existing_virtualenvs = True
+
+DEFAULT_MATRIX = "matrix/article.toml"
+PYTHON = "python3" if sys.platform != "win32" else "python"
+
+
+def named_matrix(words: list[str]) -> tuple[str, list[str]]:
+    """The matrix file among the words after `--`, and the other words."""
+    for word in words:
+        if word.endswith(".toml") and not word.startswith("-"):
+            return word, [other for other in words if other != word]
+    return DEFAULT_MATRIX, list(words)
+
+
+def torch_entries() -> list[str]:
+    """The torch axis of the matrix that the command line names, as its file writes it."""
+    words = sys.argv[sys.argv.index("--") + 1 :] if "--" in sys.argv else []
+    path = Path(named_matrix(words)[0])
+    return list(load_toml(path)["axes"]["torch"]) if path.is_file() else []
+
+
+def install(session: nox.Session, *groups: str) -> None:
+    """compatcheck itself, from this tree, with dependency groups of pyproject.toml."""
+    wanted = nox.project.dependency_groups(load_toml("pyproject.toml"), *groups) if groups else ()
+    session.install("-e", ".", *wanted)
+
+
+@nox.session
+@nox.parametrize("torch", [nox.param(entry, id=f"torch-{entry}") for entry in torch_entries()])
+def matrix(session: nox.Session, torch: str) -> None:
+    """Measure the cells of one torch version that are not known yet."""
+    install(session)
+    path, words = named_matrix(session.posargs)
+    session.run("compatcheck", "run", path, "--axis", f"torch={torch}", *words)
+
+
+@nox.session
+def report(session: nox.Session) -> None:
+    """Write reports/ from what is known."""
+    install(session)
+    path, _ = named_matrix(session.posargs)
+    session.run("compatcheck", "report", path)
+
+
+@nox.session
+def cell(session: nox.Session) -> None:
+    """Run one cell again, by its identifier, and watch it: nox -s cell -- IDENTIFIER."""
+    install(session)
+    path, words = named_matrix(session.posargs)
+    if len(words) != 1:
+        session.error("name one cell: nox -s cell -- py311-torch2.6.0-transformers4.51.3-peft0.15.2")
+    session.run("compatcheck", "run", path, "--only", words[0], "--again", "--live", success_codes=[0, 1])
+    session.run("compatcheck", "show", words[0], "--matrix", path)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The fast suite and the minimatrix over stub wheels; no package of the matrix is installed."""
+    install(session, "test")
+    session.run("pytest", "-m", "not real", *session.posargs)
+
+
+@nox.session(name="slice")
+def real_slice(session: nox.Session) -> None:
+    """A few cells of real torch, transformers and peft; downloads about 3 GB the first time."""
+    install(session, "test")
+    session.run("pytest", "-m", "real", *session.posargs)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style and formatting mistakes."""
+    install(session, "lint")
+    session.run("ruff", "check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Types, strictly."""
+    install(session, "types")
+    session.run("mypy")
+
+
+@nox.session
+def benchmark(session: nox.Session) -> None:
+    """What a cell costs, as ratios within one run; see benchmarks/results.md."""
+    install(session)
+    session.install("nox")
+    session.run("python", "benchmarks/cell_cost.py", *session.posargs)
