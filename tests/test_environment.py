@@ -147,11 +147,12 @@ def test_the_world_moves_on_under_today(index: LocalIndex) -> None:
 def test_the_contemporary_cutoff_follows_the_newest_axis_release() -> None:
     released = {
         "torch 2.0.0": datetime(2024, 1, 1, tzinfo=timezone.utc),
+        "transformers 4.0.0": datetime(2024, 5, 1, tzinfo=timezone.utc),
         "peft 0.1.0": datetime(2024, 7, 1, tzinfo=timezone.utc),
     }
     assert contemporary_cutoff(Cell("3.11", OLD), released, 7) == datetime(2024, 7, 8, tzinfo=timezone.utc)
     with pytest.raises(IndexUnavailable, match="does not say when"):
-        contemporary_cutoff(Cell("3.11", OLD), {}, 7)
+        contemporary_cutoff(Cell("3.11", OLD), {"torch 2.0.0": released["torch 2.0.0"]}, 7)
 
 
 def test_interpreters_are_found_and_the_missing_ones_named() -> None:
