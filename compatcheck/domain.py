@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -470,6 +471,14 @@ class Diagnosis:
     exception: Raised | None = None
     """The exception that decided: the root where the one that came out only wraps it."""
     captures: Mapping[str, str] = field(default_factory=dict)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """`text` without what would command a terminal or turn the direction of writing: tabs and line ends stay."""
+    return _CONTROL.sub("", text)
 
 
 def canonical(value: Any) -> str:

@@ -34,6 +34,7 @@ from .domain import (
     Stage,
     StageRecord,
     Status,
+    printable,
 )
 from .errors import InputError, MachineError, refused_by_disk
 from .machine import this_machine
@@ -349,10 +350,10 @@ class _Run:
             pass
 
     def _scrubbed(self, value: Any) -> Any:
-        """`value` without the paths of this machine in its texts."""
+        """`value` without the paths of this machine and without control characters in its texts."""
         if isinstance(value, str):
             text = value.replace(str(self.folder), "<work>").replace(str(self.work.model), "<model>")
-            return _INSTALLED.sub(r"\1", text)
+            return printable(_INSTALLED.sub(r"\1", text))
         if isinstance(value, list):
             return [self._scrubbed(each) for each in value]
         if isinstance(value, dict):
@@ -435,6 +436,5 @@ def _kernel_oom_kills() -> int:
 
 
 def _shortened(streams: Mapping[str, _Tail]) -> str:
-    """Both streams, standard error last, without control characters."""
-    parts = [text for name in ("stdout", "stderr") if (text := streams[name].text().strip())]
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", "\n".join(parts))[-24_000:]
+    """The end of both streams, standard error last."""
+    return "\n".join(text for name in ("stdout", "stderr") if (text := streams[name].text().strip()))[-24_000:]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from ..domain import Mode, Observation, Outcome, Raised
+from ..domain import Mode, Observation, Outcome, Raised, printable
 from ..errors import UsageError
 from ..matrix import selected
 from .context import Context, Entry
@@ -98,7 +98,7 @@ def _end(observation: Observation) -> list[str]:
         return []
     if not observation.chain:
         tail = observation.output_tail.strip().splitlines()[-12:]
-        return ["", "end of the output", *(f"  {line[:WIDTH]}" for line in tail)] if tail else []
+        return ["", "end of the output", *(f"  {printable(line)[:WIDTH]}" for line in tail)] if tail else []
     lines = ["", "end of the traceback"]
     for raised in observation.chain:
         lines += _raised(raised)
@@ -112,7 +112,7 @@ def _raised(raised: Raised) -> list[str]:
 
 def _wrapped(head: str, text: str) -> list[str]:
     return textwrap.wrap(
-        " ".join(text.split()) or "-",
+        " ".join(printable(text).split()) or "-",
         WIDTH,
         initial_indent=head,
         subsequent_indent=" " * len(head),

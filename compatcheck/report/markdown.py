@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
-from ..domain import Outcome
+from ..domain import Outcome, printable
 from .context import Context, Entry, FailureClass, named
 
 MARKS = {
@@ -153,7 +153,7 @@ def _method(context: Context) -> str:
 
 def shortened(text: str, cap: int = 240) -> str:
     """On one line, without what would end a code span, cut with a word."""
-    line = " ".join(text.split()).replace("`", "'")
+    line = " ".join(printable(text).split()).replace("`", "'")
     return line if len(line) <= cap else line[:cap] + " [cut]"
 
 
@@ -161,4 +161,4 @@ def escaped(text: str) -> str:
     """So that Markdown shows the text and renders nothing of it."""
     for sign in "\\<>|[]":
         text = text.replace(sign, "\\" + sign)
-    return " ".join(text.split())
+    return " ".join(printable(text).split())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
-from ..domain import Mode
+from ..domain import Mode, printable
 from .context import Context
 
 COLUMNS = (
@@ -46,5 +46,5 @@ def csv_text(context: Context) -> str:
 
 def _harmless(value: object) -> str:
     """As text that a spreadsheet shows and never runs."""
-    text = " ".join(str(value).split())
+    text = " ".join(printable(str(value)).split())
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text

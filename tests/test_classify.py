@@ -1,0 +1,139 @@
+"""The classifier: the root and not the wrapper, the place and not only the text, and `unknown` rather than a guess."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_up import CACHE_LAYERS, observation
+
+from compatcheck.classify import diagnose, diagnose_resolution, fingerprint
+from compatcheck.domain import Ending, EndingKind, Frame, Raised, Stage, StageRecord
+from compatcheck.signatures import load_catalogue
+
+CATALOGUE = load_catalogue()
+
+
+def raised(kind: str, message: str, *frames: str) -> Raised:
+    return Raised(kind, "builtins", message, tuple(Frame(*_parts(each)) for each in frames))
+
+
+def _parts(text: str) -> tuple[str, int, str]:
+    file, function = text.split(" ")
+    return file, 1, function
+
+
+BLOOM = "transformers/models/bloom/modeling_bloom.py forward"
+NO_SHAPE = "'{}' object has no attribute 'shape'"
+HOOK = "peft/peft_model.py prepare_inputs_for_generation"
+
+
+@pytest.mark.parametrize(
+    ("stage", "error", "signature"),
+    [
+        (Stage.GENERATE, CACHE_LAYERS, "cache-layers-empty"),
+        (Stage.GENERATE, raised("AttributeError", NO_SHAPE.format("NoneType"), HOOK), "cache-layer-is-none"),
+        (Stage.GENERATE, raised("AttributeError", NO_SHAPE.format("list"), HOOK), "cache-layer-is-list"),
+        (Stage.GENERATE, raised("TypeError", "'DynamicCache' object is not subscriptable", HOOK),
+         "cache-not-subscriptable"),
+        (Stage.GENERATE, raised("KeyError", "'past_key_values'", HOOK), "cache-key-missing"),
+        (
+            Stage.GENERATE,
+            raised(
+                "RuntimeError",
+                "The expanded size of the tensor (2) must match the existing size (10) at non-singleton dimension 2.  "
+                "Target sizes: [4, 2, 2].  Tensor sizes: [4, 1, 10]",
+                BLOOM,
+            ),
+            "prompt-not-inserted",
+        ),
+        (
+            Stage.GENERATE,
+            raised(
+                "RuntimeError",
+                "The expanded size of the tensor (11) must match the existing size (19) at non-singleton dimension 2.  "
+                "Target sizes: [4, 1, 11].  Tensor sizes: [4, 1, 19]",
+                BLOOM,
+            ),
+            "mask-counts-prompt-twice",
+        ),
+        (Stage.TRAIN, raised("ValueError", "Got unexpected arguments: {'num_items_in_batch': 179}", BLOOM),
+         "bloom-refuses-num-items-in-batch"),
+        (Stage.TRAIN, raised("TypeError", "argument of type 'BloomConfig' is not iterable",
+                             "peft/peft_model.py _setup_prompt_encoder"), "config-not-iterable"),
+    ],
+)  # fmt: skip
+def test_what_is_known_is_named(stage: Stage, error: Raised, signature: str) -> None:
+    diagnosis = diagnose(observation(error, stage), CATALOGUE)
+    assert diagnosis.signature == signature
+    assert diagnosis.exception == error
+
+
+def test_the_root_is_read_and_not_the_wrapper() -> None:
+    root = raised(
+        "ImportError",
+        "cannot import name 'EncoderDecoderCache' from 'transformers' (site-packages/transformers/__init__.py)",
+        "peft/peft_model.py <module>",
+    )
+    for wrapper in (
+        raised("RuntimeError", "Failed to import transformers.trainer because of the following error (look up"),
+        raised(
+            "ModuleNotFoundError",
+            "Could not import module 'Trainer'. Are this object's requirements defined correctly?",
+        ),
+    ):
+        seen = observation(root, Stage.IMPORT)
+        seen = replace(seen, stages=(StageRecord(Stage.IMPORT, seen.stages[0].status, 1.0, 1.0, (root, wrapper)),))
+        diagnosis = diagnose(seen, CATALOGUE)
+        assert (diagnosis.signature, diagnosis.exception) == ("import-cache-class-missing", root)
+        assert diagnosis.captures == {"name": "EncoderDecoderCache"}
+
+
+def test_the_same_text_from_elsewhere_is_another_failure() -> None:
+    elsewhere = raised("AttributeError", "'NoneType' object has no attribute 'shape'", "mine/model.py forward")
+    assert diagnose(observation(elsewhere, Stage.GENERATE), CATALOGUE).signature is None
+
+
+def test_what_nobody_knows_is_unknown_and_has_a_fingerprint() -> None:
+    one = diagnose(
+        observation(raised("OddError", "at 0x7f12 in /a/b/c.py: 3 of 4.51.3", BLOOM), Stage.TRAIN), CATALOGUE
+    )
+    two = diagnose(observation(raised("OddError", "at 0x99ab in /x/y.py: 7 of 5.0", BLOOM), Stage.TRAIN), CATALOGUE)
+    other = diagnose(observation(raised("OddError", "in another way", BLOOM), Stage.TRAIN), CATALOGUE)
+    assert one.signature is two.signature is other.signature is None
+    assert one.fingerprint == two.fingerprint != other.fingerprint
+
+
+def test_a_wrong_result_is_known_by_its_checks_and_by_whose_fault_it_is() -> None:
+    drift = observation(cached=False, base_generates_rightly=True)
+    assert diagnose(drift, CATALOGUE).signature == "cached-tokens-drift"
+    base = observation(cached=False, base_generates_rightly=False)
+    assert diagnose(base, CATALOGUE).signature is None
+
+
+@pytest.mark.parametrize(
+    ("ending", "signature"),
+    [
+        (Ending(EndingKind.OUT_OF_MEMORY), "out-of-memory"),
+        (Ending(EndingKind.TIMED_OUT), "timed-out"),
+        (Ending(EndingKind.SIGNALLED, signal="SIGSEGV"), "segmentation-fault"),
+        (Ending(EndingKind.SIGNALLED, signal="SIGILL"), "illegal-instruction"),
+        (Ending(EndingKind.SIGNALLED, signal="SIGABRT"), "aborted"),
+        (Ending(EndingKind.SIGNALLED, signal="SIGKILL"), "killed"),
+        (Ending(EndingKind.SIGNALLED, signal="SIGBUS"), None),
+        (Ending(EndingKind.EXITED, code=3), "exited-early"),
+        (Ending(EndingKind.FLOODED), "protocol-flooded"),
+    ],
+)
+def test_a_process_that_died_is_known_by_how_it_ended(ending: Ending, signature: str | None) -> None:
+    assert diagnose(observation(stage=Stage.TRAIN, ending=ending), CATALOGUE).signature == signature
+
+
+def test_the_resolvers_refusal() -> None:
+    refused = diagnose_resolution("No solution found when resolving dependencies: Because a needs b<1", CATALOGUE)
+    assert refused.signature == "resolver-conflict"
+    assert diagnose_resolution("uv gave no reason", CATALOGUE).signature is None
+
+
+def test_fingerprints_are_bounded() -> None:
+    assert fingerprint("x" * 10_000_000) == fingerprint("x" * 5_000)

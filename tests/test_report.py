@@ -1,0 +1,183 @@
+"""The reports: what the context says, and that every renderer shows text from outside as text."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import made_up
+import pytest
+from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
+
+from compatcheck.domain import Ending, EndingKind, Outcome, Raised, Stage
+from compatcheck.errors import MachineError, UsageError
+from compatcheck.report.cell_text import cell_lines, one_entry
+from compatcheck.report.context import Context
+from compatcheck.report.document import document, json_text
+from compatcheck.report.files import report_files, write_reports
+from compatcheck.report.markdown import markdown_text
+from compatcheck.report.table_csv import csv_text
+
+HOSTILE = Raised("Error</td>", "builtins", "=HYPERLINK(1) | `x` </script><img src=x onerror=alert(1)> [a](b)\n\x1b[31m")
+
+
+@pytest.fixture
+def mixed() -> Context:
+    """One cell of every kind."""
+    return context(
+        [
+            result(cell(peft="0.10.0"), observation(CACHE_LAYERS, minute=1)),
+            result(cell(peft="0.12.0"), observation(HOSTILE, Stage.TRAIN)),
+            result(cell(peft="0.13.2"), observation(CACHE_LAYERS)),
+            result(cell(peft="0.14.0"), observation(cached=False, base_generates_rightly=True)),
+            result(cell(peft="0.15.0"), observation(uncached=False)),
+            result(cell(peft="0.15.2"), observation(minute=9)),
+            result(cell(transformers="5.0.0"), reason="No solution found when resolving dependencies: Because"),
+            result(cell(transformers="5.0.0", peft="0.10.0"), trouble="the package index did not answer"),
+            result(cell(transformers="5.0.0", peft="0.12.0")),
+            result(
+                cell(transformers="5.0.0", peft="0.13.2"),
+                observation(stage=Stage.TRAIN, ending=Ending(EndingKind.SIGNALLED, signal="SIGSEGV")),
+            ),
+        ]
+    )
+
+
+def test_the_context_counts_and_groups(mixed: Context) -> None:
+    assert mixed.totals == {
+        Outcome.PASS: 2, Outcome.FAIL: 4, Outcome.WRONG: 1, Outcome.UNRESOLVABLE: 1, Outcome.ERROR: 1,
+        Outcome.UNTESTED: 1,
+    }  # fmt: skip
+    assert sum(mixed.totals.values()) == len(mixed.entries)
+    assert mixed.tested == 7
+    classes = {each.key: (each.letter, len(each.entries)) for each in mixed.classes}
+    assert classes["cache-layers-empty"] == ("A", 2), "the most frequent class is A"
+    assert {"cached-tokens-drift", "segmentation-fault", "resolver-conflict"} <= set(classes)
+    (unknown,) = (key for key in classes if key.startswith("unknown-"))
+    assert next(each for each in mixed.classes if each.key == unknown).signature is None
+    assert mixed.generated == NOON.replace(minute=9), "the newest observation, not the clock"
+
+
+def test_the_headline_says_what_a_reader_must_know(mixed: Context) -> None:
+    said = mixed.headline()
+    assert said[0] == (
+        "Of 7 combinations that install without complaint, 2 work; "
+        "4 fail, and 1 run to the end and give a wrong result."
+    )
+    assert "1 further combinations cannot be installed: their declared ranges conflict." in said
+    assert "The newest combination that works: torch 2.6.0, transformers 4.51.3, peft 0.15.2." in said
+    assert context([result(cell())]).headline() == ["Nothing of this matrix has been measured yet."]
+
+
+def test_the_document_has_the_fields_that_others_read(mixed: Context) -> None:
+    data = json.loads(json_text(mixed))
+    assert data == json.loads(json.dumps(document(mixed)))
+    assert {"schema", "generated", "matrix", "policy", "platform", "scenario", "cells"} <= set(data)
+    assert all(
+        {
+            "id", "python", "versions", "outcome", "basis", "stage", "modes", "exception", "signature", "checks",
+            "seconds", "peak_rss_mib", "lock",
+        } <= set(each)
+        for each in data["cells"]
+    )  # fmt: skip
+    by_outcome = {each["outcome"]: each for each in data["cells"]}
+    assert set(by_outcome) == {"pass", "fail", "wrong", "unresolvable", "error", "untested"}
+    first = data["cells"][0]
+    assert first["exception"] == {"type": "KeyError", "message": CACHE_LAYERS.message}
+    assert (first["signature"], first["stage"]) == ("cache-layers-empty", "generate")
+    assert by_outcome["wrong"]["modes"] == {"cached": "wrong", "uncached": "pass"}
+    assert by_outcome["wrong"]["workaround"] == "uncached"
+    assert data["cells"][4]["caveat"] == "uncached"
+    assert by_outcome["error"]["reason"] == "the package index did not answer"
+    assert len(first["lock"]) == 16 and first["basis"] == "measured"
+
+
+def test_the_table_marks_every_outcome(mixed: Context) -> None:
+    page = markdown_text(mixed)
+    lines = [line for line in page.splitlines() if line.startswith(("| 4.51.3", "| 5.0.0"))]
+    rows = {line.split("|")[1].strip(): line for line in lines}
+    assert rows["4.51.3"].count("❌ A") == 2
+    assert "⚠️" in rows["4.51.3"] and "+" in rows["4.51.3"], "wrong, with a workaround"
+    assert "✅ *" in rows["4.51.3"].replace("✅*", "✅ *"), "a pass with a caveat"
+    for mark in ("🚫", "💥", "·"):
+        assert mark in rows["5.0.0"]
+    for wanted in (
+        "## What to pin",
+        "`torch==2.6.0 transformers==4.51.3 peft==0.15.2`",
+        "huggingface/peft#2379",
+        "Some Linux 1",
+    ):
+        assert wanted in page
+
+
+def test_markdown_shows_text_from_outside_as_text(mixed: Context) -> None:
+    page = markdown_text(mixed)
+    (line,) = (line for line in page.splitlines() if "HYPERLINK" in line)
+    code = line.split("`")
+    assert len(code) == 3, "one code span: no backtick of the message ends it"
+    assert "\x1b" not in page and "<img" not in page.replace(code[1], "")
+
+
+def test_no_cell_of_the_csv_starts_a_formula(mixed: Context) -> None:
+    rows = list(csv.reader(io.StringIO(csv_text(mixed))))
+    assert len(rows) == len(mixed.entries) + 1
+    assert all(len(row) == len(rows[0]) for row in rows)
+    assert not any(value[:1] in ("=", "+", "-", "@") for row in rows for value in row)
+    assert any("HYPERLINK" in value for row in rows for value in row)
+
+
+def test_two_reports_of_the_same_observations_are_the_same(mixed: Context) -> None:
+    assert report_files(mixed) == report_files(mixed)
+
+
+def test_reports_are_written_whole_and_old_locks_go(mixed: Context, tmp_path: Path) -> None:
+    (tmp_path / "locks").mkdir()
+    (tmp_path / "locks" / "old.txt").write_text("")
+    write_reports(mixed, tmp_path)
+    names = {path.name for path in (tmp_path / "locks").iterdir()}
+    assert "old.txt" not in names and f"{cell().id}.txt" in names
+    text = (tmp_path / "locks" / f"{cell().id}.txt").read_text()
+    assert made_up.lock(cell()).requirements in text
+    assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_report_that_cannot_be_written_is_the_machines_fault(mixed: Context, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(MachineError, match="the report cannot be written"):
+        write_reports(mixed, tmp_path / "file" / "reports")
+
+
+def test_show_tells_everything_about_a_cell(mixed: Context) -> None:
+    entry = one_entry(mixed, cell(peft="0.10.0").id)
+    text = "\n".join(cell_lines(mixed, entry, Path("matrix/made-up.toml")))
+    for wanted in (
+        "outcome     fail in generate", "Some Linux 1", "train", "500 MiB", "Cache only has 0 layers",
+        "(cache-layers-empty)", "what to do", "see         huggingface/peft#2379", "peft/peft_model.py:1156",
+        f"compatcheck run matrix/made-up.toml --only {entry.cell.id} --again --live",
+    ):  # fmt: skip
+        assert wanted in text
+    wrong = "\n".join(cell_lines(mixed, mixed.entries[3], Path("m.toml")))
+    assert "workaround  use_cache=False" in wrong and "DOES NOT HOLD" in wrong
+    conflict = "\n".join(cell_lines(mixed, mixed.entries[6], Path("m.toml")))
+    assert "resolver    No solution found" in conflict
+
+
+def test_show_needs_exactly_one_cell(mixed: Context) -> None:
+    with pytest.raises(UsageError, match="names 2 cells"):
+        one_entry(mixed, "peft0.10.0")
+    with pytest.raises(UsageError, match="no cell of 10 is selected"):
+        one_entry(mixed, "peft9")
+
+
+def test_letters_go_on_after_z() -> None:
+    results = [
+        result(
+            cell(peft=f"0.{number}.0"),
+            observation(Raised(f"Error{chr(97 + number // 26)}{chr(97 + number % 26)}", "m", "x")),
+        )
+        for number in range(30)
+    ]
+    letters = [each.letter for each in context(results).classes]
+    assert letters[0] == "A" and letters[25] == "Z" and letters[26] == "AA" and len(set(letters)) == 30

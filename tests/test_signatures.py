@@ -1,0 +1,58 @@
+"""The catalogue: its data are whole, and what is wrong with a file is said with the path to the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from compatcheck.errors import InputError
+from compatcheck.signatures import FOLDER, load_catalogue
+
+GOOD = """
+[[signature]]
+id = "some-words"
+title = "t"
+cause = "c"
+remedy = "r"
+exception = "KeyError"
+"""
+
+
+def test_the_shipped_catalogue_is_whole() -> None:
+    catalogue = load_catalogue()
+    assert len(list(catalogue)) >= 20
+    for signature in catalogue:
+        assert signature.title and signature.cause and signature.remedy, signature.id
+        assert catalogue.get(signature.id) is signature
+    assert catalogue.get("no-such-signature") is None
+    assert {path.name for path in FOLDER.iterdir()} >= {"20-cache.toml", "90-machine.toml"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (GOOD.replace('title = "t"\n', ""), "signature[0].title: required field 'title' is missing"),
+        (GOOD + 'colour = "red"\n', "signature[0]: unknown key 'colour'"),
+        (GOOD + "message = 'a(b'\n", "signature[0]: message: not a regular expression"),
+        (GOOD + 'stages = ["lunch"]\n', "signature[0].stages[0]: 'lunch' is not a valid Stage"),
+        (GOOD.replace("some-words", "Some Words"), "signature[0]: id: 'Some Words' is not of the form some-words"),
+        (GOOD.replace('exception = "KeyError"\n', ""), "signature[0]: nothing to recognise it by"),
+        (GOOD + GOOD, "the id 'some-words' is given twice"),
+        (
+            GOOD + '[[signature.affected]]\nbasis = "guess"\nversions = {}\n',
+            "affected[0].basis: 'guess' is not a valid",
+        ),
+    ],
+)
+def test_a_bad_file_is_refused_with_the_path_to_the_field(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "10-x.toml").write_text(text)
+    with pytest.raises(InputError) as caught:
+        load_catalogue(tmp_path)
+    assert said in str(caught.value) and "10-x.toml" in str(caught.value)
+
+
+def test_the_order_of_the_files_is_the_order_of_trial(tmp_path: Path) -> None:
+    (tmp_path / "20-b.toml").write_text(GOOD.replace("some-words", "later"))
+    (tmp_path / "10-a.toml").write_text(GOOD.replace("some-words", "first") + GOOD.replace("some-words", "second"))
+    assert [signature.id for signature in load_catalogue(tmp_path)] == ["first", "second", "later"]
