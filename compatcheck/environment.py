@@ -206,7 +206,7 @@ class Slot:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._mark.unlink(missing_ok=True)
             if not self.python.exists():
-                uv.create(self.folder / "env", lock.python)
+                self._make_anew(lock, uv)
             try:
                 uv.sync(self.python, lock)
                 self._require_health(lock)
@@ -214,8 +214,7 @@ class Slot:
                 raise
             except CompatcheckError:
                 # what is there may be damaged: once more from nothing
-                shutil.rmtree(self.folder / "env", ignore_errors=True)
-                uv.create(self.folder / "env", lock.python)
+                self._make_anew(lock, uv)
                 uv.sync(self.python, lock)
                 self._require_health(lock)
             fresh = self.folder / "ready.new"
@@ -224,6 +223,10 @@ class Slot:
         except OSError as error:
             raise refused_by_disk(error, f"the environment {self.folder} cannot be made") from None
         return self.python
+
+    def _make_anew(self, lock: Lock, uv: Uv) -> None:
+        shutil.rmtree(self.folder / "env", ignore_errors=True)
+        uv.create(self.folder / "env", lock.python)
 
     def _require_health(self, lock: Lock) -> None:
         found = installed_versions(self.folder / "env")

@@ -99,6 +99,16 @@ def test_a_slot_that_was_interrupted_or_damaged_is_made_good(index: LocalIndex, 
     assert installed_versions(tmp_path / "slot" / "env") == lock.versions
 
 
+def test_a_slot_whose_making_broke_off_is_made_anew(index: LocalIndex, tmp_path: Path) -> None:
+    uv, slot = Uv(index.url), Slot(tmp_path / "slot")
+    lock = uv.resolution(cell(NEW)).lock
+    assert lock is not None
+    (tmp_path / "slot" / "env" / "bin").mkdir(parents=True)
+    (tmp_path / "slot" / "env" / "half").write_text("what uv had written when the disk was full")
+    slot.prepare(lock, uv)
+    assert installed_versions(tmp_path / "slot" / "env") == lock.versions
+
+
 def test_a_wheel_with_another_hash_is_not_installed(index: LocalIndex, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cold"))
     uv, slot = Uv(index.url), Slot(tmp_path / "slot")

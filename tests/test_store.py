@@ -19,7 +19,7 @@ from compatcheck.domain import (
     Observation,
     Resolution,
 )
-from compatcheck.errors import StoreError
+from compatcheck.errors import DiskFull, StoreError
 from compatcheck.matrix import Expansion
 from compatcheck.store import MIGRATIONS, Store
 
@@ -108,6 +108,17 @@ def test_a_damaged_store_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be opened") as caught:
         Store(path)
     assert caught.value.exit_code == 4 and "move it away" in caught.value.remedy
+
+
+def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
+    with Store(tmp_path / "s") as store:
+        store.save_observation(LOCK, SCENARIO, observation(1))
+        pages = store._rows("PRAGMA page_count", ())[0][0]
+        store._rows(f"PRAGMA max_page_count = {pages}", ())
+        with pytest.raises(DiskFull, match="no space left to write the store"):
+            for number in range(200):
+                store.save_trouble(CELL, Digest(f"s{number}"), "linux-x86_64", "x" * 4000)
+        assert store.observations(LOCK, SCENARIO, 1, "linux-x86_64") == (observation(1),)
 
 
 def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
