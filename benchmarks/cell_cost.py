@@ -22,13 +22,13 @@ from statistics import median
 from platformdirs import user_cache_path
 from tabulate import tabulate
 
-from compatcheck.environment import Slot
 from compatcheck.executor import slot_for
 from compatcheck.machine import this_machine
 from compatcheck.matrix import load_matrix, selected
 from compatcheck.pipeline import Run
 from compatcheck.runner import probe_environment
 from compatcheck.scenario import TEXTS, TINY_BLOOM
+from compatcheck.slot import Slot
 from compatcheck.store import Store
 
 HERE = Path(__file__).resolve().parent

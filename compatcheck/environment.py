@@ -1,15 +1,9 @@
-"""Cells into locks, and locks into environments on disk, by uv.
-
-An environment slot belongs to one (python, torch) and one worker. It is synced in place to each cell's lock, so
-torch's files and bytecode stay warm. It counts as ready only after a health check, and is marked so by an atomic
-rename; a slot without the mark is synced again.
-"""
+"""Cells into locks, and locks into environments on disk: everything that uv does."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import contextmanager
@@ -21,7 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 
 from .domain import Cell, Distribution, Lock, Resolution
-from .errors import DISK_FULL, CompatcheckError, DiskFull, IndexUnavailable, MachineError, refused_by_disk
+from .errors import DISK_FULL, DiskFull, IndexUnavailable, MachineError, refused_by_disk
 from .machine import interpreter, platform_key
 from .parse import toml
 from .releases import index_url, masked
@@ -82,6 +76,12 @@ class Uv:
             answer = self._run([*arguments, "--only-binary", ":all:"], self._index_arguments())
         if answer.returncode != 0:
             raise _fault(answer.stderr, "cannot install the lock")
+
+    def forget(self, packages: Iterable[str]) -> None:
+        """Take packages out of uv's cache, whose files an environment may share. Raises MachineError."""
+        answer = self._run(["cache", "clean", *packages], [])
+        if answer.returncode != 0:
+            raise _fault(answer.stderr, "cannot clean uv's cache")
 
     def create(self, folder: Path, python: str) -> None:
         """A new, empty environment in `folder`. Raises MachineError."""
@@ -176,74 +176,3 @@ def contemporary_cutoff(cell: Cell, released: Mapping[str, datetime], days: int)
             'The policy "contemporary" needs upload times; use policy = "today" with this index.',
         )
     return max(dates) + timedelta(days=days)
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A place on disk for the environments of one (python, torch), used by one worker at a time."""
-
-    folder: Path
-
-    @property
-    def python(self) -> Path:
-        return self.folder / "env" / "bin" / "python"
-
-    @property
-    def _mark(self) -> Path:
-        return self.folder / "ready"
-
-    def ready_for(self, lock: Lock) -> bool:
-        try:
-            return self._mark.read_text() == lock.digest and self.python.exists()
-        except OSError:
-            return False
-
-    def prepare(self, lock: Lock, uv: Uv) -> Path:
-        """The interpreter of this slot, holding exactly `lock`. Raises MachineError."""
-        if self.ready_for(lock):
-            return self.python
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._mark.unlink(missing_ok=True)
-            if not self.python.exists():
-                self._make_anew(lock, uv)
-            try:
-                uv.sync(self.python, lock)
-                self._require_health(lock)
-            except (DiskFull, IndexUnavailable):
-                raise
-            except CompatcheckError:
-                # what is there may be damaged: once more from nothing
-                self._make_anew(lock, uv)
-                uv.sync(self.python, lock)
-                self._require_health(lock)
-            fresh = self.folder / "ready.new"
-            fresh.write_text(lock.digest)
-            fresh.replace(self._mark)
-        except OSError as error:
-            raise refused_by_disk(error, f"the environment {self.folder} cannot be made") from None
-        return self.python
-
-    def _make_anew(self, lock: Lock, uv: Uv) -> None:
-        shutil.rmtree(self.folder / "env", ignore_errors=True)
-        uv.create(self.folder / "env", lock.python)
-
-    def _require_health(self, lock: Lock) -> None:
-        found = installed_versions(self.folder / "env")
-        missing = {name: version for name, version in lock.versions.items() if found.get(name) != version}
-        extra = sorted(found.keys() - lock.versions.keys())
-        if missing or extra:
-            raise MachineError(
-                f"the environment does not hold what the lock names: missing {missing or 'nothing'}, extra {extra}",
-                f"Remove {self.folder} and run again.",
-            )
-
-
-def installed_versions(environment: Path) -> dict[str, str]:
-    """What the metadata in an environment says is installed, by canonical name."""
-    found: dict[str, str] = {}
-    for folder in environment.glob("lib/python3*/site-packages/*.dist-info"):
-        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
-        if (folder / "METADATA").is_file() and (folder / "RECORD").is_file():
-            found[canonicalize_name(name)] = version
-    return found

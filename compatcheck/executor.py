@@ -16,8 +16,8 @@ from queue import Empty, Queue
 from filelock import FileLock, Timeout
 
 from .domain import Cell
-from .environment import Slot
 from .errors import MachineError
+from .slot import Slot
 
 RunCell = Callable[[Cell, Slot, int, threading.Event], None]
 """Runs one cell in a slot; the number is the worker's, the event asks to stop."""

@@ -17,7 +17,7 @@ from filelock import FileLock
 
 from .classify import diagnose, diagnose_resolution
 from .domain import Cell, CellResult, Diagnosis, Lock, Observation, Outcome, Policy, Resolution
-from .environment import Slot, Uv, contemporary_cutoff
+from .environment import Uv, contemporary_cutoff
 from .errors import DiskFull, MachineError, UsageError
 from .executor import run_cells
 from .machine import platform_key
@@ -29,6 +29,7 @@ from .report.context import Context, built_context
 from .runner import Stopped, Work, observe
 from .scenario.material import Material, material
 from .signatures import load_catalogue
+from .slot import Slot
 from .store import Store
 
 RESOLVERS = 4
@@ -188,7 +189,10 @@ class Run:
                 self.progress.heard(cell, worker, event, fields)
 
             work = Work(self.matrix.scenario, self.material.model, self.material.texts)
-            observation = observe(python, work, self.matrix.limits, heard, stop)
+            try:
+                observation = observe(python, work, self.matrix.limits, heard, stop)
+            finally:
+                slot.heal(self.uv)
             self.store.save_observation(lock, self.material.digest, observation)
         self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
         return CellResult(cell, resolution, observation)

@@ -12,9 +12,10 @@ from minimatrix.index import LocalIndex
 from minimatrix.releases import DRIFT, NEW, OLD
 
 from compatcheck.domain import Cell
-from compatcheck.environment import Slot, Uv, contemporary_cutoff, installed_versions
+from compatcheck.environment import Uv, contemporary_cutoff
 from compatcheck.errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError
 from compatcheck.machine import interpreter
+from compatcheck.slot import Slot, installed_versions
 
 pytestmark = pytest.mark.minimatrix
 

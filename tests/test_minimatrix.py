@@ -111,6 +111,34 @@ def test_every_way_to_go_wrong_is_recorded_as_what_it_is(
     assert (result.outcome, str(result.stage)) == (outcome, stage)
 
 
+@pytest.mark.parametrize(
+    "fault", ["writes-into-site-packages-in-train", "spoils-neighbour-in-train", "deletes-own-files-in-train"]
+)
+def test_what_a_probe_does_to_its_environment_does_not_reach_the_next_cell(
+    make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cold"))
+    axes = {package: (version,) for package, version in NEW.items()}
+    clean = make_run(axes)
+    clean.run(clean.expand().cells)
+    (slot,) = (tmp_path / "cache" / "environments").glob("*/env")
+    before = {path: body for path, body in _contents(slot).items() if "peft" not in path}
+    dirty = make_run({**axes, "peft": (with_fault(fault).version,)})
+    dirty.run(dirty.expand().cells)
+    (result,) = clean.run(clean.expand().cells, again=True).values()
+    assert result.outcome is Outcome.PASS
+    assert {path: body for path, body in _contents(slot).items() if "peft" not in path} == before
+
+
+def _contents(environment: Path) -> dict[str, bytes]:
+    (site,) = environment.glob("lib/python3*/site-packages")
+    return {
+        str(path.relative_to(site)): path.read_bytes()
+        for path in site.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and path.name not in ("INSTALLER", "REQUESTED")
+    }
+
+
 def test_what_is_known_is_not_run_again_and_again_runs_it(make_run: MakeRun, index: LocalIndex) -> None:
     axes = {"torch": ("newest",), "transformers": ("newest",), "peft": ("0.1.1", "newest")}
     run = make_run(axes)

@@ -1,0 +1,160 @@
+"""Environment slots: places on disk that hold exactly one lock at a time, and are known to.
+
+A slot belongs to one (python, torch) and one worker. It is synced in place to each cell's lock, so torch's files and
+bytecode stay warm. It counts as ready only after a health check, and is marked so by an atomic rename. What a probe
+has written into it is found by comparing the files with how they were, and mended: also in uv's cache, since the files
+of an environment are links to those of the cache.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from packaging.utils import canonicalize_name
+
+from .domain import Lock
+from .environment import Uv
+from .errors import CompatcheckError, DiskFull, IndexUnavailable, MachineError, refused_by_disk
+
+UNWATCHED = frozenset({"__pycache__", "nvidia", "triton", "torch"})
+"""Folders that are not compared: bytecode is meant to be written, and the large ones would cost a tenth of a cell."""
+
+Files = dict[str, list[int]]
+"""Relative path to size and time of the last change (ns)."""
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A slot in `folder`, which nobody else uses meanwhile."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> Path:
+        return self.folder / "env"
+
+    @property
+    def python(self) -> Path:
+        return self.environment / "bin" / "python"
+
+    @property
+    def _mark(self) -> Path:
+        return self.folder / "ready"
+
+    @property
+    def _list(self) -> Path:
+        return self.folder / "files.json"
+
+    def ready_for(self, lock: Lock) -> bool:
+        try:
+            return self._mark.read_text() == lock.digest and self.python.exists()
+        except OSError:
+            return False
+
+    def prepare(self, lock: Lock, uv: Uv) -> Path:
+        """The interpreter of this slot, holding exactly `lock`. Raises MachineError."""
+        if self.ready_for(lock):
+            return self.python
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._mark.unlink(missing_ok=True)
+            if not self.python.exists():
+                self._make_anew(lock, uv)
+            try:
+                uv.sync(self.python, lock)
+                self._require_health(lock)
+            except (DiskFull, IndexUnavailable):
+                raise
+            except CompatcheckError:
+                # what is there may be damaged: once more from nothing
+                self._make_anew(lock, uv)
+                uv.sync(self.python, lock)
+                self._require_health(lock)
+            _write(self._list, json.dumps(files_of(self.environment)))
+            _write(self._mark, lock.digest)
+        except OSError as error:
+            raise refused_by_disk(error, f"the environment {self.folder} cannot be made") from None
+        return self.python
+
+    def heal(self, uv: Uv) -> list[str]:
+        """Undo what was written into the slot since it was made ready; the files concerned, none in the usual case.
+
+        A slot that was changed is removed and made anew by the next `prepare`; packages whose files were changed in
+        place are taken out of uv's cache, because the cache holds the same files. Raises MachineError.
+        """
+        try:
+            before: Files = json.loads(self._list.read_text())
+            after = files_of(self.environment)
+            changed = sorted(path for path in before.keys() | after.keys() if before.get(path) != after.get(path))
+            if changed:
+                self._mark.unlink(missing_ok=True)
+                in_place = {path for path in changed if path in before and path in after}
+                owners = sorted(name for name, paths in _records(self.environment) if not in_place.isdisjoint(paths))
+                shutil.rmtree(self.environment, ignore_errors=True)
+                if owners:
+                    uv.forget(owners)
+            return changed
+        except (OSError, ValueError) as error:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise MachineError(f"the environment {self.folder} was damaged: {error}", "It is made anew.") from None
+
+    def _make_anew(self, lock: Lock, uv: Uv) -> None:
+        shutil.rmtree(self.environment, ignore_errors=True)
+        uv.create(self.environment, lock.python)
+
+    def _require_health(self, lock: Lock) -> None:
+        found = installed_versions(self.environment)
+        missing = {name: version for name, version in lock.versions.items() if found.get(name) != version}
+        extra = sorted(found.keys() - lock.versions.keys())
+        if missing or extra:
+            raise MachineError(
+                f"the environment does not hold what the lock names: missing {missing or 'nothing'}, extra {extra}",
+                f"Remove {self.folder} and run again.",
+            )
+
+
+def files_of(environment: Path) -> Files:
+    """The watched files of an environment's site-packages."""
+    found: Files = {}
+    for site in environment.glob("lib/python3*/site-packages"):
+        waiting = [str(site)]
+        while waiting:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        if entry.name not in UNWATCHED:
+                            waiting.append(entry.path)
+                    elif not entry.name.endswith(".pyc"):
+                        state = entry.stat(follow_symlinks=False)
+                        found[os.path.relpath(entry.path, site)] = [state.st_size, state.st_mtime_ns]
+    return found
+
+
+def _records(environment: Path) -> Iterator[tuple[str, set[str]]]:
+    """Each installed distribution with the files that it says it brought."""
+    for record in environment.glob("lib/python3*/site-packages/*.dist-info/RECORD"):
+        with record.open(encoding="utf-8", newline="") as rows:
+            yield canonicalize_name(record.parent.name.partition("-")[0]), {row[0] for row in csv.reader(rows) if row}
+
+
+def installed_versions(environment: Path) -> dict[str, str]:
+    """What the metadata in an environment says is installed, by canonical name."""
+    found: dict[str, str] = {}
+    for folder in environment.glob("lib/python3*/site-packages/*.dist-info"):
+        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+        if (folder / "METADATA").is_file() and (folder / "RECORD").is_file():
+            found[canonicalize_name(name)] = version
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all."""
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(text)
+    fresh.replace(path)
