@@ -440,6 +440,10 @@ class CellResult:
     observation: Observation | None = None
     trouble: str = ""
     """The machine's or compatcheck's own fault, where that is why there is no observation."""
+    attempts: int = 1
+    """How often the cell's lock was run."""
+    agreeing: int = 1
+    """In how many of those it went as the observation says; fewer than the attempts: it flakes."""
 
     @property
     def outcome(self) -> Outcome:

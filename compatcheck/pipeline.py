@@ -20,6 +20,7 @@ from .domain import Cell, CellResult, Diagnosis, Lock, Observation, Outcome, Pol
 from .environment import Uv, contemporary_cutoff
 from .errors import DiskFull, MachineError, UsageError
 from .executor import run_cells
+from .flakes import agreeing, settled, verdict
 from .machine import platform_key
 from .matrix import Expansion, Matrix, expanded
 from .probe import PROBE_VERSION
@@ -120,10 +121,17 @@ class Run:
             self._material = material(self.matrix.scenario)
         return self._material
 
+    def attempts(self, lock: Lock) -> tuple[Observation, ...]:
+        """Every observation of `lock` with this scenario, probe and platform; the oldest first."""
+        return self.store.observations(lock, self.material.digest, PROBE_VERSION, self.platform)
+
     def known(self, lock: Lock) -> Observation | None:
-        """The observation that counts for `lock`: the last one of this scenario, probe and platform."""
-        attempts = self.store.observations(lock, self.material.digest, PROBE_VERSION, self.platform)
-        return attempts[-1] if attempts else None
+        """The observation that counts for `lock`; None where more runs are needed to say."""
+        attempts = self.attempts(lock)
+        return verdict(attempts) if settled(attempts) else None
+
+    def _observed(self, cell: Cell, resolution: Resolution, attempts: tuple[Observation, ...]) -> CellResult:
+        return CellResult(cell, resolution, verdict(attempts), "", len(attempts), agreeing(attempts))
 
     def run(self, cells: Iterable[Cell], *, again: bool = False) -> dict[Cell, CellResult]:
         """Every cell with a result: what is not in the store is run. `again` runs known cells once more.
@@ -141,8 +149,8 @@ class Run:
                 results[cell] = self._troubled(cell, None, answer)
             elif answer.lock is None:
                 results[cell] = CellResult(cell, answer)
-            elif not again and (observation := self.known(answer.lock)) is not None:
-                results[cell] = CellResult(cell, answer, observation)
+            elif not again and settled(attempts := self.attempts(answer.lock)):
+                results[cell] = self._observed(cell, answer, attempts)
             else:
                 waiting.append(cell)
         if len(cells) == sum(bool(result.trouble) for result in results.values()):
@@ -179,23 +187,29 @@ class Run:
         lock = resolution.lock
         assert lock is not None
         with self._claim(lock):
-            if not again and (observation := self.known(lock)) is not None:
-                # another process has run it in the meantime
-                return CellResult(cell, resolution, observation)
-            self.progress.preparing(cell, worker)
-            python = slot.prepare(lock, self.uv)
-
-            def heard(event: str, fields: Mapping[str, Any]) -> None:
-                self.progress.heard(cell, worker, event, fields)
-
-            work = Work(self.matrix.scenario, self.material.model, self.material.texts)
-            try:
-                observation = observe(python, work, self.matrix.limits, heard, stop)
-            finally:
-                slot.heal(self.uv)
-            self.store.save_observation(lock, self.material.digest, observation)
+            attempts = () if again else self.attempts(lock)
+            # settled already: another process has run it in the meantime
+            while not settled(attempts):
+                observation = self._observe(cell, lock, slot, worker, stop)
+                self.store.save_observation(lock, self.material.digest, observation)
+                attempts = (*attempts, observation)
+            attempts = self.attempts(lock)
         self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
-        return CellResult(cell, resolution, observation)
+        return self._observed(cell, resolution, attempts)
+
+    def _observe(self, cell: Cell, lock: Lock, slot: Slot, worker: int, stop: threading.Event) -> Observation:
+        """One run of the probe in the slot, which is left as it was."""
+        self.progress.preparing(cell, worker)
+        python = slot.prepare(lock, self.uv)
+
+        def heard(event: str, fields: Mapping[str, Any]) -> None:
+            self.progress.heard(cell, worker, event, fields)
+
+        work = Work(self.matrix.scenario, self.material.model, self.material.texts)
+        try:
+            return observe(python, work, self.matrix.limits, heard, stop)
+        finally:
+            slot.heal(self.uv)
 
     def _claim(self, lock: Lock) -> FileLock:
         """Held while a lock is run, so that two processes on one store do not run it twice."""
@@ -226,9 +240,10 @@ class Run:
     def _stored(self, cell: Cell) -> CellResult:
         settings = self.matrix.resolution_digest
         resolution = self.store.resolution(cell, settings, self.platform)
-        observation = self.known(resolution.lock) if resolution and resolution.lock else None
-        trouble = "" if observation else self.store.trouble(cell, settings, self.platform)
-        return CellResult(cell, resolution, observation, trouble)
+        attempts = self.attempts(resolution.lock) if resolution and resolution.lock else ()
+        if resolution is not None and attempts:
+            return self._observed(cell, resolution, attempts)
+        return CellResult(cell, resolution, None, self.store.trouble(cell, settings, self.platform))
 
 
 def context_of(run: Run) -> Context:

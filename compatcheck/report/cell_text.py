@@ -33,6 +33,8 @@ def cell_lines(context: Context, entry: Entry, matrix: Path) -> list[str]:
         lines.append("  workaround  use_cache=False gives the right result")
     if entry.caveat:
         lines.append("  caveat      use_cache=False does not work here")
+    if result.agreeing < result.attempts:
+        lines.append(f"  flaky       {result.agreeing} of {result.attempts} runs went like this")
     if result.trouble:
         lines += _wrapped("  trouble     ", result.trouble)
     if result.resolution is not None and result.resolution.lock is None:

@@ -120,6 +120,16 @@ class Context:
         return max(dates, default=datetime.fromtimestamp(0, timezone.utc)).replace(microsecond=0)
 
     @property
+    def repeated(self) -> tuple[Entry, ...]:
+        """The cells that were run more than once."""
+        return tuple(entry for entry in self.entries if entry.result.observation and entry.result.attempts > 1)
+
+    @property
+    def flaky(self) -> tuple[Entry, ...]:
+        """The cells whose runs do not agree."""
+        return tuple(entry for entry in self.repeated if entry.result.agreeing < entry.result.attempts)
+
+    @property
     def machines(self) -> tuple[Machine, ...]:
         found = {entry.result.observation.machine: None for entry in self.entries if entry.result.observation}
         return tuple(found)

@@ -55,6 +55,8 @@ def _cell(entry: Entry) -> dict[str, Any]:
         "signature": entry.diagnosis.signature if entry.diagnosis else None,
         "fingerprint": entry.diagnosis.fingerprint if entry.diagnosis else None,
         "reason": (result.resolution.reason if result.resolution else "") or result.trouble or None,
+        "attempts": result.attempts if observation else 0,
+        "agreeing": result.agreeing if observation else 0,
         **_observed(observation),
         "lock": result.lock.digest if result.lock else None,
         "resolved": result.resolution.resolved.isoformat()

@@ -143,6 +143,10 @@ def _method(context: Context) -> str:
     ]
     if seconds:
         lines.append(f"- A cell took {seconds[len(seconds) // 2]:.1f} s in the middle, {seconds[-1]:.1f} s at most.")
+    lines.append(
+        f"- A crash, a time-out, a want of memory and a number near its limit are run again before they count. "
+        f"Run more than once: {len(context.repeated)} cells; runs that disagree: {len(context.flaky)}."
+    )
     example = context.entries[0].cell
     lines += [
         f"- To repeat all of it: `compatcheck run matrix/{matrix.name}.toml`; one cell ({named(example)}): "
