@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from compatcheck.errors import IndexUnavailable, InputError
 from compatcheck.pipeline import Run, context_of
 from compatcheck.report.document import document
 from compatcheck.report.files import write_reports
+from compatcheck.store import Store
 
 pytestmark = pytest.mark.minimatrix
 
@@ -319,3 +321,45 @@ def test_a_run_on_a_path_with_spaces_and_without_home(command, tmp_path: Path) -
     environment = {name: value for name, value in os.environ.items() if name != "HOME"} | {"LC_ALL": "C"}
     done = subprocess.run(words, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr
+
+
+def test_four_runs_at_once_on_one_store_run_nothing_twice(command, tmp_path: Path) -> None:
+    runs = [
+        subprocess.Popen(
+            command("run", "--plain", "--skip", "peft0.4.0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    for each in runs:
+        _, complaint = each.communicate(timeout=120)
+        assert each.returncode == 0, complaint.decode()
+    assert attempts(tmp_path / "store.sqlite3") == [0] * 15
+
+
+def test_no_secret_of_the_environment_reaches_a_report_a_log_or_the_store(
+    command, index: LocalIndex, tmp_path: Path
+) -> None:
+    secret = "pl4nted-t0ken"
+    matrix = tmp_path / "stub.toml"
+    matrix.write_text(matrix.read_text().replace(f'url = "{index.url}"', ""))
+    environment = {
+        **os.environ,
+        "UV_DEFAULT_INDEX": index.url.replace("http://", f"http://user:{secret}@"),
+        "HF_TOKEN": secret,
+        "WANDB_API_KEY": secret,
+    }
+    index.disturb("/files/peft-0.2.0-*", status=500)
+    done = subprocess.run(command("run", "--plain", "--only", "5.0.0"), capture_output=True, text=True, env=environment)
+    assert done.returncode == 4, "one cell could not be measured"
+    reported = subprocess.run(
+        command("report", "--reports", str(tmp_path / "reports")), capture_output=True, text=True, env=environment
+    )
+    assert reported.returncode == 0, reported.stderr
+    assert secret not in done.stdout + done.stderr + reported.stdout + reported.stderr
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and "uv-cache" not in path.parts:
+            assert secret.encode() not in path.read_bytes(), path
+    with Store(tmp_path / "store.sqlite3") as store:
+        bodies = [zlib.decompress(row[0]) for table in ("observations", "locks", "expansions")
+                  for row in store._rows(f"SELECT body FROM {table}", ())]  # fmt: skip
+    assert bodies and not any(secret.encode() in body for body in bodies)
