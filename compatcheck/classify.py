@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from packaging.specifiers import SpecifierSet
+
 from .domain import Diagnosis, Digest, Mode, Observation, Outcome, Raised, Stage, digest_of
 from .signatures import Catalogue, Signature
 
@@ -68,10 +70,20 @@ def _wrong(observation: Observation, catalogue: Catalogue) -> Diagnosis:
     failed = tuple(sorted(check.name for check in observation.checks if not check.passed and _counts(check.mode)))
     print_of_it = fingerprint("wrong", " ".join(failed))
     for signature in catalogue:
-        fits = signature.checks and tuple(sorted(signature.checks)) == failed
-        if fits and all(observation.facts.get(name) == value for name, value in signature.facts.items()):
+        if not signature.checks or tuple(sorted(signature.checks)) != failed:
+            continue
+        facts_fit = all(observation.facts.get(name) == value for name, value in signature.facts.items())
+        if facts_fit and _imported(observation, signature):
             return Diagnosis(signature.id, print_of_it)
     return Diagnosis(None, print_of_it)
+
+
+def _imported(observation: Observation, signature: Signature) -> bool:
+    return all(
+        package in observation.imported
+        and SpecifierSet(specifier).contains(observation.imported[package], prereleases=True)
+        for package, specifier in signature.imported.items()
+    )
 
 
 def _counts(mode: Mode | None) -> bool:

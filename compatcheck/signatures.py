@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 from .domain import EndingKind, Stage, Word
 from .errors import InputError
 from .parse import structured, toml
@@ -74,6 +76,8 @@ class Signature:
     """For wrong results: exactly these checks on the default path do not hold."""
     facts: Mapping[str, bool] = field(default_factory=dict)
     """For wrong results: what the probe must have found besides, `base_generates_rightly = true`."""
+    imported: Mapping[str, str] = field(default_factory=dict)
+    """For wrong results: package to specifier of the versions that the probe really imported."""
     ending: EndingKind | None = None
     signal: str = ""
     output: str = ""
@@ -92,6 +96,11 @@ class Signature:
                 re.compile(getattr(self, name))
             except re.error as error:
                 problems.append(f"{name}: not a regular expression: {error}")
+        for package, specifier in self.imported.items():
+            try:
+                SpecifierSet(specifier)
+            except InvalidSpecifier:
+                problems.append(f"imported.{package}: {specifier!r} is not a specifier such as '>=5'")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.id):
             problems.append(f"id: {self.id!r} is not of the form some-words")
         if not (self.exception or self.message or self.checks or self.ending or self.output):

@@ -107,6 +107,10 @@ def test_what_nobody_knows_is_unknown_and_has_a_fingerprint() -> None:
 def test_a_wrong_result_is_known_by_its_checks_and_by_whose_fault_it_is() -> None:
     drift = observation(cached=False, base_generates_rightly=True)
     assert diagnose(drift, CATALOGUE).signature == "cached-tokens-drift"
+    renamed = replace(drift, imported={"transformers": "5.24.0", "peft": "0.21.2"})
+    assert diagnose(renamed, CATALOGUE).signature == "prompt-injected-at-every-step"
+    before = replace(drift, imported={"transformers": "5.23.0", "peft": "0.21.2"})
+    assert diagnose(before, CATALOGUE).signature == "cached-tokens-drift"
     base = observation(cached=False, base_generates_rightly=False)
     assert diagnose(base, CATALOGUE).signature is None
 
