@@ -60,7 +60,8 @@ def report(session: nox.Session) -> None:
     """Write reports/ from what is known."""
     install(session)
     path, _ = named_matrix(session.posargs)
-    session.run("compatcheck", "report", path)
+    renewed = ["--readme", "README.md"] if path == DEFAULT_MATRIX else []
+    session.run("compatcheck", "report", path, *renewed)
 
 
 @nox.session

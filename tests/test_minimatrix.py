@@ -245,7 +245,13 @@ def printed(command: list[str]) -> dict:
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_an_interrupted_run_goes_on_where_it_was(command, tmp_path: Path, how: signal.Signals) -> None:
-    running = subprocess.Popen(command("run", "--plain"), stderr=subprocess.PIPE, text=True)
+    running = subprocess.Popen(
+        command("run", "--plain"),
+        stderr=subprocess.PIPE,
+        text=True,
+        # where the tests themselves run in the background, SIGINT is ignored, and that is inherited
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     assert running.stderr is not None
     for line in running.stderr:
         if line.startswith("[4/"):

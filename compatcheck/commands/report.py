@@ -28,6 +28,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     parser.add_argument("--stdout", action="store_true", help="print one format instead of writing files")
     parser.add_argument("--format", choices=("markdown", "json", "csv"), default="markdown", help="for --stdout")
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="also renew the headline between FILE's markers")
     add_places(parser)
     parser.set_defaults(execute=execute)
 
@@ -35,6 +36,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     from ..pipeline import context_of
     from ..report.files import report_files, write_reports
+    from ..report.readme import with_headline
 
     with opened_run(arguments) as run:
         context = context_of(run)
@@ -46,4 +48,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(line)
     for path in write_reports(context, report_folder(arguments)):
         print(path)
+    if arguments.readme:
+        arguments.readme.write_text(with_headline(arguments.readme.read_text(encoding="utf-8"), context), "utf-8")
+        print(arguments.readme)
     return 0

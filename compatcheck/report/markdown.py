@@ -46,12 +46,18 @@ def _title(context: Context) -> str:
 
 
 def _pins(context: Context) -> str:
+    return f"## What to pin\n\n{pins_table(context)}\n\nComplete locks with hashes are in `locks/`."
+
+
+def pins_table(context: Context) -> str:
+    """For each torch, the newest pins that pass."""
     rows = []
     for torch in context.versions("torch"):
         best = context.newest_passing(torch)
         rows.append([torch, _code(best)] if best else [torch, "nothing that was measured works"])
-    table = tabulate(rows, headers=["torch", "newest pins that passed every check"], tablefmt="github")
-    return f"## What to pin\n\n{table}\n\nComplete locks with hashes are in `locks/`."
+    return tabulate(
+        rows, headers=["torch", "newest pins that passed every check"], tablefmt="github", disable_numparse=True
+    )
 
 
 def _code(entry: Entry) -> str:

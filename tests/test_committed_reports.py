@@ -1,0 +1,52 @@
+"""What is committed under reports/ and said in the README: whole, of one measurement, and without a failure unnamed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compatcheck.report.document import SCHEMA
+from compatcheck.signatures import load_catalogue
+
+HERE = Path(__file__).parent.parent
+REPORT = json.loads((HERE / "reports" / "compatibility.json").read_text(encoding="utf-8"))
+
+
+def test_every_cell_of_the_default_matrix_was_measured() -> None:
+    assert REPORT["schema"] == SCHEMA and REPORT["matrix"] == "article"
+    outcomes = {cell["outcome"] for cell in REPORT["cells"]}
+    assert outcomes <= {"pass", "fail", "wrong", "unresolvable"}
+    assert sum(REPORT["totals"].values()) == len(REPORT["cells"]) >= 3 * 8 * 6
+    assert len({cell["versions"]["torch"] for cell in REPORT["cells"]}) == 3
+
+
+def test_no_failing_cell_is_unknown() -> None:
+    catalogue = load_catalogue()
+    for cell in REPORT["cells"]:
+        if cell["outcome"] != "pass":
+            assert cell["signature"] is not None and catalogue.get(cell["signature"]) is not None, cell["id"]
+
+
+def test_every_lock_is_there() -> None:
+    locks = {path.stem for path in (HERE / "reports" / "locks").glob("*.txt")}
+    assert locks == {cell["id"] for cell in REPORT["cells"] if cell["lock"]}
+
+
+def test_the_other_files_say_the_same() -> None:
+    page = (HERE / "reports" / "compatibility.md").read_text(encoding="utf-8")
+    readme = (HERE / "README.md").read_text(encoding="utf-8")
+    for line in REPORT["headline"]:
+        assert line in page and f"- {line}\n" in readme
+    rows = (HERE / "reports" / "compatibility.csv").read_text(encoding="utf-8").splitlines()
+    assert len(rows) == len(REPORT["cells"]) + 1
+    for line in page.splitlines():
+        if line.startswith("| 2.") and "torch==" in line:
+            assert line in readme, "the pins"
+
+
+@pytest.mark.parametrize("name", ["compatibility.json", "compatibility.md", "compatibility.csv"])
+def test_no_path_of_a_machine_is_told(name: str) -> None:
+    text = (HERE / "reports" / name).read_text(encoding="utf-8")
+    assert not any(path in text for path in ("/root/", "/home/", "/tmp/", "/Users/"))
