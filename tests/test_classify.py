@@ -111,6 +111,8 @@ def test_a_wrong_result_is_known_by_its_checks_and_by_whose_fault_it_is() -> Non
     assert diagnose(renamed, CATALOGUE).signature == "prompt-injected-at-every-step"
     before = replace(drift, imported={"transformers": "5.23.0", "peft": "0.21.2"})
     assert diagnose(before, CATALOGUE).signature == "cached-tokens-drift"
+    ignored = replace(drift, imported={"transformers": "5.20.2", "peft": "0.13.2"})
+    assert diagnose(ignored, CATALOGUE).signature == "prompt-silently-left-out"
     base = observation(cached=False, base_generates_rightly=False)
     assert diagnose(base, CATALOGUE).signature is None
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from compatcheck.report.document import SCHEMA
-from compatcheck.signatures import load_catalogue
+from compatcheck.signatures import Basis, load_catalogue
 
 HERE = Path(__file__).parent.parent
 REPORT = json.loads((HERE / "reports" / "compatibility.json").read_text(encoding="utf-8"))
@@ -27,6 +29,24 @@ def test_no_failing_cell_is_unknown() -> None:
     for cell in REPORT["cells"]:
         if cell["outcome"] != "pass":
             assert cell["signature"] is not None and catalogue.get(cell["signature"]) is not None, cell["id"]
+
+
+def test_what_the_catalogue_calls_measured_is_in_the_table() -> None:
+    """Within the versions of a measured statement, every cell is bad, and some cell has that very signature."""
+    packages = {"torch", "transformers", "peft"}
+    for signature in load_catalogue():
+        for affected in signature.affected:
+            if affected.basis is not Basis.MEASURED or not set(affected.versions) <= packages:
+                continue
+            cells = [cell for cell in REPORT["cells"] if _within(cell["versions"], affected.versions)]
+            if not cells:
+                continue  # measured outside of the article's matrix
+            assert {cell["outcome"] for cell in cells} <= {"fail", "wrong"}, (signature.id, affected.versions)
+            assert signature.id in {cell["signature"] for cell in cells}, (signature.id, affected.versions)
+
+
+def _within(versions: dict[str, str], specifiers: Mapping[str, str]) -> bool:
+    return all(SpecifierSet(specifier).contains(versions[package]) for package, specifier in specifiers.items())
 
 
 def test_every_lock_is_there() -> None:
