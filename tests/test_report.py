@@ -181,3 +181,11 @@ def test_letters_go_on_after_z() -> None:
     ]
     letters = [each.letter for each in context(results).classes]
     assert letters[0] == "A" and letters[25] == "Z" and letters[26] == "AA" and len(set(letters)) == 30
+
+
+def test_the_readme_documents_every_field_of_the_document(mixed: Context) -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    section = readme.split("## compatibility.json")[1].split("\n## ")[0]
+    data = document(mixed)
+    for name in [*data, *data["cells"][0]]:
+        assert any(form in section for form in (f"`{name}`", f".{name}`", f"`{name}[")), name
