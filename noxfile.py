@@ -41,9 +41,14 @@ def torch_entries() -> list[str]:
 
 
 def install(session: nox.Session, *groups: str) -> None:
-    """compatcheck itself, from this tree, with dependency groups of pyproject.toml."""
-    wanted = nox.project.dependency_groups(load_toml("pyproject.toml"), *groups) if groups else ()
-    session.install("-e", ".", *wanted)
+    """compatcheck itself, editable from this tree, with dependency groups of pyproject.toml; once a pyproject.toml."""
+    stamp = Path(session.virtualenv.location, "installed-from")
+    wanted = f"{Path('pyproject.toml').read_text()}\n{groups}"
+    if stamp.is_file() and stamp.read_text() == wanted:
+        return
+    stamp.unlink(missing_ok=True)
+    session.install("-e", ".", *(nox.project.dependency_groups(load_toml("pyproject.toml"), *groups) if groups else ()))
+    stamp.write_text(wanted)
 
 
 @nox.session
