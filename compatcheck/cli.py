@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 
 from . import __version__
-from .commands import plan, report, run, show
+from .commands import merge, plan, report, run, show
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
-COMMANDS = (run, plan, report, show)
+COMMANDS = (run, plan, report, show, merge)
 
 DESCRIPTION = """\
 Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning

@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from queue import Empty, Queue
 
@@ -17,21 +16,13 @@ from filelock import FileLock, Timeout
 
 from .domain import Cell
 from .errors import MachineError
+from .matrix import batches
 from .slot import Slot
 
 RunCell = Callable[[Cell, Slot, int, threading.Event], None]
 """Runs one cell in a slot; the number is the worker's, the event asks to stop."""
 
 SLOT_CAP = 64
-
-
-def batches(cells: Iterable[Cell]) -> list[tuple[Cell, ...]]:
-    """The cells grouped by what is costly to change, in their order."""
-
-    def costly(cell: Cell) -> tuple[str, str, str]:
-        return cell.python, cell.versions["torch"], cell.versions["transformers"]
-
-    return [tuple(group) for _, group in groupby(cells, key=costly)]
 
 
 def run_cells(cells: Iterable[Cell], environments: Path, jobs: int, run_cell: RunCell) -> None:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import product
+from itertools import groupby, product
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +264,27 @@ def _nothing(package: str, entry: str, known: tuple[Release, ...]) -> str:
 def _distance(entry: str, version: str) -> tuple[int, ...]:
     numbers = [int(each) for each in re.findall(r"\d+", entry)][:3]
     return tuple(abs(one - other) for one, other in zip(numbers, Version(version).release, strict=False))
+
+
+def sharded(cells: Iterable[Cell], shard: str) -> tuple[Cell, ...]:
+    """The part `3/8` of the cells. Cells that share python, torch and transformers stay in one part.
+
+    Raises UsageError where `shard` is not of that form.
+    """
+    numbers = re.fullmatch(r"(\d{1,4})/(\d{1,4})", shard)
+    if not numbers or not 1 <= int(numbers[1]) <= int(numbers[2]):
+        raise UsageError(f"the shard {shard!r} is not of the form 3/8", "The first part is 1/8, the last 8/8.")
+    groups = batches(cells)
+    return tuple(cell for group in groups[int(numbers[1]) - 1 :: int(numbers[2])] for cell in group)
+
+
+def batches(cells: Iterable[Cell]) -> list[tuple[Cell, ...]]:
+    """The cells grouped by what is costly to change in an environment, in their order."""
+
+    def costly(cell: Cell) -> tuple[str, str, str]:
+        return cell.python, cell.versions["torch"], cell.versions["transformers"]
+
+    return [tuple(group) for _, group in groupby(cells, key=costly)]
 
 
 def selected(cells: Iterable[Cell], only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Cell, ...]:

@@ -169,6 +169,42 @@ class Store:
         row = self._row("SELECT body FROM expansions WHERE matrix = ?", (matrix,))
         return _unpacked(row[0], Expansion) if row else None
 
+    # ------------------------------------------------------------------ several stores
+
+    def merge(self, other: Path) -> int:
+        """Take over what another store knows; the number of observations that are new here.
+
+        Of two answers of the resolver the younger counts; an observation is the same where key and start are. Raises
+        StoreError where `other` is no store, or of another version than this.
+        """
+        if not other.is_file():
+            raise StoreError(f"there is no store {other}", "Name stores that `compatcheck run --store` has written.")
+        with Store(other) as source, self._writing() as rows:
+            for row in source._rows("SELECT * FROM locks", ()):
+                rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", row)
+            for table, time in (("resolutions", "resolved"), ("troubles", "at"), ("expansions", "at")):
+                for row in source._rows(f"SELECT * FROM {table}", ()):
+                    names = [each[1] for each in rows.execute(f"PRAGMA table_info({table})")]
+                    keys = [each[1] for each in rows.execute(f"PRAGMA table_info({table})") if each[5]]
+                    rows.execute(
+                        f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))}) ON CONFLICT ({', '.join(keys)}) "
+                        f"DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in names if name not in keys)} "
+                        f"WHERE excluded.{time} > {table}.{time}",
+                        row,
+                    )
+            return sum(self._take(rows, row) for row in source._rows("SELECT * FROM observations ORDER BY started", ()))
+
+    @staticmethod
+    def _take(rows: sqlite3.Connection, row: Any) -> bool:
+        """One observation of another store, as a further attempt where it is not here yet."""
+        key, (_, started, body) = row[:4], row[4:]
+        same = "lock = ? AND scenario = ? AND probe = ? AND platform = ?"
+        if rows.execute(f"SELECT 1 FROM observations WHERE {same} AND started = ?", (*key, started)).fetchone():
+            return False
+        attempt = rows.execute(f"SELECT count(*) FROM observations WHERE {same}", key).fetchone()[0]
+        rows.execute("INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, attempt, started, body))
+        return True
+
     # ------------------------------------------------------------------ SQLite
 
     def _migrate(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from compatcheck.domain import Cell, Policy
 from compatcheck.errors import InputError, UsageError
-from compatcheck.matrix import Matrix, expanded, load_matrix, selected
+from compatcheck.matrix import Matrix, expanded, load_matrix, selected, sharded
 from compatcheck.releases import Release
 
 SHIPPED = sorted((Path(__file__).parent.parent / "matrix").glob("*.toml"))
@@ -179,6 +179,19 @@ def test_selection_by_globs() -> None:
     assert [cell.versions["peft"] for cell in selected(cells, skip=["peft0.9.0"])] == ["0.7.1", "0.15.2"]
     with pytest.raises(UsageError, match="no cell of 3 is selected by peft9"):
         selected(cells, ["peft9"])
+
+
+def test_shards_are_a_partition_and_keep_batches_together() -> None:
+    axes = {**AXES, "transformers": ("all >=4.43,<4.52",), "peft": ("0.7.1", "0.9.0", "0.15.2")}
+    cells = expanded(Matrix("m", axes), Known()).cells
+    parts = [sharded(cells, f"{number}/3") for number in (1, 2, 3)]
+    assert sorted(cell.id for part in parts for cell in part) == sorted(cell.id for cell in cells)
+    homes = [{cell.versions["transformers"] for cell in part} for part in parts]
+    assert not homes[0] & homes[1] and not homes[1] & homes[2] and not homes[0] & homes[2]
+    assert sharded(cells, "9/9") == (), "more parts than batches"
+    for bad in ("0/3", "4/3", "3", "a/b", "1/3/5"):
+        with pytest.raises(UsageError, match="is not of the form 3/8"):
+            sharded(cells, bad)
 
 
 def test_what_decides_a_lock_is_in_its_settings_and_nothing_else_is() -> None:

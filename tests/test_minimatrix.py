@@ -329,6 +329,21 @@ def test_a_run_on_a_path_with_spaces_and_without_home(command, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
+def test_shards_merged_give_the_report_of_one_run(command, tmp_path: Path) -> None:
+    for number in (1, 2):
+        part = command("run", "--plain", "--shard", f"{number}/2", store=f"part-{number}.sqlite3")
+        subprocess.run(part, check=True, capture_output=True)
+    parts = [str(tmp_path / f"part-{number}.sqlite3") for number in (1, 2)]
+    joined = ["--into", str(tmp_path / "joined.sqlite3")]
+    subprocess.run([sys.executable, "-m", "compatcheck", "merge", *parts, *joined], check=True, capture_output=True)
+    subprocess.run(command("run", "--plain", store="whole.sqlite3"), check=True, capture_output=True)
+    reports = [
+        timeless(printed(command("report", "--stdout", "--format", "json", store=store)))
+        for store in ("joined.sqlite3", "whole.sqlite3")
+    ]
+    assert reports[0] == reports[1] and len(reports[0]["cells"]) == 18
+
+
 def test_four_runs_at_once_on_one_store_run_nothing_twice(command, tmp_path: Path) -> None:
     runs = [
         subprocess.Popen(

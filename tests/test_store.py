@@ -78,6 +78,28 @@ def test_the_last_answer_of_the_resolver_counts(tmp_path: Path) -> None:
         assert answer is not None and answer.lock is None and answer.reason == "conflict"
 
 
+def test_stores_are_merged_without_loss_and_without_counting_twice(tmp_path: Path) -> None:
+    other_lock = Lock("3.11", "linux-x86_64", (Distribution("peft", "0.15.1", ("ab",)),))
+    old, new = datetime(2026, 1, 1, tzinfo=timezone.utc), datetime(2026, 1, 2, tzinfo=timezone.utc)
+    with Store(tmp_path / "a") as store:
+        store.save_observation(LOCK, SCENARIO, observation(1))
+        store.save_resolution(CELL, SETTINGS, "linux-x86_64", Resolution(LOCK, "", new))
+    with Store(tmp_path / "b") as store:
+        store.save_observation(LOCK, SCENARIO, observation(2))
+        store.save_observation(other_lock, SCENARIO, observation(3))
+        store.save_resolution(CELL, SETTINGS, "linux-x86_64", Resolution(other_lock, "", old))
+        store.save_expansion(Digest("m"), Expansion((CELL,), {}))
+    with Store(tmp_path / "whole") as store:
+        assert [store.merge(tmp_path / name) for name in ("a", "b", "a", "b")] == [1, 2, 0, 0]
+        assert [each.started.second for each in store.observations(LOCK, SCENARIO, 1, "linux-x86_64")] == [1, 2]
+        assert len(store.observations(other_lock, SCENARIO, 1, "linux-x86_64")) == 1
+        answer = store.resolution(CELL, SETTINGS, "linux-x86_64")
+        assert answer is not None and answer.lock == LOCK, "the younger answer"
+        assert store.expansion(Digest("m")) == Expansion((CELL,), {})
+        with pytest.raises(StoreError, match="there is no store"):
+            store.merge(tmp_path / "nothing")
+
+
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     with Store(tmp_path / "s") as store:
         with pytest.raises(RuntimeError), store._writing() as rows:

@@ -45,6 +45,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     chosen.add_argument("--skip", metavar="GLOB", action="append", default=[], help="leave out such cells")
     chosen.add_argument(
+        "--shard", metavar="N/M", help="only the Nth of M parts: for M machines, whose stores `compatcheck merge` joins"
+    )
+    chosen.add_argument(
         "--axis", metavar="NAME=ENTRY", action="append", default=[],
         help="only this entry of an axis, as the matrix file writes it. Example: torch=newest",
     )  # fmt: skip
@@ -96,13 +99,14 @@ def axis_choices(arguments: argparse.Namespace) -> dict[str, list[str]]:
 
 def chosen_cells(arguments: argparse.Namespace, run: Run) -> tuple[Cell, ...]:
     """The cells that the selection options leave, after the matrix was expanded and remembered."""
-    from ..matrix import selected
+    from ..matrix import selected, sharded
 
     cells = run.expand().cells
     if choices := axis_choices(arguments):
         kept = set(run.cells_along(choices))
         cells = tuple(cell for cell in cells if cell in kept)
-    return selected(cells, arguments.only, arguments.skip)
+    cells = selected(cells, arguments.only, arguments.skip)
+    return sharded(cells, arguments.shard) if arguments.shard else cells
 
 
 def report_folder(arguments: argparse.Namespace) -> Path:
