@@ -15,30 +15,27 @@ import tempfile
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from . import probe
 from .domain import (
-    PROBE_STAGES,
-    Check,
     Ending,
     EndingKind,
     Limits,
-    ModeRecord,
     Observation,
     Scenario,
-    Stage,
     StageRecord,
     Status,
     printable,
 )
-from .errors import InputError, MachineError, refused_by_disk
+from .errors import MachineError, refused_by_disk
 from .machine import this_machine
-from .parse import structured, unstructured
+from .parse import unstructured
+from .protocol import Heard, Protocol, Tail, silent
 
 POLL_SECONDS = 0.02
 SAMPLE_SECONDS = 0.25
@@ -64,13 +61,6 @@ class Stopped(Exception):
 
 _INSTALLED = re.compile(r"(?:/[^/\s'\"<>:()]+)+/((?:site|dist)-packages/|lib/python3\.\d+/)")
 """The part of an installed file's path that differs between machines, before what names the file."""
-
-Heard = Callable[[str, Mapping[str, Any]], None]
-"""Told of every event of the probe as it happens: its name and its fields."""
-
-
-def silent(event: str, fields: Mapping[str, Any]) -> None:
-    """Hears nothing."""
 
 
 def observe(
@@ -107,89 +97,6 @@ def probe_environment(python: Path, home: Path, mark: str) -> dict[str, str]:
     }
 
 
-@dataclass
-class _Tail:
-    """The head and the tail of a stream, whatever its length."""
-
-    head: bytes = b""
-    tail: bytes = b""
-    dropped: int = 0
-    head_cap: int = 16 * 1024
-    tail_cap: int = 64 * 1024
-
-    def add(self, block: bytes) -> None:
-        room = self.head_cap - len(self.head)
-        if room > 0:
-            self.head, block = self.head + block[:room], block[room:]
-        self.tail += block
-        if len(self.tail) > self.tail_cap:
-            self.dropped += len(self.tail) - self.tail_cap
-            self.tail = self.tail[-self.tail_cap :]
-
-    def text(self) -> str:
-        gap = f"\n[... {self.dropped} bytes cut ...]\n".encode() if self.dropped else b""
-        return (self.head + gap + self.tail).decode("utf-8", "replace")
-
-
-@dataclass
-class _Protocol:
-    """What the probe has told so far. Lines that make no sense are counted, never believed."""
-
-    heard: Heard
-    scrub: Callable[[Any], Any]
-    stages: list[StageRecord] = field(default_factory=list)
-    modes: list[ModeRecord] = field(default_factory=list)
-    checks: list[Check] = field(default_factory=list)
-    imported: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-    under_way: Stage | None = None
-    since: float = 0.0
-    done: bool = False
-    broken: int = 0
-    received: int = 0
-
-    LINE_CAP = 4 * 2**20
-    TOTAL_CAP = 32 * 2**20
-
-    def take(self, line: bytes) -> None:
-        try:
-            fields = self.scrub(json.loads(line))
-            event = fields.pop("event")
-            self._believe(event, fields)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
-            self.broken += 1
-            return
-        self.heard(event, fields)
-
-    def _believe(self, event: str, fields: dict[str, Any]) -> None:
-        if event == "stage-began":
-            stage = Stage(fields["stage"])
-            expected = PROBE_STAGES[len(self.stages)]
-            if self.under_way is not None or stage is not expected:
-                raise ValueError("a stage out of turn")
-            self.under_way, self.since = stage, time.monotonic()
-        elif event == "stage-ended":
-            record = structured(fields, StageRecord, "probe")
-            if record.stage is not self.under_way:
-                raise ValueError("a stage that is not under way")
-            self.stages.append(record)
-            self.under_way = None
-        elif event == "mode":
-            self.modes.append(structured(fields, ModeRecord, "probe"))
-        elif event == "check":
-            self.checks.append(structured(fields, Check, "probe"))
-        elif event == "imported":
-            self.imported.update(structured(fields["versions"], dict[str, str], "probe"))
-        elif event == "facts":
-            self.facts.update(structured(fields["facts"], dict[str, Any], "probe"))
-        elif event == "done":
-            if self.under_way is not None:
-                raise ValueError("done in the middle of a stage")
-            self.done = True
-        elif event != "began":
-            raise ValueError("an unknown event")
-
-
 class _Run:
     """One run of the probe: threads drain its pipes while the main loop watches the limits."""
 
@@ -198,8 +105,8 @@ class _Run:
     ) -> None:
         self.python, self.work, self.limits, self.folder, self.stop = python, work, limits, folder, stop
         self.mark = uuid.uuid4().hex
-        self.protocol = _Protocol(heard, self._scrubbed)
-        self.streams = {"stdout": _Tail(), "stderr": _Tail()}
+        self.protocol = Protocol(heard, self._scrubbed)
+        self.streams = {"stdout": Tail(), "stderr": Tail()}
         self.flooded = False
         self.peak_mib = 0.0
         self.last_mib = 0.0
@@ -266,7 +173,7 @@ class _Run:
             thread.start()
         return process, threads
 
-    def _drain(self, descriptor: int, into: _Tail) -> None:
+    def _drain(self, descriptor: int, into: Tail) -> None:
         try:
             while block := os.read(descriptor, 65536):
                 into.add(block)
@@ -435,6 +342,6 @@ def _kernel_oom_kills() -> int:
     return int(found[1]) if found else 0
 
 
-def _shortened(streams: Mapping[str, _Tail]) -> str:
+def _shortened(streams: Mapping[str, Tail]) -> str:
     """The end of both streams, standard error last."""
     return "\n".join(text for name in ("stdout", "stderr") if (text := streams[name].text().strip()))[-24_000:]
