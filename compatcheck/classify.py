@@ -1,22 +1,30 @@
-"""An observation, or the resolver's refusal, into a diagnosis. Pure: the same input gives the same answer."""
+"""An observation, a log, or the resolver's refusal, into a diagnosis. Pure: the same input gives the same answer."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
 
 from .domain import Diagnosis, Digest, Mode, Observation, Outcome, Raised, Stage, digest_of
+from .logtext import RESOLVER, Finding, Log
 from .signatures import Catalogue, Signature
 
-RESOLVER = "ResolutionImpossible"
-"""The exception name under which signatures recognise a resolver's refusal."""
+MESSAGE_CAP = 8000
+"""Characters of a message that patterns see."""
+
+Fit = tuple[Signature, dict[str, str], float]
 
 
 def diagnose(observation: Observation, catalogue: Catalogue) -> Diagnosis:
     """What went wrong in an observation that is not a pass."""
     if observation.chain:
-        return _raised(observation, catalogue)
+        return diagnose_chain(
+            observation.chain, catalogue, whole=True, stage=observation.stage, versions=observation.imported
+        )
     if observation.outcome is Outcome.WRONG:
         return _wrong(observation, catalogue)
     return _died(observation, catalogue)
@@ -24,65 +32,175 @@ def diagnose(observation: Observation, catalogue: Catalogue) -> Diagnosis:
 
 def diagnose_resolution(reason: str, catalogue: Catalogue) -> Diagnosis:
     """What a resolver's refusal is."""
-    refused = Raised(RESOLVER, "resolver", reason)
-    for signature in catalogue:
-        if (not signature.stages or Stage.RESOLVE in signature.stages) and (captures := _fits(signature, refused)):
-            return Diagnosis(signature.id, fingerprint(RESOLVER, reason), refused, captures[0])
-    return Diagnosis(None, fingerprint(RESOLVER, reason), refused)
+    return diagnose_chain((Raised(RESOLVER, "resolver", reason),), catalogue, whole=True, stage=Stage.RESOLVE)
 
 
-def _raised(observation: Observation, catalogue: Catalogue) -> Diagnosis:
-    """The exception that came out, or the one that it only wraps."""
-    decisive = _decisive(observation.chain, catalogue)
-    for signature in catalogue:
-        if signature.wrapper or (signature.stages and observation.stage not in signature.stages):
-            continue
-        if captures := _fits(signature, decisive):
-            return Diagnosis(signature.id, _fingerprint_of(decisive), decisive, captures[0])
+def diagnose_chain(
+    chain: Sequence[Raised],
+    catalogue: Catalogue,
+    *,
+    whole: bool,
+    stage: Stage | None = None,
+    versions: Mapping[str, str] | None = None,
+) -> Diagnosis:
+    """What a chain of exceptions is, the root first: the root where it is known, else what it turned into.
+
+    `whole` says that nothing of the first traceback is cut off. `stage` None: not known, so not asked for.
+    """
+    uncovered = _uncovered(chain, catalogue)
+    fits = [
+        (raised, fit)
+        for raised in uncovered
+        for fit in _all_fits(raised, catalogue, whole=whole, stage=stage, versions=versions or {})
+    ]
+    if fits:
+        raised, (signature, captures, confidence) = fits[0]
+        others = [other.id for _, (other, _, _) in fits[1:] if other.id != signature.id]
+        return Diagnosis(
+            signature.id, _fingerprint_of(raised), raised, captures, confidence, others[0] if others else None
+        )
+    decisive = uncovered[-1] if uncovered else chain[0]
     return Diagnosis(None, _fingerprint_of(decisive), decisive)
 
 
-def _decisive(chain: tuple[Raised, ...], catalogue: Catalogue) -> Raised:
-    """The last exception of the chain that no wrapper signature fits; the root where all are wrappers."""
+def diagnose_line(text: str, catalogue: Catalogue) -> Diagnosis | None:
+    """What a line about a process's end is; None where it is nothing."""
+    fits = [
+        (signature, found)
+        for signature in catalogue
+        for line in signature.lines
+        if line.has in text and (found := line.pattern.search(text[:MESSAGE_CAP]))
+    ]
+    if not fits:
+        return None
+    signature, found = fits[0]
+    others = [other.id for other, _ in fits[1:] if other.id != signature.id]
+    captures = {name: value for name, value in found.groupdict().items() if value is not None}
+    return Diagnosis(
+        signature.id, fingerprint(text), Raised("", "", text), captures, 0.7, others[0] if others else None
+    )
+
+
+def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagnosis | None]:
+    """What ended the run that a log tells of, and where that stands: the last traceback, refusal or death in it.
+
+    What Python or a launcher only passes on, and what may stand in the log of a good run, counts only where nothing
+    else does. (None, None) where the log tells of no failure.
+    """
+    loose: list[tuple[Finding, Diagnosis]] = []
+    weak: list[tuple[Finding, Diagnosis]] = []
+    for finding in reversed(log.findings):
+        diagnosis = diagnose_finding(finding, catalogue, log.versions)
+        if diagnosis is None or finding.ignored:
+            continue
+        signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+        if signature.weak if signature else not _uncovered(finding.chain, catalogue):
+            weak.append((finding, diagnosis))
+        elif finding.is_line or finding.is_traceback:
+            return finding, diagnosis
+        else:
+            loose.append((finding, diagnosis))
+    known = [each for each in loose if each[1].signature]
+    return next(iter([*known, *(each for each in weak if each[1].signature), *loose, *weak]), (None, None))
+
+
+def diagnose_finding(finding: Finding, catalogue: Catalogue, versions: Mapping[str, str]) -> Diagnosis | None:
+    """What one finding of a log is; None for a line that is nothing."""
+    if finding.is_line:
+        return diagnose_line(finding.chain[0].message, catalogue)
+    return diagnose_chain(finding.chain, catalogue, whole=finding.whole, versions=versions)
+
+
+def _uncovered(chain: Sequence[Raised], catalogue: Catalogue) -> list[Raised]:
+    """The chain without what only wraps; where nothing else is left, the text that a wrapper quotes."""
     wrappers = [signature for signature in catalogue if signature.wrapper]
-    for raised in reversed(chain):
-        if not any(_fits(signature, raised) for signature in wrappers):
-            return raised
-    return chain[0]
+    bare, quoted = [], []
+    for raised in chain:
+        covers = next(
+            (fit for fit in (_fitted(each, raised, whole=True) for each in wrappers) if fit is not None), None
+        )
+        if covers is None:
+            bare.append(raised)
+        elif inner := covers.get("inner", "").strip():
+            quoted.append(Raised("", "", inner, raised.frames))
+    return bare or quoted[:1]
 
 
-def _fits(signature: Signature, raised: Raised) -> list[dict[str, str]]:
-    """The captures, in a list of one; empty where the signature does not fit."""
-    if not (signature.exception or signature.message) or not signature.exception_pattern.fullmatch(raised.type):
-        return []
-    found = signature.message_pattern.search(raised.message)
-    if found is None:
-        return []
-    for wanted in signature.frames:
-        if not any(
-            frame.file.endswith(wanted.file) and wanted.function in ("", frame.function) for frame in raised.frames
-        ):
-            return []
-    return [{name: value for name, value in found.groupdict().items() if value is not None}]
+def _all_fits(
+    raised: Raised, catalogue: Catalogue, *, whole: bool, stage: Stage | None, versions: Mapping[str, str]
+) -> list[Fit]:
+    fits = []
+    for signature in catalogue:
+        if signature.wrapper or (stage and signature.stages and stage not in signature.stages):
+            continue
+        captures = _fitted(signature, raised, whole=whole)
+        if captures is not None:
+            fits.append((signature, captures, _confidence(signature, raised, whole, versions)))
+    return fits
+
+
+def _fitted(signature: Signature, raised: Raised, *, whole: bool) -> dict[str, str] | None:
+    """The captures; None where the signature does not fit."""
+    if not (signature.exception or signature.message):
+        return None
+    if raised.type and not signature.exception_pattern.fullmatch(raised.type):
+        return None
+    if not raised.type and not signature.message:
+        return None
+    found = signature.message_pattern.search(raised.message[:MESSAGE_CAP])
+    if found is None or not all(wanted.fits(raised.frames) for wanted in signature.frames):
+        return None
+    if signature.frames_any and not any(wanted.fits(raised.frames) for wanted in signature.frames_any):
+        return None
+    if signature.not_frames and (not whole or any(unwanted.fits(raised.frames) for unwanted in signature.not_frames)):
+        return None
+    return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
+def _confidence(signature: Signature, raised: Raised, whole: bool, versions: Mapping[str, str]) -> float:
+    """How much was there to see: the text 0.6; the class 0.15; the place, or at least all of the traceback, 0.15 or
+    0.1; versions within those that are known to be affected 0.09, and 0.1 less where they lie outside all of them."""
+    confidence = 0.6
+    if raised.type and signature.exception:
+        confidence += 0.15
+    if signature.frames or signature.frames_any:
+        confidence += 0.15
+    elif whole:
+        confidence += 0.1
+    within = [agrees for each in signature.affected if (agrees := _within(each.versions, versions)) is not None]
+    if within:
+        confidence += 0.09 if any(within) else -0.1
+    return round(min(confidence, 0.99), 2)
+
+
+def _within(affected: Mapping[str, str], versions: Mapping[str, str]) -> bool | None:
+    """Whether the versions lie within; None where one of them is not known."""
+    try:
+        if not affected or any(package not in versions for package in affected):
+            return None
+        return all(
+            SpecifierSet(spec).contains(versions[package], prereleases=True) for package, spec in affected.items()
+        )
+    except InvalidVersion:
+        return None
 
 
 def _wrong(observation: Observation, catalogue: Catalogue) -> Diagnosis:
     failed = tuple(sorted(check.name for check in observation.checks if not check.passed and _counts(check.mode)))
     print_of_it = fingerprint("wrong", " ".join(failed))
-    for signature in catalogue:
-        if not signature.checks or tuple(sorted(signature.checks)) != failed:
-            continue
-        facts_fit = all(observation.facts.get(name) == value for name, value in signature.facts.items())
-        if facts_fit and _imported(observation, signature):
-            return Diagnosis(signature.id, print_of_it)
-    return Diagnosis(None, print_of_it)
-
-
-def _imported(observation: Observation, signature: Signature) -> bool:
-    return all(
-        package in observation.imported
-        and SpecifierSet(specifier).contains(observation.imported[package], prereleases=True)
-        for package, specifier in signature.imported.items()
+    fits = [
+        signature
+        for signature in catalogue
+        if signature.checks
+        and tuple(sorted(signature.checks)) == failed
+        and all(observation.facts.get(name) == value for name, value in signature.facts.items())
+        and (not signature.imported or _within(signature.imported, observation.imported))
+    ]
+    if not fits:
+        return Diagnosis(None, print_of_it)
+    confidence = 0.75 + (0.1 if fits[0].facts else 0) + (0.1 if fits[0].imported else 0)
+    return Diagnosis(
+        fits[0].id, print_of_it, confidence=round(confidence, 2), runner_up=fits[1].id if len(fits) > 1 else None
     )
 
 
@@ -93,25 +211,39 @@ def _counts(mode: Mode | None) -> bool:
 def _died(observation: Observation, catalogue: Catalogue) -> Diagnosis:
     ending = observation.ending
     print_of_it = fingerprint(ending.kind, f"{ending.signal or ending.code} in {observation.stage}")
+    fits = []
     for signature in catalogue:
         if signature.ending is not ending.kind or signature.signal not in ("", ending.signal):
             continue
         if signature.stages and observation.stage not in signature.stages:
             continue
-        if signature.output_pattern.search(observation.output_tail):
-            return Diagnosis(signature.id, print_of_it)
-    return Diagnosis(None, print_of_it)
+        if found := signature.output_pattern.search(observation.output_tail):
+            fits.append((signature, {name: value for name, value in found.groupdict().items() if value is not None}))
+    if not fits:
+        return Diagnosis(None, print_of_it)
+    signature, captures = fits[0]
+    confidence = 0.8 + (0.1 if signature.output else 0)
+    runner_up = fits[1][0].id if len(fits) > 1 else None
+    return replace(
+        Diagnosis(signature.id, print_of_it), captures=captures, confidence=round(confidence, 2), runner_up=runner_up
+    )
 
 
 def _fingerprint_of(raised: Raised) -> Digest:
-    place = raised.frames[-1] if raised.frames else None
-    return fingerprint(raised.type, raised.message, f"{place.file} {place.function}" if place else "")
+    """By the class, the message's first line and the place that raised; a file of the user's by its bare name."""
+    first = next((line for line in raised.message.splitlines() if line.strip()), "")
+    if not raised.frames:
+        return fingerprint(raised.type, first)
+    place = raised.frames[-1]
+    file = place.file.rsplit("/", 1)[-1] if place.file.startswith(("/", "~", ".")) or ":" in place.file else place.file
+    return fingerprint(raised.type, first, f"{file} {place.function}")
 
 
 def fingerprint(*parts: str) -> Digest:
-    """The same for failures that differ only in versions, paths, numbers and addresses."""
+    """The same for failures that differ only in versions, paths, numbers, addresses and identifiers."""
     text = "\n".join(parts)[:4000]
     text = re.sub(r"0x[0-9a-fA-F]+", "<address>", text)
     text = re.sub(r"(?:[A-Za-z]:)?(?:[\\/][^\s'\"():,]+){2,}", "<path>", text)
+    text = re.sub(r"\b(?=[0-9a-f]*\d)[0-9a-f]{8,64}(?:-[0-9a-f]{4,12}){0,4}\b", "<number>", text)
     text = re.sub(r"\d+(?:\.\d+)*", "<number>", text)
     return digest_of(" ".join(text.split()))

@@ -475,6 +475,10 @@ class Diagnosis:
     exception: Raised | None = None
     """The exception that decided: the root where the one that came out only wraps it."""
     captures: Mapping[str, str] = field(default_factory=dict)
+    confidence: float = 0.0
+    """From 0 to 1: how much of what the signature asks for was there to see. 0 where nothing fits."""
+    runner_up: str | None = None
+    """The signature that would have been named without the first one."""
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from . import domain
 from .domain import EndingKind, Stage, Word
 from .errors import InputError
 from .parse import structured, toml
 
 FOLDER = Path(__file__).resolve().parent / "catalogue"
+
+
+def _unusable(pattern: str) -> str:
+    """Why `pattern` is not a regular expression; empty where it is one."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        return f"not a regular expression: {error}"
+    return ""
 
 
 class Basis(Word):
@@ -45,14 +56,53 @@ class Affected:
     versions: Mapping[str, str]
     """Package to specifier."""
 
+    def __post_init__(self) -> None:
+        for package, specifier in self.versions.items():
+            try:
+                SpecifierSet(specifier)
+            except InvalidSpecifier:
+                raise ValueError(f"versions.{package}: {specifier!r} is not a specifier such as '>=5'") from None
+
 
 @dataclass(frozen=True)
 class Frame:
-    """A place that must stand in the traceback."""
+    """A place in a traceback."""
 
     file: str
-    """The end of the path, `peft/peft_model.py`."""
+    """The end of the path, `peft/peft_model.py`; or a folder somewhere in it, `peft/`."""
     function: str = ""
+    last: bool = False
+    """It must be the innermost one: the place that raised."""
+
+    def fits(self, frames: Sequence[domain.Frame]) -> bool:
+        """Whether the place stands among `frames`."""
+        among = frames[-1:] if self.last else frames
+        return any(self._is(frame) for frame in among)
+
+    def _is(self, frame: domain.Frame) -> bool:
+        path = f"/{frame.file}"
+        there = f"/{self.file}" in path if self.file.endswith("/") else path.endswith(f"/{self.file}")
+        return there and self.function in ("", frame.function)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a log that tells of a failure without an exception: what the system, pip or a CI service writes."""
+
+    has: str
+    """A part of it, word for word: with this it is found in a large log."""
+    fits: str
+    """A regular expression, searched for in it."""
+
+    def __post_init__(self) -> None:
+        if problem := _unusable(self.fits):
+            raise ValueError(f"fits: {problem}")
+        if len(self.has) < 4:
+            raise ValueError(f"has: {self.has!r} is too short to look for in a large log")
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.fits)
 
 
 @dataclass(frozen=True)
@@ -72,6 +122,12 @@ class Signature:
     """A regular expression, searched for in the message. Its named groups are the captures."""
     frames: tuple[Frame, ...] = ()
     """All of them must stand in the traceback: the same text from elsewhere is another failure."""
+    frames_any: tuple[Frame, ...] = ()
+    """At least one of them must."""
+    not_frames: tuple[Frame, ...] = ()
+    """None of them may; so a traceback whose beginning is cut off never fits."""
+    lines: tuple[Line, ...] = ()
+    """For what ends without an exception: any of these lines."""
     checks: tuple[str, ...] = ()
     """For wrong results: exactly these checks on the default path do not hold."""
     facts: Mapping[str, bool] = field(default_factory=dict)
@@ -83,19 +139,35 @@ class Signature:
     output: str = ""
     """For a process that died: a regular expression, searched for in the end of its output."""
     wrapper: bool = False
-    """This exception only hides the real one, which is the one before it in the chain."""
+    """This exception only hides the real one, which is the one before it in the chain. Its capture `inner`, where the \
+    pattern has one, is the real one's text."""
+    weak: bool = False
+    """Counts only where nothing else in a log does: what may also stand in the log of a run that goes on."""
+    transient: bool = False
+    """The machine's, the network's or the moment's fault: no version is to blame."""
     roles: Roles = field(default_factory=Roles)
     affected: tuple[Affected, ...] = ()
     references: tuple[str, ...] = ()
     """Public threads and pull requests, `huggingface/peft#2379`, or addresses."""
+    pins: tuple[str, ...] = ()
+    """Requirements that avoid it, `peft>=0.18.0`."""
+    command: str = ""
+    """What to type."""
+    examples: tuple[str, ...] = ()
+    """Ends of real logs that must be recognised as this, and as nothing else."""
+    beside: tuple[str, ...] = ()
+    """Signatures further down that fit the examples too, in a wider way: the order decides, on purpose."""
 
     def __post_init__(self) -> None:
         problems = []
         for name in ("exception", "message", "output"):
+            if problem := _unusable(getattr(self, name)):
+                problems.append(f"{name}: {problem}")
+        for place, pin in enumerate(self.pins):
             try:
-                re.compile(getattr(self, name))
-            except re.error as error:
-                problems.append(f"{name}: not a regular expression: {error}")
+                Requirement(pin)
+            except InvalidRequirement:
+                problems.append(f"pins[{place}]: {pin!r} is not a requirement such as 'peft>=0.18'")
         for package, specifier in self.imported.items():
             try:
                 SpecifierSet(specifier)
@@ -103,8 +175,8 @@ class Signature:
                 problems.append(f"imported.{package}: {specifier!r} is not a specifier such as '>=5'")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.id):
             problems.append(f"id: {self.id!r} is not of the form some-words")
-        if not (self.exception or self.message or self.checks or self.ending or self.output):
-            problems.append("nothing to recognise it by: exception, message, checks, ending or output is needed")
+        if not (self.exception or self.message or self.checks or self.ending or self.output or self.lines):
+            problems.append("nothing to recognise it by: exception, message, lines, checks, ending or output is needed")
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -129,6 +201,11 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[Signature]:
         return iter(self.signature)
+
+    @cached_property
+    def needles(self) -> tuple[str, ...]:
+        """What lines that end a log are found by."""
+        return tuple(line.has for each in self.signature for line in each.lines)
 
     def get(self, identifier: str) -> Signature | None:
         return self._by_id.get(identifier)

@@ -36,16 +36,12 @@ def run_uv(tmp_path: Path) -> Uv:
 
     def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         command = [uv.find_uv_bin(), *map(str, arguments)]
-        return subprocess.run(
-            command, env=kept | settings, cwd=tmp_path, capture_output=True, text=True, timeout=60
-        )
+        return subprocess.run(command, env=kept | settings, cwd=tmp_path, capture_output=True, text=True, timeout=60)
 
     return run
 
 
-def compiled(
-    run_uv: Uv, index: LocalIndex, cell: dict[str, str], *more: str
-) -> subprocess.CompletedProcess[str]:
+def compiled(run_uv: Uv, index: LocalIndex, cell: dict[str, str], *more: str) -> subprocess.CompletedProcess[str]:
     wanted = Path(run_uv("cache", "dir").stdout.strip()).parent / "wanted.in"
     wanted.write_text("".join(f"{name}=={version}\n" for name, version in cell.items()))
     fixed = (
@@ -61,9 +57,7 @@ def compiled(
 
 
 def get(url: str, accept: str = "*/*") -> tuple[str, bytes]:
-    with urllib.request.urlopen(
-        urllib.request.Request(url, headers={"Accept": accept}), timeout=10
-    ) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=10) as answer:
         return answer.headers["Content-Type"], answer.read()
 
 
@@ -107,11 +101,7 @@ def test_exclude_newer_and_drift_change_what_is_chosen(index: LocalIndex, run_uv
 
 @pytest.mark.parametrize(
     "release",
-    [
-        pytest.param(each, id=each.requirement)
-        for each in releases.UNINSTALLABLE
-        if each.package != "transformers"
-    ],
+    [pytest.param(each, id=each.requirement) for each in releases.UNINSTALLABLE if each.package != "transformers"],
 )
 def test_what_conflicts_does_not_resolve(index: LocalIndex, run_uv: Uv, release: Release) -> None:
     done = compiled(run_uv, index, releases.cell_with(release))
@@ -128,9 +118,7 @@ def test_html_and_json_tell_the_same(index: LocalIndex) -> None:
     kind, body = get(f"{index.url}torch/", JSON_TYPE)
     assert kind == JSON_TYPE
     page = json.loads(body)
-    assert [each["yanked"] for each in page["files"] if "2.1.1" in each["filename"]] == [
-        "broken on some machines"
-    ]
+    assert [each["yanked"] for each in page["files"] if "2.1.1" in each["filename"]] == ["broken on some machines"]
     kind, html = get(f"{index.url}torch/")
     assert kind.startswith("text/html")
     for each in page["files"]:

@@ -26,9 +26,7 @@ from compatcheck import probe
 from compatcheck.domain import Scenario
 
 PROBE = Path(probe.__file__)
-CELL = [
-    releases.find(*each) for each in {**releases.NEW, "tokenizers": "0.21.0", "accelerate": "0.3.0"}.items()
-]
+CELL = [releases.find(*each) for each in {**releases.NEW, "tokenizers": "0.21.0", "accelerate": "0.3.0"}.items()]
 START = """
 import runpy, sys
 del sys.argv[0]
@@ -149,9 +147,7 @@ def probed(site: Path, work: Path, enough: Enough | None, scenario: dict[str, An
     return Run(code, lines, written, peak, work, process.pid)
 
 
-def watched(
-    process: subprocess.Popen[bytes], events: Path, enough: Enough | None
-) -> tuple[int | None, float]:
+def watched(process: subprocess.Popen[bytes], events: Path, enough: Enough | None) -> tuple[int | None, float]:
     """The exit code (None where `enough` was seen before the end) and the highest memory of the tree, MiB."""
     watch, peak, deadline = psutil.Process(process.pid), 0.0, time.monotonic() + 20
     while process.poll() is None:
@@ -234,10 +230,7 @@ def test_a_release_that_raises_fails_in_its_stage(run: Any, release: Release) ->
 
 def test_sys_exit_fails_the_stage(run: Any) -> None:
     result = run(releases.with_fault("sys-exit-in-train"))
-    assert (
-        result.statuses["train"] == "failed"
-        and result.of("stage-ended")[-1]["chain"][-1]["type"] == "SystemExit"
-    )
+    assert result.statuses["train"] == "failed" and result.of("stage-ended")[-1]["chain"][-1]["type"] == "SystemExit"
 
 
 @pytest.mark.parametrize("release", of_family(releases.WRONG))
@@ -271,9 +264,7 @@ def test_and_not_with_the_older_neighbour(run: Any) -> None:
     assert passes(run(releases.find("peft", "0.1.0"), releases.find("transformers", "4.44.0")))
 
 
-@pytest.mark.parametrize(
-    "release", [releases.find("accelerate", "0.2.0"), releases.DRIFT], ids=["old", "drift"]
-)
+@pytest.mark.parametrize("release", [releases.find("accelerate", "0.2.0"), releases.DRIFT], ids=["old", "drift"])
 def test_a_package_that_no_axis_names_can_break_training(run: Any, release: Release) -> None:
     result = run(release)
     failed = result.of("stage-ended")[-1]
@@ -340,9 +331,7 @@ def test_a_flood_of_the_protocol_comes_among_the_events(run: Any, release: Relea
 def test_garbage_lines_leave_the_real_events_whole(run: Any) -> None:
     result = run(releases.with_fault("garbage-protocol-in-train"))
     assert sum(parsed(line) is None for line in result.lines) >= 5, "lines that are not JSON"
-    statuses = {
-        event["stage"]: event["status"] for event in result.of("stage-ended") if event["stage"] != "lunch"
-    }
+    statuses = {event["stage"]: event["status"] for event in result.of("stage-ended") if event["stage"] != "lunch"}
     assert list(statuses.values()) == ["ok"] * 8 and result.of("done")
 
 

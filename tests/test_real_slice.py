@@ -36,9 +36,7 @@ class NoArguments:
 def real_run(folder: Path, pairs: tuple[tuple[str, str], ...]) -> Run:
     (transformers, peft), *more = pairs
     axes = {"torch": (TORCH,), "transformers": (transformers,), "peft": (peft,)}
-    include = tuple(
-        Cell(PYTHON, {"torch": TORCH, "transformers": one, "peft": other}) for one, other in more
-    )
+    include = tuple(Cell(PYTHON, {"torch": TORCH, "transformers": one, "peft": other}) for one, other in more)
     matrix = Matrix("slice", axes, python=(PYTHON,), policy=Policy.CONTEMPORARY, include=include)
     return Run(matrix, Store(folder / "store.sqlite3"), cache_folder(NoArguments()))  # type: ignore[arg-type]
 

@@ -92,9 +92,7 @@ class LocalIndex:
 
     def withdraw(self, package: str, version: str) -> None:
         with self._lock:
-            self.releases = [
-                each for each in self.releases if (each.package, each.version) != (package, version)
-            ]
+            self.releases = [each for each in self.releases if (each.package, each.version) != (package, version)]
 
     def disturb(
         self,
@@ -164,9 +162,7 @@ class LocalIndex:
 
 
 def _root_json(names: list[str]) -> bytes:
-    return json.dumps(
-        {"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}
-    ).encode()
+    return json.dumps({"meta": {"api-version": "1.1"}, "projects": [{"name": name} for name in names]}).encode()
 
 
 def _root_html(names: list[str]) -> bytes:

@@ -64,9 +64,7 @@ OLD = {"torch": "2.0.0", "transformers": "4.0.0", "peft": "0.1.0"}
 """A cell whose outcome depends on the policy (see accelerate 0.2.0)."""
 NEW = {"torch": "2.1.0", "transformers": "5.1.0", "peft": "0.10.0"}
 """A cell that passes."""
-DRIFT = Release(
-    "accelerate", "0.4.0", day("2025-06-05"), "raise-in-train", note="not in RELEASES: publish it later"
-)
+DRIFT = Release("accelerate", "0.4.0", day("2025-06-05"), "raise-in-train", note="not in RELEASES: publish it later")
 """The world moves on: once an index holds it, new locks under `today` take it and fail in train."""
 
 
@@ -90,9 +88,7 @@ RAISING = (
             "sys-exit-in-train",
         ),
     ),
-    *_family(
-        "transformers", "4.2", ("raise-in-import", "raise-in-load", "raise-in-tokenize", "raise-in-train")
-    ),
+    *_family("transformers", "4.2", ("raise-in-import", "raise-in-load", "raise-in-tokenize", "raise-in-train")),
     *_family("torch", "1.2", ("raise-in-import",)),
 )
 
@@ -114,9 +110,7 @@ WRONG = (
         "0.3",
         ("adapter-ignored", "generate-ignores-adapter", "embedding-frozen", "reload-other-weights"),
     ),
-    *_family(
-        "transformers", "4.3", ("cache-off-by-one", "uncached-wrong", "base-changed", "gradient-ascent")
-    ),
+    *_family("transformers", "4.3", ("cache-off-by-one", "uncached-wrong", "base-changed", "gradient-ascent")),
 )
 
 DYING = (
@@ -137,13 +131,9 @@ DYING = (
     *_family("torch", "1.4", ("illegal-instruction-in-import",)),
 )
 
-HANGING = _family(
-    "peft", "0.5", ("hang-in-train", "hang-ignoring-sigterm-in-train", "spin-in-train", "hang-in-import")
-)
+HANGING = _family("peft", "0.5", ("hang-in-train", "hang-ignoring-sigterm-in-train", "spin-in-train", "hang-in-import"))
 
-GREEDY = _family(
-    "peft", "0.6", ("allocate-memory-in-train", "slow-leak-in-train", "allocate-in-child-in-train")
-)
+GREEDY = _family("peft", "0.6", ("allocate-memory-in-train", "slow-leak-in-train", "allocate-in-child-in-train"))
 """10 GiB each if nobody stops them."""
 
 LOUD = _family(

@@ -106,9 +106,7 @@ class BloomForCausalLM(torch.Module):
                     if 0 <= near < size:
                         direct[near] = [a + share * b for a, b in zip(direct[near], back)]
         result = torch.tensor(loss / count)
-        gradient = [
-            [(weight * a + b) / count for a, b in zip(shared, row)] for weight, row in zip(scale, direct)
-        ]
+        gradient = [[(weight * a + b) / count for a, b in zip(shared, row)] for weight, row in zip(scale, direct)]
         result.graph = prefix, [each for row in gradient for each in row]
         return result
 

@@ -1,0 +1,273 @@
+"""`explain`: any traceback, log or caught exception, in plain words: what it is, whose fault, what to pin or change."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import io
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, BinaryIO
+
+from .classify import diagnose_chain, diagnose_finding, diagnose_log
+from .domain import Diagnosis, Frame, Raised, Stage
+from .logline import short_file
+from .logtext import RESOLVER, Log, read_stream
+from .logversions import STACK
+from .signatures import Affected, Catalogue, Roles, Signature, load_catalogue
+
+OTHERS_CAP = 20
+
+_STAGES: tuple[tuple[str, str, Stage], ...] = (
+    ("peft/peft_model.py", "generate", Stage.GENERATE),
+    ("generation/utils.py", "", Stage.GENERATE),
+    ("transformers/trainer.py", "save_model", Stage.SAVE),
+    ("", "save_pretrained", Stage.SAVE),
+    ("transformers/trainer.py", "", Stage.TRAIN),
+    ("transformers/training_args.py", "", Stage.TRAIN),
+    ("peft/peft_model.py", "from_pretrained", Stage.RELOAD),
+    ("peft/config.py", "from_pretrained", Stage.RELOAD),
+    ("peft/auto.py", "from_pretrained", Stage.RELOAD),
+    ("", "from_pretrained", Stage.LOAD),
+    ("transformers/tokenization_utils_base.py", "__call__", Stage.TOKENIZE),
+    ("", "get_peft_model", Stage.TRAIN),
+)
+"""What a frame of the traceback says of the stage, the surest first."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another failure in the same log, which did not end the run."""
+
+    line: int
+    exception: str
+    signature: str | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a text or an exception was recognised as."""
+
+    diagnosis: Diagnosis | None
+    """None where nothing in it tells of a failure."""
+    signature: Signature | None = None
+    stage: Stage | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    """Package to version, as the text names them, or as they are imported where an exception was given."""
+    line: int | None = None
+    """Where in the text the deciding line stands."""
+    others: tuple[Other, ...] = ()
+    measured: str = ""
+    """What the table of measured combinations says of these versions."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data. The signature is null where the failure is unknown, the exception too where there is none."""
+        diagnosis, signature = self.diagnosis, self.signature
+        raised = diagnosis.exception if diagnosis else None
+        roles = signature.roles if signature else Roles()
+        return {
+            "signature": signature.id if signature else None,
+            "title": signature.title if signature else None,
+            "confidence": diagnosis.confidence if diagnosis else 0.0,
+            "runner_up": diagnosis.runner_up if diagnosis else None,
+            "stage": str(self.stage) if self.stage else None,
+            "exception": {"type": raised.type or None, "message": raised.message} if raised else None,
+            "captures": dict(diagnosis.captures) if diagnosis else {},
+            "cause": signature.cause if signature else None,
+            "roles": {
+                "trigger": roles.trigger or None,
+                "owner": roles.owner or None,
+                "fixed_in": roles.fixed_in or None,
+            },
+            "remedy": signature.remedy if signature else None,
+            "pins": list(signature.pins) if signature else [],
+            "command": (signature.command or None) if signature else None,
+            "transient": signature.transient if signature else False,
+            "references": [_address(each) for each in signature.references] if signature else [],
+            "affected": [_affected_json(each) for each in signature.affected] if signature else [],
+            "versions": dict(self.versions),
+            "measured": self.measured or None,
+            "fingerprint": diagnosis.fingerprint if diagnosis else None,
+            "line": self.line,
+            "others": [
+                {"line": each.line, "exception": each.exception, "signature": each.signature} for each in self.others
+            ],
+        }
+
+    def as_text(self) -> str:
+        """In plain words, several lines."""
+        if self.diagnosis is None:
+            return "Nothing in this text tells of a failure that compatcheck knows how to read.\n"
+        lines = self._known(self.signature) if self.signature else self._unknown()
+        if self.versions:
+            lines.append(
+                "versions   " + ", ".join(f"{name} {value}" for name, value in list(self.versions.items())[:12])
+            )
+        if self.measured:
+            lines.append("measured   " + self.measured)
+        for other in self.others:
+            lines.append(f"also       line {other.line}: {other.exception} ({other.signature or 'unknown'})")
+        return "\n".join(lines) + "\n"
+
+    def _decided_by(self) -> str:
+        raised = self.diagnosis.exception if self.diagnosis else None
+        if raised is None:
+            return ""
+        first = next((line for line in raised.message.splitlines() if line.strip()), "")
+        return (f"{raised.type}: {first}" if raised.type else first)[:240]
+
+    def _known(self, signature: Signature) -> list[str]:
+        assert self.diagnosis is not None
+        at = f" (line {self.line})" if self.line else ""
+        roles = signature.roles
+        lines = [
+            f"{signature.title}",
+            f"known as   {signature.id}, confidence {self.diagnosis.confidence:.2f}"
+            + (f", at the stage {self.stage}" if self.stage else ""),
+            f"seen       {self._decided_by()}{at}",
+            f"cause      {signature.cause}",
+        ]
+        if roles.trigger:
+            lines.append(f"came with  {roles.trigger}")
+        if roles.owner:
+            lines.append(f"to fix in  {roles.owner}" + (f" (fixed in {roles.fixed_in})" if roles.fixed_in else ""))
+        lines.append(f"remedy     {signature.remedy}")
+        if signature.pins:
+            lines.append("pins       " + " ".join(signature.pins))
+        if signature.command:
+            lines.append("command    " + signature.command)
+        lines += [f"affected   {_affected_text(each)}" for each in signature.affected]
+        lines += [f"discussed  {_address(each)}" for each in signature.references]
+        return lines
+
+    def _unknown(self) -> list[str]:
+        assert self.diagnosis is not None
+        at = f" (line {self.line})" if self.line else ""
+        return [
+            "Unknown: no signature of the catalogue fits.",
+            f"seen       {self._decided_by()}{at}",
+            f"known as   fingerprint {self.diagnosis.fingerprint} (the same for every failure of this kind)",
+        ]
+
+
+def _address(reference: str) -> str:
+    """`huggingface/peft#2379` as an address that leads there: GitHub sends issues/N on where N is a pull request."""
+    name, _, number = reference.partition("#")
+    return f"https://github.com/{name}/issues/{number}" if number.isdigit() and "://" not in name else reference
+
+
+def _affected_json(affected: Affected) -> dict[str, Any]:
+    return {"basis": str(affected.basis), "versions": dict(affected.versions)}
+
+
+def _affected_text(affected: Affected) -> str:
+    return " with ".join(f"{name} {spec}" for name, spec in affected.versions.items()) + f" ({affected.basis})"
+
+
+@cache
+def shipped_catalogue() -> Catalogue:
+    """The catalogue that comes with this package, read once."""
+    return load_catalogue()
+
+
+def explain(text_or_exception: str | BaseException, catalogue: Catalogue | None = None) -> Explanation:
+    """What a traceback, a log or a caught exception is.
+
+    Takes a text of any size and origin, or an exception, with its chain. Never raises for what stands in the text.
+    """
+    known = catalogue or shipped_catalogue()
+    if isinstance(text_or_exception, BaseException):
+        return _of_exception(text_or_exception, known)
+    return explain_stream(io.BytesIO(text_or_exception.encode("utf-8", "replace")), known)
+
+
+def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Explanation:
+    """What the log in a binary stream is. The stream is read once, and little of it is held in memory."""
+    known = catalogue or shipped_catalogue()
+    return _of_log(read_stream(stream, known.needles), known)
+
+
+def _of_log(log: Log, catalogue: Catalogue) -> Explanation:
+    finding, diagnosis = diagnose_log(log, catalogue)
+    if finding is None or diagnosis is None:
+        return Explanation(None, versions=log.versions)
+    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    frames = [frame for raised in finding.chain for frame in raised.frames]
+    refused = finding.chain[-1].type == RESOLVER
+    stage = Stage.RESOLVE if refused else _stage(signature, frames)
+    return Explanation(
+        diagnosis, signature, stage, log.versions, finding.line, _others(log, catalogue, finding.line, diagnosis)
+    )
+
+
+def _others(log: Log, catalogue: Catalogue, decided: int, decisive: Diagnosis) -> tuple[Other, ...]:
+    others: dict[str, Other] = {}
+    for finding in log.findings:
+        diagnosis = diagnose_finding(finding, catalogue, log.versions)
+        if finding.line == decided or diagnosis is None or diagnosis.exception is None:
+            continue
+        if diagnosis.fingerprint == decisive.fingerprint or len(others) >= OTHERS_CAP:
+            continue
+        raised = diagnosis.exception
+        first = next((line for line in raised.message.splitlines() if line.strip()), "")
+        told = (f"{raised.type}: {first}" if raised.type else first)[:160]
+        others.setdefault(diagnosis.fingerprint, Other(finding.line, told, diagnosis.signature))
+    return tuple(others.values())
+
+
+def _of_exception(error: BaseException, catalogue: Catalogue) -> Explanation:
+    chain = _chain(error)
+    versions = _imported()
+    diagnosis = diagnose_chain(chain, catalogue, whole=True, versions=versions)
+    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    frames = [frame for raised in chain for frame in raised.frames]
+    return Explanation(diagnosis, signature, _stage(signature, frames), versions)
+
+
+def _chain(error: BaseException) -> tuple[Raised, ...]:
+    """The exception with what it was raised from, the root first."""
+    chain: list[Raised] = []
+    seen: set[int] = set()
+    following: BaseException | None = error
+    while following is not None and id(following) not in seen and len(chain) < 20:
+        seen.add(id(following))
+        frames = tuple(
+            Frame(short_file(frame.filename), frame.lineno or 0, frame.name)
+            for frame in traceback.extract_tb(following.__traceback__)
+        )
+        kind = type(following)
+        chain.append(Raised(kind.__name__, kind.__module__, _text(following), frames))
+        following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
+    return tuple(reversed(chain))
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:
+        return f"<the exception's own text raised {type(broken).__name__}>"
+
+
+def _imported() -> dict[str, str]:
+    """The versions of the stack's packages that this process has imported."""
+    found = {}
+    for name in STACK:
+        if name.replace("-", "_") in sys.modules:
+            try:
+                found[name] = importlib.metadata.version(name)
+            except importlib.metadata.PackageNotFoundError:
+                continue
+    return found
+
+
+def _stage(signature: Signature | None, frames: Sequence[Frame]) -> Stage | None:
+    if signature is not None and len(signature.stages) == 1:
+        return signature.stages[0]
+    for file, function, stage in _STAGES:
+        if any(frame.file.endswith(file) and function in ("", frame.function) for frame in frames):
+            return stage
+    if frames and all(frame.function == "<module>" or frame.file.startswith("importlib/") for frame in frames[-3:]):
+        return Stage.IMPORT
+    return None

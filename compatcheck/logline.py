@@ -1,0 +1,176 @@
+"""One line of a log: what stands in it once the decoration of terminals, CI systems and launchers is taken off.
+
+Who decorates: terminals and IPython (ANSI codes), GitHub Actions and `gh run view --log` (time, and job and step before
+it), docker compose, kubectl, journald, Python's logging, torchrun and accelerate (`[rank0]: `), Ray (`(pid=1) `), MPI,
+mail and issue threads (`> `), rich (`│`), pytest (`E   `), Jupyter files (JSON strings).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from .domain import Frame
+
+LINE_CAP = 20_000
+"""Characters of a line that are read; what is longer is data and no traceback."""
+
+ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\-_]")
+_BARE_ANSI = re.compile(r"\[(?:0|1|[0-9];[0-9]{1,3}(?:;[0-9]{1,3})?|3[0-9]|0?39;49m|49)m")
+"""Colour codes that lost their escape character when they were pasted."""
+
+_TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
+_LEVEL = r"(?:TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)"
+
+_TAG = re.compile(
+    r"\[(?:rank|default|\d{1,4},)(?P<rank>\d{1,4})\](?:<stderr>|<stdout>)?:?\s?"  # torchrun, accelerate, MPI
+    r"|\((?P<actor>[\w.() -]{0,60}pid=\d{1,9}[^)]{0,60})\)\s"  # Ray
+)
+_DECORATION = re.compile(
+    r"[\w ()./,:+-]{1,120}\t[\w ()./,:+-]{1,120}\t\ufeff?(?=\d{4}-)"  # gh run view --log: job, step
+    rf"|\ufeff?\[?{_TIME}\]?(?:\s\|)?(?:\s-)?\s?"
+    rf"|\[?{_LEVEL}\]?(?::|\s-|\s\||\])\s(?=\s*(?:Traceback|File |\[|\d{{4}}-))"
+    r"|(?:stderr|stdout) [FP] "  # kubernetes
+    r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./@-]{1,60}(?:\[\d{1,9}\])?: "  # journald
+    r"|[\w.-]{1,50}(?:[-_]\d{1,3})\s{1,20}\|\s"  # docker compose
+    r"|>\s"
+)
+
+_FRAME_PLAIN = re.compile(
+    r'(?:[>|+]\s?)?File "(?P<file>[^"]{1,600})", line (?P<line>\d{1,7})(?:, in (?P<function>.{1,200})|)$'
+)
+_FRAME_CRASH = re.compile(r'File "(?P<file>[^"]{1,600})", line (?P<line>\d{1,7}) in (?P<function>.{1,200})$')
+_FRAME_NOTEBOOK = re.compile(
+    r"File \[?(?P<file>[^\"\]]{1,600}?):(?P<line>\d{1,7})(?:\][^ ]{0,900})?"
+    r"(?:, in (?P<function>[^(]{1,200})(?:\(.*)?)?$"
+)
+_FRAME_CELL = re.compile(
+    r"(?:Cell |Input )?In ?\[(?P<line>\d{1,6})\](?:, line \d{1,6}|, in (?P<function>[^(]{1,100}).*|)"
+)
+_FRAME_OLD_NOTEBOOK = re.compile(
+    r"(?P<file>(?:[A-Za-z]:|~|/|\.\.\.|<ipython-input)[^\"'|]{0,600}?(?:\.py|\.pyx|>)) in "
+    r"(?P<function>[\w.<>]{1,200})(?:\(.*)?$"
+)
+_FRAME_PYTEST = re.compile(
+    r"(?P<file>[^\s:\"'][^:\"'\s]{0,600}\.py|[A-Za-z]:[^:\"']{1,600}\.py):(?P<line>\d{1,7}): ?"
+    r"(?:in (?P<function>[\w.<>]{1,200})|(?P<type>[A-Za-z_][\w.]{0,120})|)$"
+)
+_FRAME_RICH = re.compile(r"(?P<file>[^\s\"'][^\"']{0,600}\.py):(?P<line>\d{1,7}) in ?(?P<function>[\w.<>]{0,200})$")
+
+EXCEPTION = re.compile(
+    r"(?P<type>[A-Za-z_]\w{0,100}(?:\.[A-Za-z_]\w{0,100}){0,10})(?:\((?P<of>\w{1,100})\))?"
+    r"(?P<colon>:(?:\s(?P<message>.*))?)?$",
+    re.DOTALL,
+)
+_LOOKS_RAISED = re.compile(
+    r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed)$"
+)
+_LOWER_RAISED = re.compile(r"(?:^|\.)(?:error|timeout|herror|gaierror)$")
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line without its decoration."""
+
+    text: str
+    """What is left, with the blanks in front of it."""
+    tag: str = ""
+    """Which of several processes wrote it, where the launcher says so."""
+    dressed: bool = False
+    """Whether there was a time, a job or a container's name before it."""
+
+    @property
+    def bare(self) -> str:
+        return self.text.strip()
+
+
+def cleaned(raw: str) -> Line:
+    """`raw` without colour codes and without what CI systems and launchers put in front of a line."""
+    text = raw[:LINE_CAP].rstrip("\r\n")
+    stripped = text.lstrip()
+    if stripped[:1] == '"' and ("\\n" in text or "\\u001b" in text or stripped.rstrip().endswith(('",', '"'))):
+        text = _unquoted(stripped) or text
+    elif stripped.startswith('{"log":'):
+        text = _docker(stripped) or text
+    if "\x1b" in text:
+        text = ANSI.sub("", text)
+    elif "m" in text and "[0" in text:
+        text = _BARE_ANSI.sub("", text)
+    tag, dressed = "", False
+    for _ in range(6):
+        if found := _TAG.match(text):
+            tag = found["rank"] or found["actor"] or tag
+        elif found := _DECORATION.match(text):
+            dressed = dressed or not text.startswith(">")
+        else:
+            break
+        text = text[found.end() :]
+    if text[:1] in "│┃|" and text:
+        text = text[1:].rstrip().rstrip("│┃").rstrip()
+        text = text[1:] if text.startswith(" ") else text
+    return Line(text.rstrip(), tag, dressed)
+
+
+def _unquoted(text: str) -> str:
+    """A line of a Jupyter file: a JSON string."""
+    try:
+        value = json.loads(text.rstrip().rstrip(","))
+    except ValueError:
+        return ""
+    return value if isinstance(value, str) else ""
+
+
+def _docker(text: str) -> str:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return ""
+    return str(value["log"]).rstrip("\n") if isinstance(value, dict) and "log" in value else ""
+
+
+def frame_of(text: str) -> Frame | None:
+    """The frame that a line without leading blanks names, as Python, IPython, pytest, rich or faulthandler write it."""
+    if text.startswith(("File ", "> File", "| File", "+ File")):
+        found = _FRAME_PLAIN.match(text) or _FRAME_CRASH.match(text) or _FRAME_NOTEBOOK.match(text)
+    elif text.startswith(("Cell In", "Input In", "In [")):
+        found = _FRAME_CELL.match(text)
+        return Frame("<cell>", int(found["line"]), (found["function"] or "<module>").strip()) if found else None
+    elif ".py" in text or text.startswith("<ipython-input"):
+        found = _FRAME_PYTEST.match(text) or _FRAME_RICH.match(text) or _FRAME_OLD_NOTEBOOK.match(text)
+    else:
+        return None
+    if not found:
+        return None
+    parts = found.groupdict()
+    function = (parts.get("function") or "").strip()
+    return Frame(short_file(found["file"]), int(parts.get("line") or 0), function.rsplit(".", 1)[-1])
+
+
+def short_file(path: str) -> str:
+    """A traceback's file without the part that differs between machines."""
+    path = path.replace("\\", "/").replace("//", "/")
+    for mark in ("/site-packages/", "/dist-packages/"):
+        if mark in path:
+            return path.rsplit(mark, 1)[1]
+    if path.startswith(("site-packages/", "dist-packages/")):
+        return path.split("/", 1)[1]
+    found = re.search(r"/lib/python3[\d.]*/(?P<rest>.+)$", path)
+    return found["rest"] if found else path
+
+
+def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None:
+    """Class, module and message of a line that tells an exception, or None.
+
+    After a frame nearly every name may be a class; elsewhere only names that end as exceptions' names do."""
+    found = EXCEPTION.match(text)
+    if not found:
+        return None
+    module, _, name = found["type"].rpartition(".")
+    raised = bool(_LOOKS_RAISED.search(name) or _LOWER_RAISED.search(found["type"]) or name == "Exception")
+    if not raised and not (after_frame and name[:1].isupper() and (found["colon"] or module)):
+        return None
+    if raised and not after_frame and not found["colon"] and not module and name != "KeyboardInterrupt":
+        return None
+    message = found["message"] or ""
+    return (found["of"] or name), module, message.strip()

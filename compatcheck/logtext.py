@@ -1,0 +1,227 @@
+"""A log, of any size and from anywhere, into what it tells of failures: tracebacks with their chains, the resolver's
+refusals, lines that say how a process ended, and versions of packages.
+
+The text is read once, in blocks, and little of it is kept: what memory it takes does not grow with the log.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from .domain import Raised
+from .logline import cleaned
+from .logversions import NEEDLES as VERSION_NEEDLES
+from .logversions import Versions
+from .traceback_reader import CAUSED_BY, Exit, TracebackReader
+
+BLOCK = 1 << 16
+"""Characters looked through at a time."""
+FOUND_CAP = 400
+"""Findings kept: the first half of them and the last."""
+SOURCES_CAP = 64
+"""Processes of one log whose tracebacks are told apart."""
+MESSAGE_CAP = 8000
+
+RESOLVER = "ResolutionImpossible"
+"""The exception name under which signatures recognise a resolver's refusal."""
+
+_ALWAYS = ("Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", "esolution", CAUSED_BY)
+_REFUSAL = re.compile(
+    r"(?:ERROR: )?(?:Cannot install .{1,2000}because these package versions have conflicting dependencies"
+    r"|error: No solution found when resolving|× No solution found when resolving|No solution found when resolving"
+    r"|Could not find a version that satisfies the requirement|No matching distribution found for"
+    r"|ERROR: Package .{1,200} requires a different Python)"
+)
+_REFUSAL_END = re.compile(r"(?:ERROR: )?ResolutionImpossible|ERROR: No matching distribution found")
+REFUSAL_LINES = 60
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing in a log that tells of a failure."""
+
+    line: int
+    """Where its deciding line stands, counted from 1."""
+    chain: tuple[Raised, ...]
+    """The root first. A line about a process's end is one Raised without a type."""
+    whole: bool = False
+    """Whether the traceback's beginning was there: only then can it be said what does not stand in it."""
+    ignored: bool = False
+    """Python itself said that it went on (`Exception ignored in`, `--- Logging error ---`)."""
+
+    @property
+    def is_traceback(self) -> bool:
+        return any(raised.frames for raised in self.chain) or self.whole
+
+    @property
+    def is_line(self) -> bool:
+        return not self.chain[-1].type
+
+
+@dataclass(frozen=True)
+class Log:
+    """What a log tells."""
+
+    findings: tuple[Finding, ...]
+    """In the order of the log."""
+    versions: dict[str, str]
+    lines: int
+    dropped: int = 0
+    """Findings between the first and the last ones that were not kept."""
+    tail: tuple[str, ...] = field(default=())
+    """The last lines that hold text."""
+
+
+def read_text(text: str, needles: Sequence[str] = ()) -> Log:
+    """What `text` tells. `needles`: lines that hold one of these are findings too."""
+    return _read([text], needles)
+
+
+def read_stream(stream: BinaryIO, needles: Sequence[str] = ()) -> Log:
+    """What a binary stream tells, without holding it in memory. UTF-8, or UTF-16 with its mark (PowerShell's `>`)."""
+    return _read(_decoded(stream), needles)
+
+
+def _decoded(stream: BinaryIO) -> Iterator[str]:
+    block = stream.read(BLOCK)
+    utf16 = block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    decoder = codecs.getincrementaldecoder("utf-16" if utf16 else "utf-8-sig")(errors="replace")
+    while block:
+        yield decoder.decode(block)
+        block = stream.read(BLOCK)
+    yield decoder.decode(b"", final=True)
+
+
+def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Whole lines, a block at a time. A carriage return ends a line too: progress bars."""
+    rest = ""
+    for text in texts:
+        for start in range(0, len(text), BLOCK):
+            rest += text[start : start + BLOCK]
+            if len(rest) < BLOCK and start + BLOCK < len(text):
+                continue
+            cut = max(rest.rfind("\n"), rest.rfind("\r")) + 1
+            if cut == 0 and len(rest) > 16 * BLOCK:
+                cut = len(rest)
+            if cut:
+                yield _split(rest[:cut])
+                rest = rest[cut:]
+    if rest:
+        yield _split(rest)
+
+
+def _split(text: str) -> list[str]:
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return lines
+
+
+def _read(texts: Iterable[str], needles: Sequence[str]) -> Log:
+    reader = _LogReader(needles)
+    for lines in _blocks(texts):
+        reader.take(lines)
+    return reader.log()
+
+
+class _LogReader:
+    def __init__(self, needles: Sequence[str]) -> None:
+        self.ends = tuple(dict.fromkeys(needles))
+        self.needles = tuple(dict.fromkeys((*_ALWAYS, *VERSION_NEEDLES, *self.ends)))
+        self.versions = Versions()
+        self.readers: dict[str, TracebackReader] = {}
+        self.first: list[Finding] = []
+        self.last: list[Finding] = []
+        self.dropped = 0
+        self.number = 0
+        self.refusal: list[str] = []
+        self.refusal_line = 0
+        self.tail: list[str] = []
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.refusal) or self.versions.waiting or any(reader.busy for reader in self.readers.values())
+
+    def take(self, lines: list[str]) -> None:
+        whole = "\n".join(lines)
+        active = tuple(needle for needle in self.needles if needle in whole)
+        if not active and not self.busy:
+            self.number += len(lines)
+            self._remember(lines)
+            return
+        busy = self.busy
+        for line in lines:
+            self.number += 1
+            if busy or any(needle in line for needle in active):
+                self._line(line)
+                busy = self.busy
+        self._remember(lines)
+
+    def _remember(self, lines: list[str]) -> None:
+        self.tail = [line[:300] for line in (*self.tail, *lines[-10:]) if line.strip()][-10:]
+
+    def _line(self, raw: str) -> None:
+        for part in raw.split("\\n") if "\\n" in raw and "Traceback (most" in raw and len(raw) < 200_000 else (raw,):
+            self._part(part.replace('\\"', '"') if part is not raw else raw)
+
+    def _part(self, raw: str) -> None:
+        line = cleaned(raw)
+        for text in line.text.split("\n"):
+            self.versions.read(text)
+            reader = self.readers.get(line.tag)
+            if reader is None:
+                if len(self.readers) >= SOURCES_CAP:
+                    continue
+                reader = self.readers[line.tag] = TracebackReader()
+            for exit_ in reader.read(text, self.number, dressed=line.dressed):
+                self._exit(exit_)
+            self._refusal(text)
+            if any(needle in text for needle in self.ends) and not reader.inside:
+                self._keep(Finding(self.number, (Raised("", "", text.strip()[:MESSAGE_CAP]),)))
+
+    def _exit(self, exit_: Exit) -> None:
+        self._keep(Finding(exit_.line, exit_.chain, exit_.whole, exit_.ignored))
+
+    def _refusal(self, text: str) -> None:
+        """pip tells over several lines, uv over one paragraph, what cannot be had together."""
+        if not self.refusal:
+            if _REFUSAL.match(text.strip()):
+                self.refusal, self.refusal_line = [text.strip()], self.number
+            return
+        ended = _REFUSAL_END.match(text.strip())
+        if len(self.refusal) >= REFUSAL_LINES or text.startswith(("Traceback", "##[")):
+            self._end_refusal()
+            return
+        self.refusal.append(text.strip())
+        if ended:
+            self._end_refusal()
+
+    def _end_refusal(self) -> None:
+        if self.refusal:
+            message = "\n".join(self.refusal)[:MESSAGE_CAP]
+            self._keep(Finding(self.refusal_line, (Raised(RESOLVER, "", message),), whole=True))
+            self.refusal = []
+
+    def _keep(self, finding: Finding) -> None:
+        half = FOUND_CAP // 2
+        if len(self.first) < half:
+            self.first.append(finding)
+            return
+        self.last.append(finding)
+        if len(self.last) > half:
+            del self.last[0]
+            self.dropped += 1
+
+    def log(self) -> Log:
+        for reader in self.readers.values():
+            for exit_ in reader.end():
+                self._exit(exit_)
+        self._end_refusal()
+        findings = sorted((*self.first, *self.last), key=lambda finding: finding.line)
+        return Log(tuple(findings), self.versions.found, self.number, self.dropped, tuple(self.tail))

@@ -1,0 +1,212 @@
+"""The report as one self-contained page: compatibility.html. No network, no framework, readable without JavaScript."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from ..domain import Mode, Outcome, Stage, printable
+from .context import Context, Entry, FailureClass, named
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+TEXT_CAP = 1500
+"""Characters of a message or a detail that the page carries; the rest is cut, and said so."""
+
+MARKS = {
+    Outcome.PASS: "✓",
+    Outcome.FAIL: "✗",
+    Outcome.WRONG: "≠",
+    Outcome.UNRESOLVABLE: "∅",
+    Outcome.ERROR: "!",
+    Outcome.UNTESTED: "·",
+}
+WORDS = {
+    Outcome.PASS: "works: every stage ran, and every check of the result holds",
+    Outcome.FAIL: "fails: a stage raised, died or hung",
+    Outcome.WRONG: "wrong: everything ran without an error, and the result is not right",
+    Outcome.UNRESOLVABLE: "cannot be installed: the declared ranges conflict",
+    Outcome.ERROR: "not measured: the machine's or the tool's own fault",
+    Outcome.UNTESTED: "not run",
+}
+GLOSSARY = (
+    (
+        "prompt tuning",
+        "Training a few virtual tokens that stand in front of every text, while the model stays as it is.",
+    ),
+    ("virtual tokens", "The rows of numbers that prompt tuning trains; they take the place of written words."),
+    (
+        "cache",
+        "What generate keeps of the tokens seen so far, so that each new token does not cost a pass over all of them. "
+        "transformers changed its form several times; peft must know the form to put the virtual tokens in.",
+    ),
+    ("cell", "One combination of versions, run in an environment of its own."),
+    ("lock", "Every package of that environment, with its exact version and hash."),
+)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The heat map of one Python and one torch."""
+
+    python: str
+    torch: str
+    rows: tuple[tuple[str, tuple[Entry | None, ...]], ...]
+    """transformers version, with one entry a peft version."""
+
+    @property
+    def name(self) -> str:
+        return f"py{self.python.replace('.', '')}-torch{self.torch}"
+
+
+def html_text(context: Context) -> str:
+    """The whole page."""
+    return _template().render(
+        context=context,
+        grids=list(_grids(context)),
+        pefts=context.versions("peft"),
+        marks=MARKS,
+        words=WORDS,
+        glossary=GLOSSARY,
+        best=[(torch, context.newest_passing(torch)) for torch in context.versions("torch")],
+        css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
+        script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
+        data=Markup(_harmless_json(_data(context))),
+        named=named,
+        cut=cut,
+        spans=_spans,
+        released=_released,
+        seconds=_median(entry.result.observation.seconds for entry in context.entries if entry.result.observation),
+    )
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
+
+
+def _grids(context: Context) -> Iterable[Grid]:
+    pefts, found = context.versions("peft"), {}
+    for entry in context.entries:
+        versions = entry.cell.versions
+        found[entry.cell.python, versions["torch"], versions["transformers"], versions["peft"]] = entry
+    for python in context.pythons:
+        # the newest torch first: it is what an unpinned install gives
+        for torch in reversed(context.versions("torch")):
+            rows = [
+                (version, tuple(found.get((python, torch, version, peft)) for peft in pefts))
+                for version in reversed(context.versions("transformers"))
+            ]
+            kept = tuple(row for row in rows if any(row[1]))
+            if kept:
+                yield Grid(python, torch, kept)
+
+
+def _data(context: Context) -> dict[str, Any]:
+    """What the page's script needs, as compact as 15,000 cells demand: texts once, and numbers for them."""
+    texts: dict[str, int] = {}
+
+    def text(value: str) -> int:
+        return texts.setdefault(cut(value), len(texts))
+
+    classes = {each.key: number for number, each in enumerate(context.classes)}
+    cells = [_cell(context, entry, classes, text) for entry in context.entries]
+    return {
+        "matrix": context.matrix.name,
+        "stages": [str(stage) for stage in Stage],
+        "outcomes": [str(outcome) for outcome in Outcome],
+        "modes": [None, "pass", "fail", "wrong"],
+        "classes": [_class(each) for each in context.classes],
+        "released": {release: date.date().isoformat() for release, date in context.expansion.released.items()},
+        "texts": list(texts),
+        "cells": cells,
+    }
+
+
+def _cell(context: Context, entry: Entry, classes: dict[str, int], text: Any) -> list[Any]:
+    """The order of the fields is that of `FIELDS` in page.js."""
+    result, observation, exception = entry.result, entry.result.observation, entry.exception
+    versions = entry.cell.versions
+    modes = [None, "pass", "fail", "wrong"]
+    stages = list(Stage)
+    message = f"{exception.type}: {exception.message}" if exception else ""
+    if result.resolution is not None and result.lock is None:
+        message = result.resolution.reason
+    failed = [check for check in observation.checks if not check.passed] if observation else []
+    return [
+        entry.cell.python,
+        versions["torch"],
+        versions["transformers"],
+        versions["peft"],
+        list(Outcome).index(entry.outcome),
+        classes.get(entry.failure or "", -1),
+        stages.index(result.stage) if result.stage else -1,
+        modes.index(entry.mode(Mode.CACHED)),
+        modes.index(entry.mode(Mode.UNCACHED)),
+        text(message or result.trouble) if message or result.trouble else -1,
+        [
+            [stages.index(each.stage), round(each.seconds, 2), round(each.peak_rss_mib or 0)]
+            for each in observation.stages
+        ]
+        if observation
+        else [],
+        [[text(check.name), text(check.detail or "does not hold")] for check in failed],
+        round(observation.seconds, 1) if observation else 0,
+        round(observation.peak_rss_mib) if observation else 0,
+        text(f"{observation.started:%Y-%m-%d %H:%M} UTC") if observation else -1,
+        result.lock.digest if result.lock else "",
+        text(", ".join(f"{name} {version}" for name, version in observation.imported.items())) if observation else -1,
+    ]
+
+
+def _class(each: FailureClass) -> dict[str, Any]:
+    signature = each.signature
+    return {
+        "key": each.key,
+        "letter": each.letter,
+        "title": cut(signature.title) if signature else "not recognised",
+        "cause": cut(signature.cause) if signature else "",
+        "remedy": cut(signature.remedy) if signature else "",
+        "references": list(signature.references) if signature else [],
+    }
+
+
+def cut(text: str, cap: int = TEXT_CAP) -> str:
+    """Printable, and not longer than `cap` characters; what is missing is said."""
+    shown = printable(text).strip()
+    return shown if len(shown) <= cap else f"{shown[:cap]} … [{len(shown) - cap} more characters]"
+
+
+def _harmless_json(data: dict[str, Any]) -> str:
+    """JSON that can stand in a script element whatever it says."""
+    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
+
+
+def _spans(each: FailureClass, package: str) -> str:
+    """The versions of a class: all of them, or the ends where there are many."""
+    versions = each.versions(package)
+    return ", ".join(versions) if len(versions) <= 6 else f"{versions[0]} to {versions[-1]} ({len(versions)} releases)"
+
+
+def _released(context: Context, package: str, version: str) -> str:
+    date = context.expansion.released.get(f"{package} {version}")
+    return f"{date:%Y-%m}" if date else ""
+
+
+def _median(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else 0.0

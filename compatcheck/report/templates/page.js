@@ -1,0 +1,237 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const FIELDS = ["python", "torch", "transformers", "peft", "outcome", "failure", "stage", "cached", "uncached",
+    "message", "stages", "checks", "seconds", "peak", "started", "lock", "imported"];
+  const cells = data.cells.map((values) => Object.fromEntries(FIELDS.map((name, place) => [name, values[place]])));
+  const byId = new Map();
+  const grids = [...document.querySelectorAll(".grid")];
+  for (const cell of cells) {
+    cell.id = `py${cell.python.replaceAll(".", "")}-torch${cell.torch}-transformers${cell.transformers}-peft${cell.peft}`;
+    byId.set(cell.id, cell);
+  }
+  const text = (number) => (number < 0 ? "" : data.texts[number]);
+  const $ = (id) => document.getElementById(id);
+  const made = (name, content, attributes = {}) => {
+    const element = document.createElement(name);
+    if (content instanceof Node) element.append(content);
+    else if (Array.isArray(content)) element.append(...content);
+    else if (content !== undefined) element.textContent = content;
+    for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+    return element;
+  };
+  document.querySelectorAll(".needs-js").forEach((element) => { element.hidden = false; });
+
+  // ---- which torch
+  const shown = () => grids.find((grid) => !grid.hidden);
+  const show = (name) => {
+    for (const grid of grids) grid.hidden = grid.id !== `grid-${name}`;
+    for (const button of $("switch").children) button.setAttribute("aria-pressed", String(button.dataset.grid === name));
+    filter();
+  };
+  $("switch").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (button) show(button.dataset.grid);
+  });
+
+  // ---- filter and search: the cells that every chosen thing fits stay, the others step back
+  const chosen = new Set();
+  const haystack = (cell) => {
+    if (!cell.words) {
+      const failure = data.classes[cell.failure];
+      cell.words = [data.outcomes[cell.outcome], data.stages[cell.stage] ?? "", failure ? `${failure.key} ${failure.title}` : "",
+        text(cell.message)].join(" ").toLowerCase();
+    }
+    return cell.words;
+  };
+  const questions = (input) => {
+    const words = input.trim().toLowerCase().split(/[\s,]+/).filter(Boolean);
+    const asked = [];
+    for (let place = 0; place < words.length; place += 1) {
+      const [name, sign] = words[place].split("==");
+      if (["torch", "transformers", "peft", "python"].includes(name)) {
+        const version = sign ?? (/^\d/.test(words[place + 1] ?? "") ? words[place += 1] : "");
+        asked.push((cell) => version === "" || cell[name] === version || cell[name].startsWith(`${version}.`));
+      } else asked.push((cell) => haystack(cell).includes(words[place]));
+    }
+    return asked;
+  };
+  const filter = () => {
+    const asked = questions($("search").value);
+    const active = asked.length > 0 || chosen.size > 0;
+    const grid = shown();
+    let hits = 0;
+    grid.classList.toggle("filtered", active);
+    for (const link of grid.querySelectorAll("td a")) {
+      const cell = byId.get(link.id);
+      const hit = active && (chosen.size === 0 || chosen.has(cell.failure)) && asked.every((question) => question(cell));
+      link.classList.toggle("hit", hit);
+      hits += hit;
+    }
+    $("matches").textContent = active ? `${hits} of ${grid.querySelectorAll("td a").length} cells of this torch` : "";
+  };
+  $("search").addEventListener("input", filter);
+  $("legend").addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const number = Number(button.dataset.class);
+    const on = !chosen.delete(number);
+    if (on) chosen.add(number);
+    button.setAttribute("aria-pressed", String(on));
+    filter();
+  });
+
+  // ---- one cell
+  const dialog = $("cell");
+  const copyButton = (content, label) => made("button", label, { type: "button", class: "copy", "data-copy": content });
+  const rows = (pairs) => made("dl", pairs.filter(([, value]) => value !== "" && value !== undefined)
+    .flatMap(([name, value]) => [made("dt", name), made("dd", value)]));
+  const modeWords = (code) => data.modes[code] ?? "not reached";
+  const bars = (cell) => {
+    const longest = Math.max(...cell.stages.map((stage) => stage[1]), 0.01);
+    const highest = Math.max(...cell.stages.map((stage) => stage[2]), 1);
+    const bar = (share) => made("td", made("i", "", { style: `width:${Math.max(share * 100, 0.5)}%` }), { class: "bar" });
+    return made("table", made("tbody", cell.stages.map(([stage, seconds, memory]) => made("tr", [
+      made("th", data.stages[stage], { scope: "row" }), bar(seconds / longest), made("td", `${seconds.toFixed(2)} s`),
+      bar(memory / highest), made("td", memory ? `${memory} MiB` : "")]))), { class: "bars" });
+  };
+  const open = (cell) => {
+    const outcome = data.outcomes[cell.outcome];
+    const failure = data.classes[cell.failure];
+    const reproduce = `compatcheck run matrix/${data.matrix}.toml --only ${cell.id} --again --live`;
+    const body = $("cell-body");
+    $("cell-title").textContent = cell.id;
+    body.replaceChildren(
+      made("p", [made("span", outcome, { class: `swatch ${outcome}`, style: "padding:0 .6em" }),
+        ` ${cell.stage >= 0 ? `in ${data.stages[cell.stage]}` : ""}`]),
+      rows([
+        ["torch", `${cell.torch} ${data.released[`torch ${cell.torch}`] ?? ""}`],
+        ["transformers", `${cell.transformers} ${data.released[`transformers ${cell.transformers}`] ?? ""}`],
+        ["peft", `${cell.peft} ${data.released[`peft ${cell.peft}`] ?? ""}`],
+        ["generate with the cache", modeWords(cell.cached)],
+        ["generate without it", modeWords(cell.uncached)],
+        ["measured", cell.started < 0 ? "" : `${text(cell.started)}; ${cell.seconds} s, at most ${cell.peak} MiB`],
+      ]));
+    if (failure) {
+      body.append(made("h3", `${failure.letter}. ${failure.title}`));
+      if (failure.cause) body.append(made("p", failure.cause), made("p", [made("b", "What to do. "), failure.remedy]));
+      body.append(made("p", made("a", "All cells of this class", { href: `#class-${failure.key}` })));
+    }
+    if (cell.message >= 0) body.append(made("pre", text(cell.message), { class: "message", tabindex: "0" }));
+    if (cell.checks.length) {
+      body.append(made("h3", "Checks that do not hold"),
+        made("ul", cell.checks.map(([name, detail]) => made("li", [made("code", text(name)), `: ${text(detail)}`]))));
+    }
+    if (cell.stages.length) body.append(made("h3", "Stages: time and peak memory"), bars(cell));
+    if (cell.imported >= 0) body.append(made("h3", "Versions imported"), made("p", text(cell.imported)));
+    body.append(made("h3", "To repeat it"), made("p", [made("code", reproduce), " ", copyButton(reproduce, "copy")]));
+    if (cell.lock) {
+      const path = `locks/${cell.id}.txt`;
+      body.append(made("p", ["Lock ", made("code", cell.lock), ": ", made("a", path, { href: path }), " ",
+        copyButton(`pip install -r ${path}`, "copy the install command")]));
+    }
+    body.append(made("p", copyButton(location.href, "copy the link to this cell")));
+    if (!dialog.open) dialog.showModal();
+  };
+  const follow = () => {
+    const cell = byId.get(decodeURIComponent(location.hash.slice(1)));
+    document.querySelectorAll("td a[aria-current]").forEach((link) => link.removeAttribute("aria-current"));
+    if (!cell) { if (dialog.open) dialog.close(); return; }
+    const link = $(cell.id);
+    const grid = link.closest(".grid");
+    if (grid.hidden) show(grid.id.slice("grid-".length));
+    link.setAttribute("aria-current", "true");
+    open(cell);
+  };
+  addEventListener("hashchange", follow);
+  $("close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("close", () => {
+    const link = document.querySelector("td a[aria-current]");
+    if (byId.has(decodeURIComponent(location.hash.slice(1)))) history.replaceState(null, "", location.pathname + location.search);
+    if (link) { link.removeAttribute("aria-current"); link.focus({ preventScroll: true }); }
+  });
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest?.("td a");
+    if (link && link.hash === location.hash) follow();
+    const button = event.target.closest?.("button[data-copy]");
+    if (!button) return;
+    try {
+      await navigator.clipboard.writeText(button.dataset.copy);
+    } catch {
+      const field = made("textarea", button.dataset.copy);
+      (button.closest("dialog") ?? document.body).append(field);
+      field.select();
+      document.execCommand("copy");
+      field.remove();
+    }
+    const before = button.innerHTML;
+    button.textContent = "copied";
+    setTimeout(() => { button.innerHTML = before; }, 1200);
+  });
+
+  // ---- arrow keys through the grid
+  document.addEventListener("keydown", (event) => {
+    const link = document.activeElement?.closest?.(".grid td a");
+    const step = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }[event.key];
+    if (!link || !step || dialog.open) return;
+    event.preventDefault();
+    const row = link.closest("tr");
+    const line = [...row.parentElement.rows];
+    const column = link.parentElement.cellIndex;
+    let [y, x] = [line.indexOf(row) + step[0], column + step[1]];
+    while (line[y]?.cells[x]) {
+      const target = line[y].cells[x].querySelector("a");
+      if (target) { target.focus(); return; }
+      y += step[0];
+      x += step[1];
+    }
+  });
+
+  // ---- my versions
+  const order = (package_) => [...new Set(cells.map((cell) => cell[package_]))];
+  const versions = { torch: order("torch"), transformers: order("transformers"), peft: order("peft") };
+  const parts = (version) => version.split(".").map((part) => parseInt(part, 10) || 0);
+  const compare = (one, other) => {
+    const [a, b] = [parts(one), parts(other)];
+    for (let place = 0; place < Math.max(a.length, b.length); place += 1) {
+      if ((a[place] ?? 0) !== (b[place] ?? 0)) return (a[place] ?? 0) - (b[place] ?? 0);
+    }
+    return 0;
+  };
+  Object.values(versions).forEach((list) => list.sort(compare));
+  const position = (package_, version) => {
+    const list = versions[package_];
+    const exact = list.indexOf(version);
+    if (exact >= 0) return exact;
+    return list.filter((known) => compare(known, version) < 0).length - 0.5;
+  };
+  $("mine").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const form = new FormData($("mine"));
+    const wanted = Object.fromEntries(["torch", "transformers", "peft"].map((name) => [name, String(form.get(name) ?? "").trim()]));
+    const named = Object.entries(wanted).filter(([, version]) => version);
+    const fits = cells.filter((cell) => named.every(([name, version]) => cell[name] === version));
+    const distance = (cell) => named.reduce((sum, [name, version]) => sum + Math.abs(position(name, cell[name]) - position(name, version)), 0);
+    const passing = cells.filter((cell) => data.outcomes[cell.outcome] === "pass");
+    const best = passing.reduce((kept, cell) => {
+      const [near, far] = [distance(cell), kept ? distance(kept) : Infinity];
+      return near < far || (near === far && compare(cell.transformers, kept.transformers) > 0) ? cell : kept;
+    }, null);
+    const answer = $("verdict");
+    if (!named.length) { answer.textContent = "Give at least one version."; return; }
+    const counts = {};
+    for (const cell of fits) counts[data.outcomes[cell.outcome]] = (counts[data.outcomes[cell.outcome]] ?? 0) + 1;
+    const told = fits.length === 0 ? "Not measured."
+      : fits.length === 1 ? `${data.outcomes[fits[0].outcome]}${fits[0].stage >= 0 ? ` in ${data.stages[fits[0].stage]}` : ""}.`
+        : `${fits.length} cells: ${Object.entries(counts).map(([outcome, count]) => `${count} ${outcome}`).join(", ")}.`;
+    const pins = best ? `torch==${best.torch} transformers==${best.transformers} peft==${best.peft}` : "";
+    answer.replaceChildren(`${told} `);
+    if (fits.length === 1) answer.append(made("a", "What happened", { href: `#${fits[0].id}` }), " ");
+    if (best && distance(best) > 0) answer.append("Nearest pins that passed: ", made("code", pins), " ", copyButton(pins, "copy"));
+    if (!best) answer.append("Nothing in this table passed.");
+  });
+
+  if (grids.length) show(grids[0].id.slice("grid-".length));
+  follow();
+})();

@@ -1,0 +1,286 @@
+"""Tracebacks out of the lines of one process: plain, chained, in notebooks, from pytest and rich, cut at either end.
+
+A machine with few states. It is `inside` from a traceback's head (or a first frame, where the head is cut off) to its
+exception's line, and `busy` until it is known that the message and the chain do not go on.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from .domain import Frame, Raised
+from .logline import exception_of, frame_of
+
+CAUSED_BY = "The above exception was the direct cause of the following exception"
+DURING = "During handling of the above exception, another exception occurred"
+
+MESSAGE_CAP = 8000
+MESSAGE_LINES = 40
+FRAME_CAP = 200
+"""Frames kept of one traceback; the middle ones of a longer one are dropped."""
+PATIENCE = 400
+"""Lines within a traceback that are no part of it (source, local variables, other output) before it is given up."""
+CHAIN_PATIENCE = 6
+"""Blank lines between a message and the word that chains it to the next traceback."""
+
+_HEAD = re.compile(r"(?:\+ )?(?:Exception Group )?Traceback \(most recent call last\)|Traceback \(most recent call")
+_NOTEBOOK_HEAD = re.compile(r"(?P<type>[\w.]{1,200})\s{2,200}Traceback \(most recent call")
+_IGNORED = re.compile(
+    r"Exception ignored (?:in|on|while)|--- Logging error ---|Error in atexit|Error in sys\.excepthook"
+)
+_PYTEST = re.compile(r"^E {2,}(?P<text>\S.*)$|^E$")
+_PYTEST_HEAD = re.compile(r"^_{3,} .{1,300} _{3,}$")
+_DEFINES = re.compile(r"^[ >]{0,80}(?:async )?def (?P<name>\w{1,200})\(")
+_NOISE = re.compile(r"[\s^~|_+-]*$")
+_SUMMARY = re.compile(r"(?:FAILED|ERROR) [^\s]{1,400} - (?P<text>.+)$")
+_LEVELED = re.compile(
+    r"^.{0,120}?(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"
+)
+_ANOTHER = re.compile(
+    r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit |\S{0,40}Error|Exception|Traceback|File \""
+    r"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR))"
+)
+
+
+@dataclass(frozen=True)
+class Exit:
+    """A traceback that was read to its end."""
+
+    line: int
+    chain: tuple[Raised, ...]
+    whole: bool
+    ignored: bool
+
+
+class TracebackReader:
+    """Feed it the lines of one process; it gives each traceback back when that is over."""
+
+    def __init__(self) -> None:
+        self.inside = False
+        """Between a traceback's head and its exception."""
+        self._chain: list[Raised] = []
+        self._line = 0
+        self._whole = False
+        """Of the first traceback of the chain."""
+        self._ignored = False
+        self._message_open = False
+        self._blank = 0
+        self._linked = False
+        """A chaining word was read and the next traceback is expected."""
+        self._test_began = False
+        """pytest's line over a failed test was read: what follows is whole."""
+        self._reset_traceback()
+
+    def _reset_traceback(self) -> None:
+        self._frames: list[Frame] = []
+        self._headed = False
+        self._indent = 0
+        self._patience = PATIENCE
+        self._after_frame = False
+        self._defined = ""
+        self._open_function = False
+        self._pytest: list[str] = []
+
+    @property
+    def busy(self) -> bool:
+        return self.inside or bool(self._chain) or bool(self._pytest)
+
+    # ------------------------------------------------------------------ a line
+
+    def read(self, text: str, number: int, *, dressed: bool = False) -> list[Exit]:
+        """Take in a line; what ended with it."""
+        bare = text.strip()
+        exits: list[Exit] = []
+        if self._pytest and self._read_pytest_end(text, bare):
+            return exits
+        head = _HEAD.search(bare) if "Traceback" in bare else None
+        if head:
+            return self._at_head(bare, head)
+        if _IGNORED.match(bare):
+            exits = self.end()
+            self._ignored = True
+            return exits
+        if bare.startswith((CAUSED_BY, DURING)):
+            self._linked, self._message_open = bool(self._chain), False
+            self._blank = 0
+            if self.inside:
+                self._abandon()
+            return exits
+        if self.inside:
+            self._read_inside(text, bare, number)
+            return exits
+        return self._read_outside(text, bare, number, dressed)
+
+    def _at_head(self, bare: str, head: re.Match[str]) -> list[Exit]:
+        exits: list[Exit] = []
+        if not (self._linked and self._chain):
+            exits = self.end() if self._chain else []
+            if self.inside and not self._chain:
+                self._abandon()
+        ignored = self._ignored
+        self._begin(headed=True)
+        self._ignored = ignored
+        self._indent = max(0, head.start()) if bare.startswith(("Traceback", "+ ")) else 0
+        return exits
+
+    def _begin(self, *, headed: bool) -> None:
+        linked = bool(self._chain)
+        self._reset_traceback()
+        self.inside, self._headed = True, headed
+        self._message_open, self._linked = False, False
+        if not linked:
+            self._whole = headed or self._test_began
+            self._test_began = False
+            self._ignored = False
+
+    def _abandon(self) -> None:
+        """A traceback whose exception does not come: it says nothing."""
+        self.inside = False
+        self._reset_traceback()
+
+    def _read_inside(self, text: str, bare: str, number: int) -> None:
+        if not bare or _NOISE.match(bare):
+            return
+        pytest = _PYTEST.match(text)
+        if pytest:
+            self._pytest = [pytest["text"] or ""]
+            self._line = number
+            return
+        if frame := frame_of(bare):
+            self._add(frame)
+            return
+        if self._open_function and re.fullmatch(r"[\w.<>]{1,200}", bare):
+            self._frames[-1] = replace(self._frames[-1], function=bare.rsplit(".", 1)[-1])
+            self._open_function = False
+            return
+        indented = text[:1] in " \t" and not self._headless_exception(text, bare)
+        if not indented:
+            told = exception_of(bare, after_frame=self._after_frame)
+            if told:
+                self._close(told, number)
+                return
+        if found := _DEFINES.match(text):
+            self._defined = found["name"]
+        self._patience -= 1
+        if self._patience <= 0:
+            self._abandon()
+
+    def _headless_exception(self, text: str, bare: str) -> bool:
+        """Whether an indented line is the exception all the same: the whole log was indented, as in an issue's list."""
+        return bool(self._frames) and len(text) - len(text.lstrip()) <= self._indent
+
+    def _add(self, frame: Frame) -> None:
+        if not self._frames and not self._headed:
+            self._indent = 0
+        if frame.function == "" and self._defined:
+            frame = replace(frame, function=self._defined)
+        self._open_function = frame.function == ""
+        self._frames.append(frame)
+        if len(self._frames) > FRAME_CAP:
+            del self._frames[FRAME_CAP // 2]
+        self._after_frame = True
+        self._defined = ""
+
+    def _close(self, told: tuple[str, str, str], number: int) -> None:
+        kind, module, message = told
+        self._chain.append(Raised(kind, module, message[:MESSAGE_CAP], tuple(self._frames)))
+        self._line = number
+        self.inside = False
+        # a KeyError tells the repr of its key, on one line
+        self._message_open, self._blank = not (kind == "KeyError" and message[-1:] in "'\"" and message), 0
+        self._message_lines = 1
+        self._reset_traceback()
+
+    # ------------------------------------------------------------------ pytest
+
+    def _read_pytest_end(self, text: str, bare: str) -> bool:
+        """The lines that begin with E, and in the long style the place after them. True where the line was taken in."""
+        pytest = _PYTEST.match(text)
+        if pytest:
+            if len(self._pytest) < MESSAGE_LINES:
+                self._pytest.append((pytest["text"] or "").strip())
+            return True
+        if not bare:
+            return True
+        frame = frame_of(bare)
+        if frame and ".py:" in bare and " in " not in bare:
+            self._add(frame)
+            frame = None
+            taken = True
+        else:
+            taken = False
+        lines, line = list(self._pytest), self._line
+        told = exception_of(lines[0].strip(), after_frame=True) or ("AssertionError", "", lines[0].strip())
+        message = "\n".join([told[2], *lines[1:]]).strip()
+        self._pytest = []
+        self._close((told[0], told[1], message), line)
+        self._message_open = False
+        return taken
+
+    # ------------------------------------------------------------------ after and between tracebacks
+
+    def _read_outside(self, text: str, bare: str, number: int, dressed: bool) -> list[Exit]:
+        if self._chain and self._message_open and self._continues(text, bare):
+            last = self._chain[-1]
+            self._chain[-1] = replace(last, message=f"{last.message}\n{text.rstrip()}"[:MESSAGE_CAP].strip("\n"))
+            self._message_lines += 1
+            return []
+        if not bare:
+            self._message_open = self._message_open and not (self._chain and self._chain[-1].message.strip())
+            self._blank += 1
+            return self.end() if self._blank > CHAIN_PATIENCE else []
+        if _PYTEST_HEAD.match(text):
+            exits = self.end()
+            self._test_began = True
+            return exits
+        pytest = _PYTEST.match(text)
+        frame = None if pytest else frame_of(bare)
+        if frame and self._linked:
+            self._begin(headed=True)
+            self._add(frame)
+            return []
+        exits = self.end()
+        if pytest and pytest["text"]:
+            self._begin(headed=False)
+            self._pytest, self._line = [pytest["text"].strip()], number
+        elif frame:
+            self._begin(headed=False)
+            self._indent = max(0, len(text) - len(text.lstrip()) - 2)
+            self._add(frame)
+        else:
+            self._read_loose(bare, number)
+        return exits
+
+    def _continues(self, text: str, bare: str) -> bool:
+        """Whether a line still belongs to the message above it."""
+        if not bare or self._message_lines >= MESSAGE_LINES:
+            return False
+        if text[:1] in " \t" and not frame_of(bare):
+            return True
+        return not (_ANOTHER.match(bare) or frame_of(bare) or exception_of(bare, after_frame=False))
+
+    def _read_loose(self, bare: str, number: int) -> None:
+        """An exception's line without a traceback: a summary, a logged error, or all that is left of a cut log."""
+        bare = bare.removeprefix("##[error]")
+        if found := _SUMMARY.match(bare):
+            bare = found["text"]
+        elif found := _LEVELED.match(bare):
+            bare = bare[found.end() :]
+        told = exception_of(bare, after_frame=False)
+        if told:
+            self._whole = False
+            self._close(told, number)
+
+    def end(self) -> list[Exit]:
+        """Whatever is under way is over."""
+        exits = []
+        if self._pytest:
+            self._read_pytest_end("end", "end")
+        if self._chain:
+            exits = [Exit(self._line, tuple(self._chain), self._whole, self._ignored)]
+        self._chain, self._linked, self._message_open, self._ignored = [], False, False, False
+        self._whole, self._blank = False, 0
+        if self.inside:
+            self._abandon()
+        return exits
