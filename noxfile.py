@@ -10,6 +10,8 @@ What follows `--` goes to compatcheck. The matrix file may be named first:
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -22,7 +24,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 DEFAULT_MATRIX = "matrix/article.toml"
-PYTHON = "python3" if sys.platform != "win32" else "python"
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def named_matrix(words: list[str]) -> tuple[str, list[str]]:
@@ -84,7 +86,20 @@ def cell(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The fast suite and the minimatrix over stub wheels; no package of the matrix is installed."""
     install(session, "test")
-    session.run("pytest", "-m", "not real", *session.posargs)
+    session.run("pytest", "-m", "not real and not browser", *session.posargs)
+
+
+@nox.session
+def browser(session: nox.Session) -> None:
+    """The page in a real Chromium, which is installed where there is none."""
+    install(session, "browser")
+    if not any(map(shutil.which, CHROMIUM)):
+        if shutil.which("apt-get") and os.geteuid() == 0:
+            session.run("apt-get", "update", external=True, silent=True)
+            session.run("apt-get", "install", "-y", "--no-install-recommends", "chromium", external=True, silent=True)
+        else:
+            session.run("playwright", "install", "chromium")
+    session.run("pytest", "-m", "browser", *session.posargs)
 
 
 @nox.session(name="slice")
@@ -114,3 +129,10 @@ def benchmark(session: nox.Session) -> None:
     install(session)
     session.install("nox")
     session.run("python", "benchmarks/cell_cost.py", *session.posargs)
+
+
+@nox.session
+def page_scale(session: nox.Session) -> None:
+    """The page at 15,000 cells in Chromium: size, first paint and filter; see benchmarks/results.md."""
+    install(session, "browser")
+    session.run("python", "benchmarks/page_scale.py", *session.posargs)

@@ -140,7 +140,14 @@ class Context:
 
     def versions(self, package: str) -> tuple[str, ...]:
         """The versions of an axis, oldest first."""
-        return tuple(sorted({entry.cell.versions[package] for entry in self.entries}, key=Version))
+        return self._versions.get(package, ())
+
+    @cached_property
+    def _versions(self) -> dict[str, tuple[str, ...]]:
+        names = dict.fromkeys(name for entry in self.entries for name in entry.cell.versions)
+        return {
+            name: tuple(sorted({entry.cell.versions[name] for entry in self.entries}, key=Version)) for name in names
+        }
 
     @property
     def pythons(self) -> tuple[str, ...]:

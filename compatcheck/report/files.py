@@ -9,12 +9,14 @@ from ..errors import refused_by_disk
 from .context import Context
 from .document import json_text
 from .markdown import markdown_text
+from .page import html_text
 from .table_csv import csv_text
 
 
 def report_files(context: Context) -> dict[str, str]:
     """Relative path to content of everything that a report consists of, the locks apart."""
     return {
+        "compatibility.html": html_text(context),
         "compatibility.md": markdown_text(context),
         "compatibility.json": json_text(context),
         "compatibility.csv": csv_text(context),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,12 +12,22 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from ..domain import Mode, Outcome, Stage, printable
-from .context import Context, Entry, FailureClass, named
+from ..domain import Basis, Mode, Outcome, Stage, printable
+from .context import Context, Entry, FailureClass
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 TEXT_CAP = 1500
 """Characters of a message or a detail that the page carries; the rest is cut, and said so."""
+
+OUTCOMES, STAGES = list(Outcome), list(Stage)
+MODES = [None, "pass", "fail", "wrong"]
+AXES = ("torch", "transformers", "peft")
+
+FIELDS = (
+    "outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "checks", "stages",
+    "seconds", "peak", "started", "lock", "imported",
+)  # fmt: skip
+"""What the data tell of a cell, in order. A cell that was not run has only the first seven."""
 
 MARKS = {
     Outcome.PASS: "✓",
@@ -67,19 +77,20 @@ class Grid:
 
 def html_text(context: Context) -> str:
     """The whole page."""
+    grids = tuple(_grids(context))
     return _template().render(
         context=context,
-        grids=list(_grids(context)),
+        grids=grids,
         pefts=context.versions("peft"),
         marks=MARKS,
         words=WORDS,
         glossary=GLOSSARY,
-        best=[(torch, context.newest_passing(torch)) for torch in context.versions("torch")],
+        best=[(torch, context.newest_passing(torch)) for torch in reversed(context.versions("torch"))],
         css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
-        data=Markup(_harmless_json(_data(context))),
-        named=named,
+        data=Markup(_harmless_json(_data(context, grids))),
         cut=cut,
+        address=address,
         spans=_spans,
         released=_released,
         seconds=_median(entry.result.observation.seconds for entry in context.entries if entry.result.observation),
@@ -115,60 +126,70 @@ def _grids(context: Context) -> Iterable[Grid]:
                 yield Grid(python, torch, kept)
 
 
-def _data(context: Context) -> dict[str, Any]:
-    """What the page's script needs, as compact as 15,000 cells demand: texts once, and numbers for them."""
-    texts: dict[str, int] = {}
+class _Texts:
+    """Texts once, and numbers for them: messages repeat over thousands of cells."""
 
-    def text(value: str) -> int:
-        return texts.setdefault(cut(value), len(texts))
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
 
+    def __call__(self, text: str) -> int:
+        """The number of `text`; -1 for none."""
+        return self.places.setdefault(cut(text), len(self.places)) if text else -1
+
+
+def _data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
+    """What the page's script needs, as compact as 15,000 cells demand: a cell's versions are its place."""
+    texts = _Texts()
     classes = {each.key: number for number, each in enumerate(context.classes)}
-    cells = [_cell(context, entry, classes, text) for entry in context.entries]
     return {
         "matrix": context.matrix.name,
         "stages": [str(stage) for stage in Stage],
         "outcomes": [str(outcome) for outcome in Outcome],
-        "modes": [None, "pass", "fail", "wrong"],
+        "modes": MODES,
         "classes": [_class(each) for each in context.classes],
         "released": {release: date.date().isoformat() for release, date in context.expansion.released.items()},
-        "texts": list(texts),
-        "cells": cells,
+        "pefts": context.versions("peft"),
+        "grids": [
+            {
+                "python": grid.python,
+                "torch": grid.torch,
+                "transformers": [version for version, _ in grid.rows],
+                "cells": [
+                    [_cell(entry, classes, texts) if entry else 0 for entry in entries] for _, entries in grid.rows
+                ],
+            }
+            for grid in grids
+        ],
+        "texts": list(texts.places),
     }
 
 
-def _cell(context: Context, entry: Entry, classes: dict[str, int], text: Any) -> list[Any]:
-    """The order of the fields is that of `FIELDS` in page.js."""
-    result, observation, exception = entry.result, entry.result.observation, entry.exception
-    versions = entry.cell.versions
-    modes = [None, "pass", "fail", "wrong"]
-    stages = list(Stage)
+def _cell(entry: Entry, classes: dict[str, int], text: _Texts) -> list[Any]:
+    """The values of `FIELDS`."""
+    result, seen, exception = entry.result, entry.result.observation, entry.exception
     message = f"{exception.type}: {exception.message}" if exception else ""
     if result.resolution is not None and result.lock is None:
         message = result.resolution.reason
-    failed = [check for check in observation.checks if not check.passed] if observation else []
-    return [
-        entry.cell.python,
-        versions["torch"],
-        versions["transformers"],
-        versions["peft"],
-        list(Outcome).index(entry.outcome),
+    fields: list[Any] = [
+        OUTCOMES.index(entry.outcome),
         classes.get(entry.failure or "", -1),
-        stages.index(result.stage) if result.stage else -1,
-        modes.index(entry.mode(Mode.CACHED)),
-        modes.index(entry.mode(Mode.UNCACHED)),
-        text(message or result.trouble) if message or result.trouble else -1,
-        [
-            [stages.index(each.stage), round(each.seconds, 2), round(each.peak_rss_mib or 0)]
-            for each in observation.stages
-        ]
-        if observation
-        else [],
-        [[text(check.name), text(check.detail or "does not hold")] for check in failed],
-        round(observation.seconds, 1) if observation else 0,
-        round(observation.peak_rss_mib) if observation else 0,
-        text(f"{observation.started:%Y-%m-%d %H:%M} UTC") if observation else -1,
-        result.lock.digest if result.lock else "",
-        text(", ".join(f"{name} {version}" for name, version in observation.imported.items())) if observation else -1,
+        STAGES.index(result.stage) if result.stage else -1,
+        MODES.index(entry.mode(Mode.CACHED)),
+        MODES.index(entry.mode(Mode.UNCACHED)),
+        text(message or result.trouble),
+        int(entry.basis is Basis.INFERRED),
+    ]
+    if seen is None:
+        return fields
+    return [
+        *fields,
+        [[text(each.name), text(each.detail or "does not hold")] for each in seen.checks if not each.passed],
+        [[STAGES.index(each.stage), round(each.seconds, 2), round(each.peak_rss_mib or 0)] for each in seen.stages],
+        round(seen.seconds, 1),
+        round(seen.peak_rss_mib),
+        int(seen.started.timestamp()) // 60,
+        result.lock.digest[:12] if result.lock else "",
+        text(", ".join(f"{name} {version}" for name, version in seen.imported.items() if name not in AXES)),
     ]
 
 
@@ -180,7 +201,6 @@ def _class(each: FailureClass) -> dict[str, Any]:
         "title": cut(signature.title) if signature else "not recognised",
         "cause": cut(signature.cause) if signature else "",
         "remedy": cut(signature.remedy) if signature else "",
-        "references": list(signature.references) if signature else [],
     }
 
 
@@ -194,6 +214,12 @@ def _harmless_json(data: dict[str, Any]) -> str:
     """JSON that can stand in a script element whatever it says."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
+
+
+def address(reference: str) -> str:
+    """`huggingface/peft#2379` as an address that leads there: GitHub sends issues/N on where N is a pull request."""
+    name, _, number = reference.partition("#")
+    return f"https://github.com/{name}/issues/{number}" if number.isdigit() and "://" not in name else reference
 
 
 def _spans(each: FailureClass, package: str) -> str:

@@ -1,15 +1,24 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const FIELDS = ["python", "torch", "transformers", "peft", "outcome", "failure", "stage", "cached", "uncached",
-    "message", "stages", "checks", "seconds", "peak", "started", "lock", "imported"];
-  const cells = data.cells.map((values) => Object.fromEntries(FIELDS.map((name, place) => [name, values[place]])));
-  const byId = new Map();
+  const FIELDS = ["outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "checks", "stages",
+    "seconds", "peak", "started", "lock", "imported"];
+  const EMPTY = { checks: [], stages: [], seconds: 0, peak: 0, started: 0, lock: "", imported: -1 };
   const grids = [...document.querySelectorAll(".grid")];
-  for (const cell of cells) {
-    cell.id = `py${cell.python.replaceAll(".", "")}-torch${cell.torch}-transformers${cell.transformers}-peft${cell.peft}`;
-    byId.set(cell.id, cell);
-  }
+  const cells = [];
+  const byId = new Map();
+  data.grids.forEach((grid, number) => {
+    const before = `py${grid.python.replaceAll(".", "")}-torch${grid.torch}-transformers`;
+    grid.cells.forEach((line, row) => line.forEach((values, column) => {
+      if (!values) return;
+      const cell = { ...EMPTY, grid: number, row, column, python: grid.python, torch: grid.torch,
+        transformers: grid.transformers[row], peft: data.pefts[column] };
+      values.forEach((value, place) => { cell[FIELDS[place]] = value; });
+      cell.id = `${before}${cell.transformers}-peft${cell.peft}`;
+      cells.push(cell);
+      byId.set(cell.id, cell);
+    }));
+  });
   const text = (number) => (number < 0 ? "" : data.texts[number]);
   const $ = (id) => document.getElementById(id);
   const made = (name, content, attributes = {}) => {
@@ -22,16 +31,38 @@
   };
   document.querySelectorAll(".needs-js").forEach((element) => { element.hidden = false; });
 
-  // ---- which torch
-  const shown = () => grids.find((grid) => !grid.hidden);
-  const show = (name) => {
-    for (const grid of grids) grid.hidden = grid.id !== `grid-${name}`;
-    for (const button of $("switch").children) button.setAttribute("aria-pressed", String(button.dataset.grid === name));
+  // ---- which torch; a grid's cells become links when it is first shown
+  const linked = new Map();
+  const named = (cell) => `${data.outcomes[cell.outcome]}${cell.stage >= 0 ? ` in ${data.stages[cell.stage]}` : ""}`;
+  const linkUp = (number) => {
+    if (linked.has(number)) return linked.get(number);
+    const body = grids[number].querySelector("tbody");
+    const links = [];
+    data.grids[number].cells.forEach((line, row) => line.forEach((values, column) => {
+      if (!values) return;
+      const place = body.rows[row].cells[column + 1];
+      const cell = byId.get(`${grids[number].id.slice("grid-".length)}-transformers${data.grids[number].transformers[row]}-peft${data.pefts[column]}`);
+      const link = made("a", place.textContent, { id: cell.id, href: `#${cell.id}`,
+        "aria-label": `${named(cell)}${cell.failure >= 0 ? `, ${data.classes[cell.failure].title}` : ""}` });
+      link.className = place.className;
+      place.className = "";
+      place.replaceChildren(link);
+      links.push([link, cell]);
+    }));
+    linked.set(number, links);
+    return links;
+  };
+  let current = 0;
+  const show = (number) => {
+    current = number;
+    linkUp(number);
+    grids.forEach((grid, place) => { grid.hidden = place !== number; });
+    [...$("switch").children].forEach((button, place) => button.setAttribute("aria-pressed", String(place === number)));
     filter();
   };
   $("switch").addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (button) show(button.dataset.grid);
+    if (button) show([...$("switch").children].indexOf(button));
   });
 
   // ---- filter and search: the cells that every chosen thing fits stay, the others step back
@@ -59,16 +90,14 @@
   const filter = () => {
     const asked = questions($("search").value);
     const active = asked.length > 0 || chosen.size > 0;
-    const grid = shown();
     let hits = 0;
-    grid.classList.toggle("filtered", active);
-    for (const link of grid.querySelectorAll("td a")) {
-      const cell = byId.get(link.id);
+    grids[current].classList.toggle("filtered", active);
+    for (const [link, cell] of linkUp(current)) {
       const hit = active && (chosen.size === 0 || chosen.has(cell.failure)) && asked.every((question) => question(cell));
       link.classList.toggle("hit", hit);
       hits += hit;
     }
-    $("matches").textContent = active ? `${hits} of ${grid.querySelectorAll("td a").length} cells of this torch` : "";
+    $("matches").textContent = active ? `${hits} of ${linkUp(current).length} cells of this torch` : "";
   };
   $("search").addEventListener("input", filter);
   $("legend").addEventListener("click", (event) => {
@@ -100,22 +129,26 @@
     const failure = data.classes[cell.failure];
     const reproduce = `compatcheck run matrix/${data.matrix}.toml --only ${cell.id} --again --live`;
     const body = $("cell-body");
-    $("cell-title").textContent = cell.id;
+    $("cell-title").textContent = `torch ${cell.torch}, transformers ${cell.transformers}, peft ${cell.peft}`;
     body.replaceChildren(
       made("p", [made("span", outcome, { class: `swatch ${outcome}`, style: "padding:0 .6em" }),
-        ` ${cell.stage >= 0 ? `in ${data.stages[cell.stage]}` : ""}`]),
+        ` ${cell.stage >= 0 ? `in ${data.stages[cell.stage]}` : ""}`, cell.inferred ? " (inferred, not measured)" : ""]),
       rows([
-        ["torch", `${cell.torch} ${data.released[`torch ${cell.torch}`] ?? ""}`],
-        ["transformers", `${cell.transformers} ${data.released[`transformers ${cell.transformers}`] ?? ""}`],
-        ["peft", `${cell.peft} ${data.released[`peft ${cell.peft}`] ?? ""}`],
+        ["released", ["torch", "transformers", "peft"].map((name) => data.released[`${name} ${cell[name]}`] ?? "?").join(", ")],
+        ["Python", cell.python],
         ["generate with the cache", modeWords(cell.cached)],
         ["generate without it", modeWords(cell.uncached)],
-        ["measured", cell.started < 0 ? "" : `${text(cell.started)}; ${cell.seconds} s, at most ${cell.peak} MiB`],
+        ["measured", !cell.started ? "" : `${new Date(cell.started * 60000).toISOString().slice(0, 16).replace("T", " ")} UTC; ${cell.seconds} s, at most ${cell.peak} MiB`],
       ]));
     if (failure) {
       body.append(made("h3", `${failure.letter}. ${failure.title}`));
       if (failure.cause) body.append(made("p", failure.cause), made("p", [made("b", "What to do. "), failure.remedy]));
       body.append(made("p", made("a", "All cells of this class", { href: `#class-${failure.key}` })));
+    }
+    const near = data.outcomes[cell.outcome] === "pass" ? null : nearest(cell);
+    if (near) {
+      body.append(made("p", [made("b", "Nearest pins that passed. "), made("a", pins(near), { href: `#${near.id}` }), " ",
+        copyButton(pins(near), "copy")]));
     }
     if (cell.message >= 0) body.append(made("pre", text(cell.message), { class: "message", tabindex: "0" }));
     if (cell.checks.length) {
@@ -123,7 +156,7 @@
         made("ul", cell.checks.map(([name, detail]) => made("li", [made("code", text(name)), `: ${text(detail)}`]))));
     }
     if (cell.stages.length) body.append(made("h3", "Stages: time and peak memory"), bars(cell));
-    if (cell.imported >= 0) body.append(made("h3", "Versions imported"), made("p", text(cell.imported)));
+    if (cell.imported >= 0) body.append(made("h3", "Imported beside them"), made("p", text(cell.imported)));
     body.append(made("h3", "To repeat it"), made("p", [made("code", reproduce), " ", copyButton(reproduce, "copy")]));
     if (cell.lock) {
       const path = `locks/${cell.id}.txt`;
@@ -137,9 +170,8 @@
     const cell = byId.get(decodeURIComponent(location.hash.slice(1)));
     document.querySelectorAll("td a[aria-current]").forEach((link) => link.removeAttribute("aria-current"));
     if (!cell) { if (dialog.open) dialog.close(); return; }
+    if (cell.grid !== current) show(cell.grid);
     const link = $(cell.id);
-    const grid = link.closest(".grid");
-    if (grid.hidden) show(grid.id.slice("grid-".length));
     link.setAttribute("aria-current", "true");
     open(cell);
   };
@@ -206,32 +238,38 @@
     if (exact >= 0) return exact;
     return list.filter((known) => compare(known, version) < 0).length - 0.5;
   };
+  const passing = cells.filter((cell) => data.outcomes[cell.outcome] === "pass");
+  const pins = (cell) => `torch==${cell.torch} transformers==${cell.transformers} peft==${cell.peft}`;
+  /** The passing cell the fewest measured releases away from the versions given; of equals the newest transformers. */
+  const nearest = (wanted) => {
+    const given = ["torch", "transformers", "peft"].filter((name) => wanted[name]).map((name) => [name, position(name, wanted[name])]);
+    let [best, least] = [null, Infinity];
+    for (const cell of passing) {
+      const far = given.reduce((sum, [name, place]) => sum + Math.abs(position(name, cell[name]) - place), 0);
+      if (far < least || (far === least && compare(cell.transformers, best.transformers) > 0)) [best, least] = [cell, far];
+    }
+    return best;
+  };
   $("mine").addEventListener("submit", (event) => {
     event.preventDefault();
     const form = new FormData($("mine"));
     const wanted = Object.fromEntries(["torch", "transformers", "peft"].map((name) => [name, String(form.get(name) ?? "").trim()]));
-    const named = Object.entries(wanted).filter(([, version]) => version);
-    const fits = cells.filter((cell) => named.every(([name, version]) => cell[name] === version));
-    const distance = (cell) => named.reduce((sum, [name, version]) => sum + Math.abs(position(name, cell[name]) - position(name, version)), 0);
-    const passing = cells.filter((cell) => data.outcomes[cell.outcome] === "pass");
-    const best = passing.reduce((kept, cell) => {
-      const [near, far] = [distance(cell), kept ? distance(kept) : Infinity];
-      return near < far || (near === far && compare(cell.transformers, kept.transformers) > 0) ? cell : kept;
-    }, null);
+    const given = Object.entries(wanted).filter(([, version]) => version);
+    const fits = cells.filter((cell) => given.every(([name, version]) => cell[name] === version));
+    const best = nearest(wanted);
     const answer = $("verdict");
-    if (!named.length) { answer.textContent = "Give at least one version."; return; }
+    if (!given.length) { answer.textContent = "Give at least one version."; return; }
     const counts = {};
     for (const cell of fits) counts[data.outcomes[cell.outcome]] = (counts[data.outcomes[cell.outcome]] ?? 0) + 1;
     const told = fits.length === 0 ? "Not measured."
-      : fits.length === 1 ? `${data.outcomes[fits[0].outcome]}${fits[0].stage >= 0 ? ` in ${data.stages[fits[0].stage]}` : ""}.`
+      : fits.length === 1 ? `${named(fits[0])}.`
         : `${fits.length} cells: ${Object.entries(counts).map(([outcome, count]) => `${count} ${outcome}`).join(", ")}.`;
-    const pins = best ? `torch==${best.torch} transformers==${best.transformers} peft==${best.peft}` : "";
     answer.replaceChildren(`${told} `);
     if (fits.length === 1) answer.append(made("a", "What happened", { href: `#${fits[0].id}` }), " ");
-    if (best && distance(best) > 0) answer.append("Nearest pins that passed: ", made("code", pins), " ", copyButton(pins, "copy"));
+    if (best && best !== fits[0]) answer.append("Nearest pins that passed: ", made("code", pins(best)), " ", copyButton(pins(best), "copy"));
     if (!best) answer.append("Nothing in this table passed.");
   });
 
-  if (grids.length) show(grids[0].id.slice("grid-".length));
+  if (grids.length) show(0);
   follow();
 })();
