@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from .classify import diagnose_chain, diagnose_finding, diagnose_log
 from .domain import Diagnosis, Frame, Raised, Stage
 from .logline import short_file
-from .logtext import RESOLVER, Log, read_stream
+from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .signatures import Affected, Catalogue, Roles, Signature, load_catalogue
 
@@ -198,15 +198,20 @@ def _of_log(log: Log, catalogue: Catalogue) -> Explanation:
     refused = finding.chain[-1].type == RESOLVER
     stage = Stage.RESOLVE if refused else _stage(signature, frames)
     return Explanation(
-        diagnosis, signature, stage, log.versions, finding.line, _others(log, catalogue, finding.line, diagnosis)
+        diagnosis,
+        signature,
+        stage,
+        log.versions,
+        finding.line_of(diagnosis.exception),
+        _others(log, catalogue, finding, diagnosis),
     )
 
 
-def _others(log: Log, catalogue: Catalogue, decided: int, decisive: Diagnosis) -> tuple[Other, ...]:
+def _others(log: Log, catalogue: Catalogue, decided: Finding, decisive: Diagnosis) -> tuple[Other, ...]:
     others: dict[str, Other] = {}
     for finding in log.findings:
         diagnosis = diagnose_finding(finding, catalogue, log.versions)
-        if finding.line == decided or diagnosis is None or diagnosis.exception is None:
+        if finding is decided or diagnosis is None or diagnosis.exception is None:
             continue
         if diagnosis.fingerprint == decisive.fingerprint or len(others) >= OTHERS_CAP:
             continue

@@ -52,6 +52,13 @@ class Finding:
     """Whether the traceback's beginning was there: only then can it be said what does not stand in it."""
     ignored: bool = False
     """Python itself said that it went on (`Exception ignored in`, `--- Logging error ---`)."""
+    lines: tuple[int, ...] = ()
+    """Where the exception of each link of the chain stands, where there are several."""
+
+    def line_of(self, raised: Raised | None) -> int:
+        """Where `raised`, a link of the chain, stands."""
+        places = (place for place, each in zip(self.lines, self.chain, strict=False) if each is raised)
+        return next(places, self.line)
 
     @property
     def is_traceback(self) -> bool:
@@ -186,7 +193,7 @@ class _LogReader:
                 self._keep(Finding(self.number, (Raised("", "", text.strip()[:MESSAGE_CAP]),)))
 
     def _exit(self, exit_: Exit) -> None:
-        self._keep(Finding(exit_.line, exit_.chain, exit_.whole, exit_.ignored))
+        self._keep(Finding(exit_.lines[-1], exit_.chain, exit_.whole, exit_.ignored, exit_.lines))
 
     def _refusal(self, text: str) -> None:
         """pip tells over several lines, uv over one paragraph, what cannot be had together."""

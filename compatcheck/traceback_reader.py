@@ -47,7 +47,8 @@ _ANOTHER = re.compile(
 class Exit:
     """A traceback that was read to its end."""
 
-    line: int
+    lines: tuple[int, ...]
+    """Where the exception of each link of the chain stands."""
     chain: tuple[Raised, ...]
     whole: bool
     ignored: bool
@@ -60,7 +61,8 @@ class TracebackReader:
         self.inside = False
         """Between a traceback's head and its exception."""
         self._chain: list[Raised] = []
-        self._line = 0
+        self._lines: list[int] = []
+        self._pytest_line = 0
         self._whole = False
         """Of the first traceback of the chain."""
         self._ignored = False
@@ -145,7 +147,7 @@ class TracebackReader:
         pytest = _PYTEST.match(text)
         if pytest:
             self._pytest = [pytest["text"] or ""]
-            self._line = number
+            self._pytest_line = number
             return
         if frame := frame_of(bare):
             self._add(frame)
@@ -185,7 +187,7 @@ class TracebackReader:
     def _close(self, told: tuple[str, str, str], number: int) -> None:
         kind, module, message = told
         self._chain.append(Raised(kind, module, message[:MESSAGE_CAP], tuple(self._frames)))
-        self._line = number
+        self._lines.append(number)
         self.inside = False
         # a KeyError tells the repr of its key, on one line
         self._message_open, self._blank = not (kind == "KeyError" and message[-1:] in "'\"" and message), 0
@@ -210,7 +212,7 @@ class TracebackReader:
             taken = True
         else:
             taken = False
-        lines, line = list(self._pytest), self._line
+        lines, line = list(self._pytest), self._pytest_line
         told = exception_of(lines[0].strip(), after_frame=True) or ("AssertionError", "", lines[0].strip())
         message = "\n".join([told[2], *lines[1:]]).strip()
         self._pytest = []
@@ -243,7 +245,7 @@ class TracebackReader:
         exits = self.end()
         if pytest and pytest["text"]:
             self._begin(headed=False)
-            self._pytest, self._line = [pytest["text"].strip()], number
+            self._pytest, self._pytest_line = [pytest["text"].strip()], number
         elif frame:
             self._begin(headed=False)
             self._indent = max(0, len(text) - len(text.lstrip()) - 2)
@@ -278,8 +280,9 @@ class TracebackReader:
         if self._pytest:
             self._read_pytest_end("end", "end")
         if self._chain:
-            exits = [Exit(self._line, tuple(self._chain), self._whole, self._ignored)]
-        self._chain, self._linked, self._message_open, self._ignored = [], False, False, False
+            exits = [Exit(tuple(self._lines), tuple(self._chain), self._whole, self._ignored)]
+        self._chain, self._lines, self._linked = [], [], False
+        self._message_open, self._ignored = False, False
         self._whole, self._blank = False, 0
         if self.inside:
             self._abandon()

@@ -18,6 +18,10 @@ from compatcheck.store import Store
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--bless", action="store_true", help="write what explain says now into tests/logs")
+
+
 @pytest.fixture(scope="session")
 def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A uv cache of its own, shared by the tests: stub wheels must never get into the user's."""

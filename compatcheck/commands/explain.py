@@ -1,0 +1,57 @@
+"""`compatcheck explain [FILE]`: what a traceback or a log is, whose fault, and what to pin or change."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import BinaryIO
+
+EPILOG = """\
+FILE is anything that holds the traceback: a CI job's whole log, a notebook's output, the text of an issue. Without
+FILE, or with -, it is read from standard input. Nothing is run, and nothing leaves the machine.
+
+  compatcheck explain error.log
+  python train.py 2>&1 | compatcheck explain
+  compatcheck explain error.log --json | jq -r .remedy
+
+The exit code is 0 for an unknown failure too: with --json its signature is null.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "explain", help="say what a traceback or a log is", description=__doc__, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="the log; - for standard input (default)")
+    parser.add_argument("--json", action="store_true", help="print plain data instead of words")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    if arguments.file == "-":
+        _print(sys.stdin.buffer, as_json=arguments.json)
+        return 0
+    from pathlib import Path
+
+    from ..errors import UsageError
+
+    try:
+        with Path(arguments.file).open("rb") as stream:
+            _print(stream, as_json=arguments.json)
+    except OSError as error:
+        raise UsageError(
+            f"{arguments.file} cannot be read: {error.strerror or error}", "Give a file, or - and the text by a pipe."
+        ) from None
+    return 0
+
+
+def _print(stream: BinaryIO, *, as_json: bool) -> None:
+    from ..explanation import explain_stream
+
+    explanation = explain_stream(stream)
+    if as_json:
+        print(json.dumps(explanation.as_json(), indent=2, ensure_ascii=False))
+    else:
+        print(explanation.as_text(), end="")

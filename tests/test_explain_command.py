@@ -1,0 +1,74 @@
+"""`compatcheck explain`: from a file or a pipe, in words or as data."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from log_corpus import FOLDER, read_case
+
+from compatcheck.cli import main
+
+CASE = read_case(FOLDER / "cache-layers-empty.txt")
+KEYS = {
+    "signature", "confidence", "stage", "exception", "roles", "remedy", "references", "versions", "fingerprint",
+}  # fmt: skip
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "error.log"
+    path.write_text(CASE.text)
+    return path
+
+
+def test_a_file_in_words(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(log)]) == 0
+    told = capsys.readouterr().out
+    assert "cache-layers-empty" in told and "to fix in  peft" in told and "huggingface/peft/issues/2379" in told
+
+
+def test_a_file_as_data(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(log), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert set(told) >= KEYS
+    assert told["signature"] == "cache-layers-empty" and told["stage"] == "generate" and told["line"] == CASE.line
+    assert told["exception"]["type"] == "KeyError" and set(told["roles"]) == {"trigger", "owner", "fixed_in"}
+
+
+def test_what_is_unknown_has_a_null_and_a_fingerprint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.log"
+    path.write_text('Traceback (most recent call last):\n  File "a.py", line 1, in f\nOddError: odd\n')
+    assert main(["explain", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["signature"] is None and told["remedy"] is None and len(told["fingerprint"]) >= 12
+    assert main(["explain", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("Unknown")
+
+
+def test_a_text_without_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "x.log"
+    path.write_bytes(b"")
+    assert main(["explain", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["signature"] is told["exception"] is told["fingerprint"] is None
+
+
+@pytest.mark.parametrize("arguments", [[], ["-"]])
+def test_a_pipe_and_nothing_heavy_is_imported(arguments: list[str]) -> None:
+    code = (
+        "import sys; from compatcheck.cli import main; code = main(['explain', '--json', *sys.argv[1:]]); "
+        "heavy = {'torch', 'numpy', 'rich', 'jinja2', 'pypi_simple', 'psutil'} & set(sys.modules); "
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *arguments], input=CASE.text, capture_output=True, text=True)
+    assert json.loads(done.stdout)["signature"] == "cache-layers-empty"
+    assert done.stderr.strip() == "[]"
+
+
+def test_a_missing_file_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", str(tmp_path / "none.log")]) == 2
+    assert "none.log cannot be read: No such file or directory" in capsys.readouterr().err

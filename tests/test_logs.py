@@ -1,0 +1,104 @@
+"""Real logs: each is named as what it is, by the line that says so, and never as something else.
+
+`pytest tests/test_logs.py --bless` writes what explain says now into the files; the difference is for reading.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from log_corpus import Case, blessed, read_case, read_corpus
+from log_scores import Scores, scores, table, with_table
+
+from compatcheck.explanation import Explanation, explain
+from compatcheck.signatures import load_catalogue
+
+CORPUS = read_corpus()
+CATALOGUE = load_catalogue()
+README = Path(__file__).parent.parent / "README.md"
+
+
+def verdict(text: str) -> str | None:
+    explanation = explain(text)
+    return explanation.signature.id if explanation.signature else None
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.path.stem)
+def test_every_log_is_named_by_its_deciding_line(case: Case, request: pytest.FixtureRequest) -> None:
+    explanation = explain(case.text)
+    found = explanation.signature.id if explanation.signature else None
+    if request.config.getoption("--bless"):
+        case.path.write_bytes(blessed(case, found, explanation.line).encode())
+        return
+    told = (
+        f"{explanation.as_text()}\nexpected {case.expect} by line {case.line}, got {found} by line {explanation.line}"
+    )
+    assert found == case.expect, told
+    assert explanation.line == case.line, told
+
+
+def test_every_expectation_is_a_signature_of_the_catalogue() -> None:
+    unheard_of = {case.path.name: case.expect for case in CORPUS if case.expect and not CATALOGUE.get(case.expect)}
+    assert not unheard_of
+
+
+def test_precision_over_the_corpus() -> None:
+    of = scores(CORPUS, verdict)
+    assert of.precision >= 0.97, of
+    assert of.recall >= 0.97, of
+
+
+def test_the_readmes_table_is_of_this_corpus() -> None:
+    text = README.read_text(encoding="utf-8")
+    if "<!-- generated: logs -->" in text:
+        assert with_table(text, table(CORPUS, verdict)) == text, "python tests/log_scores.py README.md"
+
+
+def test_scores_count_what_is_named_wrong_against_precision() -> None:
+    cases = [Case(Path("x"), "measured: x", expect, "", None) for expect in ("a", "a", "b", None)]
+    verdicts = iter(["a", None, "c", "d"])
+    assert scores(cases, lambda text: next(verdicts)) == Scores(logs=4, known=3, right=1, wrong=2)
+    assert Scores(4, 3, 1, 2).precision == pytest.approx(1 / 3) and Scores(4, 3, 1, 2).recall == pytest.approx(1 / 3)
+
+
+def allowed(whole: Explanation) -> set[str | None]:
+    """What a part of a log may be named as: what the whole is, or another failure that the whole tells of besides."""
+    own = whole.signature.id if whole.signature else None
+    return {None, own} | {other.signature for other in whole.others}
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_log_cut_at_either_end_is_never_named_as_something_else(data: st.DataObject) -> None:
+    case = data.draw(st.sampled_from(CORPUS))
+    start = data.draw(st.integers(0, len(case.text)))
+    end = data.draw(st.integers(start, len(case.text)))
+    found = verdict(case.text[start:end])
+    assert found in allowed(explain(case.text)), (case.path.name, start, end)
+
+
+def test_the_form_of_a_case_is_checked(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    for text, said in [
+        ("#: source: here\nfoo\n", "needs source and expect"),
+        ("#: source: here\n#: expect: a\nfoo\n", "0 lines are marked"),
+        ("#: source: here\n#: expect: unknown\n=> a\n=> b\n", "2 lines are marked"),
+        ("#: colour: red\n", "is not a header line"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(ValueError, match=said):
+            read_case(path)
+
+
+def test_blessing_writes_the_verdict_and_moves_the_mark(tmp_path: Path) -> None:
+    path = tmp_path / "x.txt"
+    path.write_text("#: source: here\n#: expect: a\n#: note: n\nfoo\n=> bar\n")
+    case = read_case(path)
+    assert (case.text, case.line, case.expect) == ("foo\nbar\n", 2, "a")
+    path.write_text(blessed(case, None, 1))
+    again = read_case(path)
+    assert (again.text, again.line, again.expect) == ("foo\nbar\n", 1, None)
+    assert "#: note: n" in path.read_text()
