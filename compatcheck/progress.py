@@ -6,10 +6,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
 from .domain import Cell, CellResult, Outcome
+from .protocol import Heard
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -174,18 +175,34 @@ class DetailedProgress(PlainProgress):
         self._say(f"{cell.id}\n  making the environment")
 
     def heard(self, cell: Cell, worker: int, event: str, fields: Mapping[str, Any]) -> None:
-        if event == "stage-ended":
-            self._say(
-                f"  {fields['stage']:<9} {fields['status']:<7} {fields['seconds']:7.2f} s  "
-                f"{fields['peak_rss_mib'] or 0:8.0f} MiB"
-            )
-            for raised in fields["chain"][-1:]:
-                self._say(f"    {raised['type']}: {raised['message'].strip()[:400]}")
-        elif event == "mode":
-            self._say(f"    generate, {fields['mode']}: {fields['status']}")
-        elif event == "check":
-            verdict = "holds" if fields["passed"] else "DOES NOT HOLD"
-            self._say(f"    check {fields['name']}: {verdict} {fields['detail']}".rstrip())
+        for line in event_lines(event, fields):
+            self._say(line)
+
+
+def event_lines(event: str, fields: Mapping[str, Any]) -> Iterator[str]:
+    """What an event of the probe says to a person."""
+    if event == "stage-ended":
+        yield (
+            f"  {fields['stage']:<9} {fields['status']:<7} {fields['seconds']:7.2f} s  "
+            f"{fields['peak_rss_mib'] or 0:8.0f} MiB"
+        )
+        for raised in fields["chain"][-1:]:
+            yield f"    {raised['type']}: {raised['message'].strip()[:400]}"
+    elif event == "mode":
+        yield f"    generate, {fields['mode']}: {fields['status']}"
+    elif event == "check":
+        verdict = "holds" if fields["passed"] else "DOES NOT HOLD"
+        yield f"    check {fields['name']}: {verdict} {fields['detail']}".rstrip()
+
+
+def probe_lines(out: TextIO | None = None) -> Heard:
+    """Writes the events of one probe as they happen; None: to standard error."""
+
+    def heard(event: str, fields: Mapping[str, Any]) -> None:
+        for line in event_lines(event, fields):
+            print(line, file=out or sys.stderr, flush=True)
+
+    return heard
 
 
 def chosen_progress(out: TextIO = sys.stderr) -> Progress:
