@@ -13,6 +13,7 @@ A diagnosis is never stored: a better catalogue re-reads every old observation h
   compatcheck report                                 the default matrix into reports/
   compatcheck report matrix/quick.toml               another one into reports/quick/
   compatcheck report --format json --stdout | jq .totals
+  compatcheck report --junit cells.xml               and every cell as a test, for a CI service
 """
 
 
@@ -27,7 +28,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--reports", type=Path, default=Path("reports"), help="folder to write into (default: %(default)s)"
     )
     parser.add_argument("--stdout", action="store_true", help="print one format instead of writing files")
-    parser.add_argument("--format", choices=("markdown", "json", "csv"), default="markdown", help="for --stdout")
+    parser.add_argument(
+        "--format", choices=("markdown", "json", "csv", "junit"), default="markdown", help="for --stdout"
+    )
+    parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the cells as tests, for a CI service")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="also renew the headline between FILE's markers")
     add_places(parser)
     parser.set_defaults(execute=execute)
@@ -35,11 +39,17 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def execute(arguments: argparse.Namespace) -> int:
     from ..pipeline import context_of
-    from ..report.files import report_files, write_reports
+    from ..report.files import report_files, write_reports, written_file
+    from ..report.junit import junit_text
     from ..report.readme import with_headline
 
     with opened_run(arguments) as run:
         context = context_of(run)
+    if arguments.junit:
+        written_file(arguments.junit, junit_text(context))
+    if arguments.stdout and arguments.format == "junit":
+        print(junit_text(context), end="")
+        return 0
     if arguments.stdout:
         ending = {"markdown": "md", "json": "json", "csv": "csv"}[arguments.format]
         print(report_files(context)[f"compatibility.{ending}"], end="")

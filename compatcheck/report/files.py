@@ -50,6 +50,15 @@ def write_reports(context: Context, folder: Path) -> list[Path]:
     return [*written, folder / "locks"]
 
 
+def written_file(path: Path, text: str) -> Path:
+    """`text` as the whole content of `path`, whose folder is made. Raises MachineError."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _replace(path, text)
+    except OSError as error:
+        raise refused_by_disk(error, f"{path} cannot be written") from None
+
+
 def _replace(path: Path, text: str) -> Path:
     fresh = path.with_name(path.name + ".new")
     fresh.write_text(text, encoding="utf-8")
