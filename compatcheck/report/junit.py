@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from itertools import groupby
 from xml.etree import ElementTree
 
+from packaging.version import Version
+
 from ..domain import Outcome
 from .context import BAD, Context, Entry, FailureClass
 
@@ -37,7 +39,9 @@ def junit_text(context: Context) -> str:
     """A test suite for each Python and torch, a test for each cell."""
     root = ElementTree.Element("testsuites", {"name": f"compatcheck {context.matrix.name}", **_counts(context.entries)})
     classes = {each.key: each for each in context.classes}
-    ordered = sorted(context.entries, key=_suite)  # stable: within a suite the order of the matrix
+    ordered = sorted(  # stable: within a suite the order of the matrix
+        context.entries, key=lambda entry: (Version(entry.cell.python), Version(entry.cell.versions["torch"]))
+    )
     for suite, entries in groupby(ordered, key=_suite):
         _add_suite(root, suite, list(entries), context, classes)
     ElementTree.indent(root)
