@@ -32,6 +32,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--format", choices=("markdown", "json", "csv", "junit"), default="markdown", help="for --stdout"
     )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the cells as tests, for a CI service")
+    parser.add_argument(
+        "--schema", action="store_true", help="print the JSON Schema of compatibility.json, and no more"
+    )
     parser.add_argument("--readme", type=Path, metavar="FILE", help="also renew the headline between FILE's markers")
     add_places(parser)
     parser.set_defaults(execute=execute)
@@ -39,10 +42,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def execute(arguments: argparse.Namespace) -> int:
     from ..pipeline import context_of
+    from ..report.document import SCHEMA_FILE
     from ..report.files import report_files, write_reports, written_file
     from ..report.junit import junit_text
     from ..report.readme import with_headline
 
+    if arguments.schema:
+        print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")
+        return 0
     with opened_run(arguments) as run:
         context = context_of(run)
     if arguments.junit:

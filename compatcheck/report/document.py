@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from .. import __version__
@@ -11,6 +12,8 @@ from ..parse import unstructured
 from .context import Context, Entry, FailureClass
 
 SCHEMA = 1
+SCHEMA_FILE = Path(__file__).resolve().parent / "schema.json"
+"""The JSON Schema (draft 2020-12) of it: the description of every field."""
 
 
 def document(context: Context) -> dict[str, Any]:
