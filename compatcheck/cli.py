@@ -12,8 +12,9 @@ from pathlib import Path
 from types import FrameType
 
 from . import __version__
-from .commands import CompatcheckError, EXIT_INTERRUPTED, EXIT_UNEXPECTED, diff, env, errors, explain, merge, plan, probe, report, run, show
-COMMANDS = (CompatcheckError, EXIT_INTERRUPTED, EXIT_UNEXPECTED, env, errors, explain, merge, plan, probe, report, run, show, diff)
+from .commands import diff, env, explain, merge, plan, probe, report, run, show
+from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
+COMMANDS = (run, plan, report, show, merge, diff, explain, probe, env)
 
 DESCRIPTION = """\
 Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning
