@@ -14,6 +14,7 @@ from types import FrameType
 from . import __version__
 from .commands import diff, env, explain, merge, plan, probe, report, run, show
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
+
 COMMANDS = (run, plan, report, show, merge, diff, explain, probe, env)
 
 DESCRIPTION = """\
