@@ -197,7 +197,7 @@ class Scenario:
     """What the cycle does. Two observations are comparable where their scenarios have one digest."""
 
     model: str = "tiny-bloom"
-    """`tiny-bloom` (shipped), a hub identifier, or a local path."""
+    """`tiny-bloom` (shipped), `bloomz-560m:random` (the exact shape, built here), a hub identifier, or a local path."""
     data: str = "role-prompts"
     """`role-prompts` or `quotations` (shipped), or a path to a file with one text a line."""
     virtual_tokens: int = 8

@@ -118,7 +118,7 @@ class Run:
     @property
     def material(self) -> Material:
         if self._material is None:
-            self._material = material(self.matrix.scenario)
+            self._material = material(self.matrix.scenario, self.cache)
         return self._material
 
     def attempts(self, lock: Lock) -> tuple[Observation, ...]:

@@ -150,6 +150,7 @@ class Cycle:
         self.output_path = os.path.join(request["work"], "trainer")
         self.scenario = request["scenario"]
         self.tokens = {}
+        self.plain = {}
 
     # ---------------------------------------------------------------- the article's cycle
 
@@ -455,14 +456,18 @@ class Cycle:
         return self.reloaded.get_base_model()
 
     def plain_tokens(self, prompt):
-        """The greedy continuation of the base model alone, token by token."""
+        """The greedy continuation of the base model alone, token by token; worked out once for each prompt."""
+        known = self.plain.get(tuple(prompt))
+        if known is not None:
+            return known
         tokens = list(prompt)
         for _ in range(self.scenario["new_tokens"]):
             logits = self.logits(self.fresh, tokens)
             tokens.append(max(range(len(logits)), key=logits.__getitem__))
             if tokens[-1] in self.end_tokens():
                 break
-        return self.until_end(tokens[len(prompt) :])
+        self.plain[tuple(prompt)] = self.until_end(tokens[len(prompt) :])
+        return self.plain[tuple(prompt)]
 
     def end_tokens(self):
         end = self.reloaded.config.eos_token_id if hasattr(self.reloaded, "config") else None

@@ -56,8 +56,9 @@ def add_selection(parser: argparse.ArgumentParser) -> None:
 def add_scenario(parser: argparse.ArgumentParser) -> None:
     changed = parser.add_argument_group("scenario")
     changed.add_argument(
-        "--model", help="instead of the matrix's model: tiny-bloom, bloomz-560m, a hub identifier or a directory"
-    )
+        "--model", help="instead of the matrix's model: tiny-bloom, bloomz-560m (from the hub), bloomz-560m:random "
+        "(its exact shape, built here), a hub identifier, or a directory",
+    )  # fmt: skip
 
 
 def cache_folder(arguments: argparse.Namespace) -> Path:

@@ -10,11 +10,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from platformdirs import user_cache_path
+
 from ..domain import Digest, Scenario, digest_of
 from ..errors import InputError, MachineError, UsageError
 from . import TEXTS, TINY_BLOOM
+from .full_shape import built_folder
 
 SHIPPED = {"tiny-bloom": TINY_BLOOM}
+RANDOM_BLOOMZ = "bloomz-560m:random"
 SHORT_NAMES = {"bloomz-560m": "bigscience/bloomz-560m"}
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 """What is fetched of a repository: configuration, tokenizer and safetensors weights; never a pickle."""
@@ -30,9 +34,11 @@ class Material:
     """Of the scenario and of what is in the model's files and the texts: one key for one meaning."""
 
 
-def material(scenario: Scenario) -> Material:
-    """Raises UsageError or InputError for a bad name or file, MachineError where the hub cannot be reached."""
-    model, texts = _model(scenario.model), _texts(scenario.data)
+def material(scenario: Scenario, cache: Path | None = None) -> Material:
+    """`cache` is where a model that is built here is kept; None: the user's cache folder.
+
+    Raises UsageError or InputError for a bad name or file, MachineError where the hub cannot be reached."""
+    model, texts = _model(scenario.model, cache or user_cache_path("compatcheck")), _texts(scenario.data)
     if len(texts) < scenario.texts:
         raise UsageError(
             f"the scenario wants {scenario.texts} texts, {scenario.data} has {len(texts)}",
@@ -43,9 +49,11 @@ def material(scenario: Scenario) -> Material:
     return Material(model, texts, digest_of("\n".join(parts)))
 
 
-def _model(name: str) -> Path:
+def _model(name: str, cache: Path) -> Path:
     if name in SHIPPED:
         return SHIPPED[name]
+    if name == RANDOM_BLOOMZ:
+        return built_folder(cache)
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
         return folder.resolve()
