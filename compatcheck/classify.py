@@ -111,6 +111,23 @@ def diagnose_finding(finding: Finding, catalogue: Catalogue, versions: Mapping[s
     return diagnose_chain(finding.chain, catalogue, whole=finding.whole, versions=versions)
 
 
+def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool) -> list[str]:
+    """Every signature that fits one exception, or one line where it has no type, in the catalogue's order."""
+    if not raised.type:
+        by_line = [
+            signature.id
+            for signature in catalogue
+            if any(line.has in raised.message and line.pattern.search(raised.message) for line in signature.lines)
+        ]
+        if by_line:
+            return by_line
+    return [
+        signature.id
+        for signature in catalogue
+        if not signature.wrapper and _fitted(signature, raised, whole=whole) is not None
+    ]
+
+
 def _uncovered(chain: Sequence[Raised], catalogue: Catalogue) -> list[Raised]:
     """The chain without what only wraps; where nothing else is left, the text that a wrapper quotes."""
     wrappers = [signature for signature in catalogue if signature.wrapper]

@@ -224,3 +224,8 @@ def load_catalogue(folder: Path = FOLDER) -> Catalogue:
                 raise InputError(path.name, [f"signature: the id {each.id!r} is given twice"])
             found[each.id] = each
     return Catalogue(tuple(found.values()))
+
+
+def joined(first: Catalogue, then: Catalogue) -> Catalogue:
+    """Both: the first one's signatures are tried first, and stand for those of the same identifier in the other."""
+    return Catalogue((*first, *(each for each in then if first.get(each.id) is None)))

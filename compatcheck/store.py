@@ -128,6 +128,13 @@ class Store:
         )
         return tuple(_unpacked(row[0], Observation) for row in rows)
 
+    def every_observation(self) -> Iterator[Observation]:
+        """All that was ever observed, the first first, one at a time."""
+        for (row,) in self._rows("SELECT rowid FROM observations ORDER BY started", ()):
+            body = self._row("SELECT body FROM observations WHERE rowid = ?", (row,))
+            if body is not None:
+                yield _unpacked(body[0], Observation)
+
     def seconds(self) -> list[float]:
         """Wall clock of the stored observations: what a cell costs."""
         return [_unpacked(row[0], Observation).seconds for row in self._rows(

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from log_corpus import Case, blessed, read_case, read_corpus
 from log_scores import Scores, scores, table, with_table
 
+from compatcheck.classify import fitting
 from compatcheck.explanation import Explanation, explain
-from compatcheck.signatures import load_catalogue
+from compatcheck.signatures import Signature, load_catalogue
 
 CORPUS = read_corpus()
 CATALOGUE = load_catalogue()
@@ -43,6 +44,20 @@ def test_every_log_is_named_by_its_deciding_line(case: Case, request: pytest.Fix
 def test_every_expectation_is_a_signature_of_the_catalogue() -> None:
     unheard_of = {case.path.name: case.expect for case in CORPUS if case.expect and not CATALOGUE.get(case.expect)}
     assert not unheard_of
+
+
+def _signature(name: str) -> Signature:
+    found = CATALOGUE.get(name)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("case", [case for case in CORPUS if case.expect], ids=lambda case: case.path.stem)
+def test_no_other_signature_fits_a_log_unless_the_catalogue_says_so(case: Case) -> None:
+    explanation = explain(case.text)
+    assert explanation.diagnosis is not None and explanation.diagnosis.exception is not None
+    fits = fitting(explanation.diagnosis.exception, CATALOGUE, whole=True)
+    assert set(fits) - {case.expect} <= set(_signature(str(case.expect)).beside)
 
 
 def test_precision_over_the_corpus() -> None:

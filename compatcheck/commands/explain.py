@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import BinaryIO
 
 EPILOG = """\
@@ -26,20 +27,22 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )  # fmt: skip
     parser.add_argument("file", metavar="FILE", nargs="?", default="-", help="the log; - for standard input (default)")
     parser.add_argument("--json", action="store_true", help="print plain data instead of words")
+    parser.add_argument(
+        "--catalogue", metavar="FOLDER", type=Path,
+        help="signatures of your own, tried before the shipped ones (see compatcheck catalogue)",
+    )  # fmt: skip
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    if arguments.file == "-":
-        _print(sys.stdin.buffer, as_json=arguments.json)
-        return 0
-    from pathlib import Path
-
     from ..errors import UsageError
 
+    if arguments.file == "-":
+        _print(sys.stdin.buffer, arguments)
+        return 0
     try:
         with Path(arguments.file).open("rb") as stream:
-            _print(stream, as_json=arguments.json)
+            _print(stream, arguments)
     except OSError as error:
         raise UsageError(
             f"{arguments.file} cannot be read: {error.strerror or error}", "Give a file, or - and the text by a pipe."
@@ -47,11 +50,15 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _print(stream: BinaryIO, *, as_json: bool) -> None:
-    from ..explanation import explain_stream
+def _print(stream: BinaryIO, arguments: argparse.Namespace) -> None:
+    from ..explanation import explain_stream, shipped_catalogue
+    from ..signatures import joined, load_catalogue
 
-    explanation = explain_stream(stream)
-    if as_json:
+    catalogue = shipped_catalogue()
+    if arguments.catalogue:
+        catalogue = joined(load_catalogue(arguments.catalogue), catalogue)
+    explanation = explain_stream(stream, catalogue)
+    if arguments.json:
         print(json.dumps(explanation.as_json(), indent=2, ensure_ascii=False))
     else:
         print(explanation.as_text(), end="")

@@ -1,0 +1,117 @@
+"""`compatcheck catalogue`: list the known failures, check a folder of them, propose new ones."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .common import DEFAULT_STORE
+
+if TYPE_CHECKING:
+    from ..proposal import Unknown
+
+EPILOG = """\
+FOLDER holds signatures as *.toml; without it, the catalogue that comes with compatcheck is meant.
+
+  compatcheck catalogue list                       every known failure, one a line
+  compatcheck catalogue check                      is it whole? (exit code 1 where it is not)
+  compatcheck catalogue check my-signatures/
+  compatcheck catalogue propose ci-job.log         the draft of a signature for what explain calls unknown
+  compatcheck catalogue propose --store .compatcheck/store.sqlite3
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "catalogue", help="list, check or extend the known failures", description=__doc__, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="print every signature: identifier, whose the fix is, title")
+    checking = actions.add_parser("check", help="say what is wrong with a folder of signatures")
+    for each, execute in ((listing, execute_list), (checking, execute_check)):
+        each.add_argument("folder", metavar="FOLDER", nargs="?", type=Path, help="default: the shipped catalogue")
+        each.set_defaults(execute=execute)
+    proposing = actions.add_parser("propose", help="draft signatures for what nothing recognises")
+    proposing.add_argument("logs", metavar="LOG", nargs="*", type=Path, help="logs with failures that are unknown")
+    proposing.add_argument(
+        "--store", type=Path, help=f"read the observations of this store (without LOG the default: {DEFAULT_STORE})"
+    )
+    proposing.set_defaults(execute=execute_propose)
+
+
+def execute_list(arguments: argparse.Namespace) -> int:
+    from ..signatures import FOLDER, load_catalogue
+
+    catalogue = load_catalogue(arguments.folder or FOLDER)
+    for each in catalogue:
+        print(f"{each.id:40} {each.roles.owner or '-':16} {each.title}")
+    return 0
+
+
+def execute_check(arguments: argparse.Namespace) -> int:
+    from ..defects import checked
+    from ..errors import EXIT_DONE, EXIT_NEGATIVE
+    from ..signatures import FOLDER
+
+    found = checked(arguments.folder or FOLDER)
+    for defect in found.defects:
+        print(defect)
+    if found.without_example:
+        print(f"without an example: {', '.join(found.without_example)}")
+    signatures = len(found.catalogue.signature)
+    print(f"{signatures} signatures, {sum(len(each.examples) for each in found.catalogue)} examples, "
+          f"{len(found.defects) or 'no'} defects")  # fmt: skip
+    return EXIT_NEGATIVE if found.defects else EXIT_DONE
+
+
+def execute_propose(arguments: argparse.Namespace) -> int:
+    from ..proposal import draft, grouped
+
+    unknowns = list(_in_logs(arguments.logs))
+    if arguments.store or not arguments.logs:
+        unknowns += _in_store(arguments.store or DEFAULT_STORE)
+    drafts = [text for group in grouped(unknowns) if (text := draft(group))]
+    print("\n".join(drafts), end="")
+    print(f"{len(unknowns)} unknown failures, {len(drafts)} drafts", file=sys.stderr)
+    return 0
+
+
+def _in_logs(paths: list[Path]) -> Iterator[Unknown]:
+    from ..errors import UsageError
+    from ..explanation import explain_stream
+    from ..proposal import Unknown
+
+    for path in paths:
+        try:
+            with path.open("rb") as stream:
+                explanation = explain_stream(stream)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror or error}", "Name files that are logs.") from None
+        if explanation.diagnosis is not None and explanation.signature is None:
+            yield Unknown(path.name, explanation.diagnosis, explanation.stage, tuple(explanation.versions.items()))
+
+
+def _in_store(path: Path) -> Iterator[Unknown]:
+    from ..classify import diagnose
+    from ..domain import Outcome
+    from ..errors import UsageError
+    from ..proposal import Unknown
+    from ..signatures import load_catalogue
+    from ..store import Store
+
+    if not path.is_file():
+        raise UsageError(f"there is no store {path}", "Name one with --store, or logs.")
+    catalogue = load_catalogue()
+    with Store(path) as store:
+        for observation in store.every_observation():
+            if observation.outcome is Outcome.PASS:
+                continue
+            diagnosis = diagnose(observation, catalogue)
+            if diagnosis.signature is None:
+                stack = {name: observation.imported.get(name, "") for name in ("torch", "transformers", "peft")}
+                versions = tuple((name, version) for name, version in stack.items() if version)
+                yield Unknown("a stored observation", diagnosis, observation.stage, versions)
