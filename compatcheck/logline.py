@@ -98,7 +98,7 @@ def cleaned(raw: str) -> Line:
     elif "m" in text and "[0" in text:
         text = _BARE_ANSI.sub("", text)
     tag, dressed = "", False
-    for _ in range(6):
+    for _ in range(0 if text[:1] == " " and "\t" not in text else 6):  # every decoration begins at the line's start
         if found := _TAG.match(text):
             tag = found["rank"] or found["actor"] or tag
         elif found := _DECORATION.match(text):

@@ -140,6 +140,8 @@ def _read(texts: Iterable[str], needles: Sequence[str]) -> Log:
 class _LogReader:
     def __init__(self, needles: Sequence[str]) -> None:
         self.ends = tuple(dict.fromkeys(needles))
+        self.active_ends: list[str] = []
+        """Those that stand in the block that is being read."""
         self.needles = tuple(dict.fromkeys((*_ALWAYS, *VERSION_NEEDLES, *self.ends)))
         self.versions = Versions()
         self.readers: dict[str, TracebackReader] = {}
@@ -153,7 +155,12 @@ class _LogReader:
 
     @property
     def busy(self) -> bool:
-        return bool(self.refusal) or self.versions.waiting or any(reader.busy for reader in self.readers.values())
+        if self.refusal or self.versions.waiting:
+            return True
+        for reader in self.readers.values():  # noqa: SIM110 (asked for every line: any() costs twice as much)
+            if reader.busy:
+                return True
+        return False
 
     def take(self, lines: list[str]) -> None:
         whole = "\n".join(lines)
@@ -163,6 +170,7 @@ class _LogReader:
             self._remember(lines)
             return
         busy = self.busy
+        self.active_ends = [needle for needle in self.ends if needle in whole]
         for line in lines:
             self.number += 1
             if busy or any(needle in line for needle in active):
@@ -189,7 +197,7 @@ class _LogReader:
             for exit_ in reader.read(text, self.number, dressed=line.dressed):
                 self._exit(exit_)
             self._refusal(text)
-            if any(needle in text for needle in self.ends) and not reader.inside:
+            if self.active_ends and not reader.inside and any(needle in text for needle in self.active_ends):
                 self._keep(Finding(self.number, (Raised("", "", text.strip()[:MESSAGE_CAP]),)))
 
     def _exit(self, exit_: Exit) -> None:

@@ -44,6 +44,8 @@ _ROUTES: tuple[tuple[str, int, re.Pattern[str]], ...] = (
     ("", SAID, re.compile(
         rf"(?<![\w./-])(?P<name>{_STACK_NAME})`?(?: version)?`? ?(?:=|:|==|v|is|at)? ?`?v?{_NUMBER}{_END}", re.I)),
 )  # fmt: skip
+_HINT = re.compile(r"\d\.\d|^Package |^# Name |^Name: ")
+"""What a line must hold to be looked at any further."""
 _LISTED = re.compile(rf"^{_NAME}\s{{1,60}}{_NUMBER}(?:\s|$)")
 _LIST_HEAD = re.compile(r"^(?:Package\s+Version|# Name\s+Version)")
 _INSTALLED_NOW = re.compile(rf"{_NAME}-{_NUMBER}$")
@@ -60,6 +62,8 @@ class Versions:
 
     def read(self, line: str) -> None:
         """Take in a line. Cheap where it tells nothing."""
+        if not self._in_list and not self._name_line and not _HINT.search(line):
+            return
         if self._in_list:
             listed = _LISTED.match(line)
             if listed:
