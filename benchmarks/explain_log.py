@@ -1,4 +1,4 @@
-"""How long `compatcheck explain` takes for a large log, and how much memory: time and memory as ratios to the log's size.
+"""How long `compatcheck explain` takes for a large log, and how much memory, and how both grow with it.
 
     python benchmarks/explain_log.py [MEBIBYTES]
 
@@ -65,7 +65,9 @@ def words(size: int) -> Iterator[str]:
     number = 0
     while size > 0:
         number += 1
-        text = f"[INFO|trainer.py:{number}] 2026-01-01 12:00:00,000 >> transformers: torch Error {number} Package x==y\n"
+        text = (
+            f"[INFO|trainer.py:{number}] 2026-01-01 12:00:00,000 >> transformers: torch Error {number} Package x==y\n"
+        )
         size -= len(text)
         yield text
 
@@ -82,7 +84,14 @@ def ranks(size: int) -> Iterator[str]:
         yield "".join(f"[rank{number % 8}]: {line}\n" for line in text.splitlines())
 
 
-KINDS = {"plain": plain, "words": words, "progress": progress, "tracebacks": tracebacks, "one line": one_line, "ranks": ranks}
+KINDS = {
+    "plain": plain,
+    "words": words,
+    "progress": progress,
+    "tracebacks": tracebacks,
+    "one line": one_line,
+    "ranks": ranks,
+}
 
 CHILD = """
 import resource, sys, time

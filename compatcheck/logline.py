@@ -23,6 +23,8 @@ _BARE_ANSI = re.compile(r"\[(?:0|1|[0-9];[0-9]{1,3}(?:;[0-9]{1,3})?|3[0-9]|0?39;
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
 _LEVEL = r"(?:TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)"
 
+_LEVELS = frozenset(_LEVEL[3:-1].split("|"))
+
 _TAG = re.compile(
     r"\[(?:rank|default|\d{1,4},)(?P<rank>\d{1,4})\](?:<stderr>|<stdout>)?:?\s?"  # torchrun, accelerate, MPI
     r"|\((?P<actor>[\w.() -]{0,60}pid=\d{1,9}[^)]{0,60})\)\s"  # Ray
@@ -30,7 +32,8 @@ _TAG = re.compile(
 _DECORATION = re.compile(
     r"[\w ()./,:+-]{1,120}\t[\w ()./,:+-]{1,120}\t\ufeff?(?=\d{4}-)"  # gh run view --log: job, step
     rf"|\ufeff?\[?{_TIME}\]?(?:\s\|)?(?:\s-)?\s?"
-    rf"|\[?{_LEVEL}\]?(?::|\s-|\s\||\])\s(?=\s*(?:Traceback|File |\[|\d{{4}}-))"
+    rf"|\[?{_LEVEL}\]?(?::|\s-|\s\||\])\s"
+    r"(?=\s*(?:Traceback|File |\[|\d{4}-|[\w.]{1,80}(?:Error|Exception)\b)|\s{2})"
     r"|(?:stderr|stdout) [FP] "  # kubernetes
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./@-]{1,60}(?:\[\d{1,9}\])?: "  # journald
     r"|[\w.-]{1,50}(?:[-_]\d{1,3})\s{1,20}\|\s"  # docker compose
@@ -95,7 +98,7 @@ def cleaned(raw: str) -> Line:
         text = _docker(stripped) or text
     if "\x1b" in text:
         text = ANSI.sub("", text)
-    elif "m" in text and "[0" in text:
+    if "[0" in text and "m" in text:
         text = _BARE_ANSI.sub("", text)
     tag, dressed = "", False
     for _ in range(0 if text[:1] == " " and "\t" not in text else 6):  # every decoration begins at the line's start
@@ -169,6 +172,8 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
     module, _, name = found["type"].rpartition(".")
     raised = bool(_LOOKS_RAISED.search(name) or _LOWER_RAISED.search(found["type"]) or name == "Exception")
     if not raised and not (after_frame and name[:1].isupper() and (found["colon"] or module)):
+        return None
+    if name in _LEVELS:
         return None
     if raised and not after_frame and not found["colon"] and not module and name != "KeyboardInterrupt":
         return None

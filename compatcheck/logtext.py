@@ -29,7 +29,10 @@ MESSAGE_CAP = 8000
 RESOLVER = "ResolutionImpossible"
 """The exception name under which signatures recognise a resolver's refusal."""
 
-_ALWAYS = ("Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", "esolution", CAUSED_BY)
+_ALWAYS = (
+    "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
+    "esolution", "o solution found", "Cannot install", "atisfies the requirement", "different Python", "No matching",
+)  # fmt: skip
 _REFUSAL = re.compile(
     r"(?:ERROR: )?(?:Cannot install .{1,2000}because these package versions have conflicting dependencies"
     r"|error: No solution found when resolving|× No solution found when resolving|No solution found when resolving"

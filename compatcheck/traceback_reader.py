@@ -21,6 +21,7 @@ FRAME_CAP = 200
 """Frames kept of one traceback; the middle ones of a longer one are dropped."""
 PATIENCE = 400
 """Lines within a traceback that are no part of it (source, local variables, other output) before it is given up."""
+WRAPPED_CAP = 600
 CHAIN_PATIENCE = 6
 """Blank lines between a message and the word that chains it to the next traceback."""
 
@@ -33,6 +34,9 @@ _PYTEST = re.compile(r"^E {2,}(?P<text>\S.*)$|^E$")
 _PYTEST_HEAD = re.compile(r"^_{3,} .{1,300} _{3,}$")
 _DEFINES = re.compile(r"^[ >]{0,80}(?:async )?def (?P<name>\w{1,200})\(")
 _NOISE = re.compile(r"[\s^~|_+-]*$")
+_ROOTED = re.compile(r"(?:/|[A-Za-z]:\\)\S+$")
+_QUOTES = ('"""', "'''")
+"""Around the traceback of another process, as multiprocessing and concurrent.futures print it."""
 _SUMMARY = re.compile(r"(?:FAILED|ERROR) [^\s]{1,400} - (?P<text>.+)$")
 _LEVELED = re.compile(
     r"^.{0,120}?(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"
@@ -67,6 +71,7 @@ class TracebackReader:
         """Of the first traceback of the chain."""
         self._ignored = False
         self._message_open = False
+        self._message_lines = self._message_indent = 0
         self._blank = 0
         self._linked = False
         """A chaining word was read and the next traceback is expected."""
@@ -82,6 +87,8 @@ class TracebackReader:
         self._after_frame = False
         self._defined = ""
         self._open_function = False
+        self._wrapped = ""
+        """The beginning of a path that rich broke over lines."""
         self._pytest: list[str] = []
 
     @property
@@ -98,7 +105,7 @@ class TracebackReader:
             return exits
         head = _HEAD.search(bare) if "Traceback" in bare else None
         if head:
-            return self._at_head(bare, head)
+            return self._at_head(text, head)
         if _IGNORED.match(bare):
             exits = self.end()
             self._ignored = True
@@ -114,7 +121,7 @@ class TracebackReader:
             return exits
         return self._read_outside(text, bare, number, dressed)
 
-    def _at_head(self, bare: str, head: re.Match[str]) -> list[Exit]:
+    def _at_head(self, text: str, head: re.Match[str]) -> list[Exit]:
         exits: list[Exit] = []
         if not (self._linked and self._chain):
             exits = self.end() if self._chain else []
@@ -123,7 +130,7 @@ class TracebackReader:
         ignored = self._ignored
         self._begin(headed=True)
         self._ignored = ignored
-        self._indent = max(0, head.start()) if bare.startswith(("Traceback", "+ ")) else 0
+        self._indent = len(text) - len(text.lstrip()) if head.start() == 0 else 0
         return exits
 
     def _begin(self, *, headed: bool) -> None:
@@ -143,15 +150,20 @@ class TracebackReader:
 
     def _read_inside(self, text: str, bare: str, number: int) -> None:
         if not bare or _NOISE.match(bare):
+            self._wrapped = ""
             return
         pytest = _PYTEST.match(text)
         if pytest:
             self._pytest = [pytest["text"] or ""]
             self._pytest_line = number
             return
-        if frame := frame_of(bare):
+        if frame := (self._wrapped and frame_of(self._wrapped + bare)) or frame_of(bare):
             self._add(frame)
+            self._wrapped = ""
             return
+        self._wrapped = self._wrapped + bare if self._wrapped or _ROOTED.match(bare) else ""
+        if len(self._wrapped) > WRAPPED_CAP:
+            self._wrapped = ""
         if self._open_function and re.fullmatch(r"[\w.<>]{1,200}", bare):
             self._frames[-1] = replace(self._frames[-1], function=bare.rsplit(".", 1)[-1])
             self._open_function = False
@@ -191,7 +203,7 @@ class TracebackReader:
         self.inside = False
         # a KeyError tells the repr of its key, on one line
         self._message_open, self._blank = not (kind == "KeyError" and message[-1:] in "'\"" and message), 0
-        self._message_lines = 1
+        self._message_lines, self._message_indent = 1, self._indent
         self._reset_traceback()
 
     # ------------------------------------------------------------------ pytest
@@ -228,7 +240,7 @@ class TracebackReader:
             self._chain[-1] = replace(last, message=f"{last.message}\n{text.rstrip()}"[:MESSAGE_CAP].strip("\n"))
             self._message_lines += 1
             return []
-        if not bare:
+        if not bare or bare in _QUOTES:
             self._message_open = self._message_open and not (self._chain and self._chain[-1].message.strip())
             self._blank += 1
             return self.end() if self._blank > CHAIN_PATIENCE else []
@@ -256,9 +268,9 @@ class TracebackReader:
 
     def _continues(self, text: str, bare: str) -> bool:
         """Whether a line still belongs to the message above it."""
-        if not bare or self._message_lines >= MESSAGE_LINES:
+        if not bare or bare in _QUOTES or self._message_lines >= MESSAGE_LINES:
             return False
-        if text[:1] in " \t" and not frame_of(bare):
+        if len(text) - len(text.lstrip()) > self._message_indent and not frame_of(bare):
             return True
         return not (_ANOTHER.match(bare) or frame_of(bare) or exception_of(bare, after_frame=False))
 

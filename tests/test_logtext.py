@@ -1,0 +1,274 @@
+"""One failure, whatever printed its traceback and whatever carried the log: always the same verdict."""
+
+from __future__ import annotations
+
+import io
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from log_corpus import FOLDER, read_case
+
+from compatcheck.explanation import Explanation, explain, explain_stream
+from compatcheck.logtext import read_text
+
+NAME = "cache-layers-empty"
+LOG = read_case(FOLDER / f"{NAME}.txt").text
+HOOK = '''
+def prepare_inputs_for_generation(cache):
+    """Asks the first layer of the cache for its length."""
+    return cache[0]
+'''
+CALL = """
+import sys
+sys.path.insert(0, {folder!r})
+from peft.peft_model import prepare_inputs_for_generation
+
+class Cache(dict):
+    def __missing__(self, key):
+        raise KeyError("Cache only has 0 layers, attempted to access layer with index 0")
+
+def main():
+    prepare_inputs_for_generation(Cache())
+"""
+
+
+def verdict(text: str) -> str | None:
+    found = explain(text)
+    return found.signature.id if found.signature else None
+
+
+# ---------------------------------------------------------------------- who carries logs
+
+
+def each_line(form: str) -> Callable[[str], str]:
+    return lambda text: "".join(form.format(line=line) + "\n" for line in text.splitlines())
+
+
+CARRIERS: dict[str, Callable[[str], str]] = {
+    "as it is": lambda text: text,
+    "Windows line ends": lambda text: text.replace("\n", "\r\n"),
+    "old Macintosh line ends": lambda text: text.replace("\n", "\r"),
+    "no line end at the end": lambda text: text.rstrip("\n"),
+    "GitHub Actions": each_line("2026-01-02T03:04:05.1234567Z {line}"),
+    "gh run view --log": each_line("test (3.11)\tRun tests\t2026-01-02T03:04:05.1234567Z {line}"),
+    "docker compose": each_line("trainer-1  | {line}"),
+    "kubernetes": each_line("2026-01-02T03:04:05.123456789Z stderr F {line}"),
+    "journald": each_line("Jan  2 03:04:05 host train[123]: {line}"),
+    "logging": each_line("2026-01-02 03:04:05,678 - {line}"),
+    "logging with a level": each_line("[2026-01-02 03:04:05,678] ERROR: {line}"),
+    "torchrun": each_line("[rank3]: {line}"),
+    "torchrun with tee": each_line("[default0]:{line}"),
+    "MPI": each_line("[1,2]<stderr>:{line}"),
+    "Ray": each_line("(TrainActor pid=4711, ip=10.0.0.1) {line}"),
+    "a quotation in an issue": each_line("> {line}"),
+    "an indented list item": each_line("    {line}"),
+    "a fenced block": lambda text: f"It fails:\n\n```pytb\n{text}```\n\nAny idea?\n",
+    "colours": each_line("\x1b[0;31m{line}\x1b[0m"),
+    "colours of every word": lambda text: re.sub(r"(\w+)", "\x1b[1;32m\\1\x1b[0m", text),
+    "colours that lost their escape": each_line("[0;31m{line}[0m"),
+    "a JSON string of one line": lambda text: '{"log": "' + text.replace('"', '\\"').replace("\n", "\\n") + '"}\n',
+    "Windows paths": lambda text: text.replace(
+        "/srv/env/lib/python3.11/site-packages/", "C:\\Users\\A B\\venv\\Lib\\site-packages\\"
+    ).replace("peft/peft_model", "peft\\peft_model").replace("transformers/", "transformers\\"),
+    "conda": lambda text: text.replace("/srv/env/lib", "/opt/conda/envs/some env/lib"),
+    "Debian's Python": lambda text: text.replace(
+        "/srv/env/lib/python3.11/site-packages", "/usr/lib/python3/dist-packages"
+    ),
+    "carets of Python 3.11": lambda text: re.sub(
+        r"(\n  File [^\n]+)", r"\1\n    some.code(here)\n         ^^^^^^^^^^", text
+    ),
+    "output of training before": lambda text: "{'loss': 3.1}\n" * 50 + text,
+    "a launcher's summary behind": lambda text: text
+    + "E0102 03:04:05.123000 99 torch/distributed/elastic/api.py:869] failed (exitcode: 1) local_rank: 0\n",
+    "make's word behind": lambda text: text + "make: *** [Makefile:3: train] Error 1\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_what_carries_a_log_does_not_change_its_verdict(name: str) -> None:
+    assert verdict(CARRIERS[name](LOG)) == NAME
+
+
+@pytest.mark.parametrize("name", CARRIERS)
+def test_two_carriers_at_once(name: str) -> None:
+    if "JSON" in name or "fenced" in name or "Macintosh" in name:
+        return
+    assert verdict(CARRIERS["GitHub Actions"](CARRIERS[name](LOG))) == NAME
+    assert verdict(CARRIERS["colours"](CARRIERS[name](LOG))) == NAME
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_encodings(encoding: str) -> None:
+    found = explain_stream(io.BytesIO(LOG.encode(encoding)))
+    assert found.signature is not None and found.signature.id == NAME
+
+
+def test_bytes_that_are_no_text_do_no_harm() -> None:
+    found = explain_stream(io.BytesIO(b"\xff\x00\x9f" * 100 + b"\n" + LOG.encode() + bytes(range(256))))
+    assert found.signature is not None and found.signature.id == NAME
+    assert "\x1b" not in explain("ValueError: \x1b[31m\x1b]0;title\x07 \u202e x\n").as_text()
+
+
+# ---------------------------------------------------------------------- who prints tracebacks
+
+
+@pytest.fixture
+def printed(tmp_path: Path) -> Callable[..., Explanation]:
+    """What explain says of the output of a real script in which a stand-in for peft raises."""
+    (tmp_path / "peft").mkdir()
+    (tmp_path / "peft" / "__init__.py").write_text("")
+    (tmp_path / "peft" / "peft_model.py").write_text(HOOK)
+
+    def run(end: str, *arguments: str, name: str = "script.py") -> Explanation:
+        script = tmp_path / name
+        script.write_text(CALL.format(folder=str(tmp_path)) + end)
+        done = subprocess.run(
+            [sys.executable, *arguments, str(script)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path,
+        )  # fmt: skip
+        return explain_stream(io.BytesIO(done.stdout))
+
+    return run
+
+
+PRINTERS = {
+    "Python": "main()",
+    "rich": "from rich.traceback import install; install(); main()",
+    "rich, wide, with locals": "from rich.traceback import install; install(show_locals=True, width=180); main()",
+    "rich, narrow": "from rich.traceback import install; install(width=60); main()",
+    "logging": "import logging\ntry:\n    main()\nexcept Exception:\n    logging.exception('it failed')",
+    "logging with a time": (
+        "import logging\nlogging.basicConfig(format='%(asctime)s %(levelname)s %(message)s')\n"
+        "try:\n    main()\nexcept Exception:\n    logging.exception('it failed')"
+    ),
+    "a thread": "import threading; threading.Thread(target=main).start()",
+    "a process pool": (
+        "if __name__ == '__main__':\n    import multiprocessing\n"
+        "    multiprocessing.get_context('fork').Pool(1).apply(main)"
+    ),
+    "raised from": "try:\n    main()\nexcept KeyError as error:\n    raise RuntimeError('training failed') from error",
+    "raised while handling": "try:\n    main()\nexcept KeyError:\n    raise RuntimeError('training failed')",
+    "an exit handler behind": "import atexit; atexit.register(lambda: 1 / 0); main()",
+    "something ignored behind": (
+        "class Noisy:\n    def __del__(self):\n        raise ValueError('late')\nnoisy = Noisy()\nmain()"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PRINTERS)
+def test_who_prints_a_traceback(printed: Callable[..., Explanation], name: str) -> None:
+    found = printed(PRINTERS[name])
+    assert found.signature is not None and found.signature.id == NAME, found.as_text()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="exception groups came with Python 3.11")
+def test_an_exception_group(printed: Callable[..., Explanation]) -> None:
+    found = printed("try:\n    main()\nexcept KeyError as error:\n    raise ExceptionGroup('several', [error])")
+    assert found.signature is not None and found.signature.id == NAME
+
+
+@pytest.mark.parametrize("style", ["auto", "long", "short", "native", "line"])
+def test_pytest_prints(printed: Callable[..., Explanation], style: str) -> None:
+    found = printed(
+        "\ndef test_it():\n    main()\n", "-m", "pytest", "-p", "no:cacheprovider", f"--tb={style}", name="test_it.py"
+    )
+    if style == "line":  # names no place but the last one's line
+        assert found.signature is None or found.signature.id == NAME
+    else:
+        assert found.signature is not None and found.signature.id == NAME, found.as_text()
+
+
+NOTEBOOK = """\
+---------------------------------------------------------------------------
+KeyError                                  Traceback (most recent call last)
+Cell In[7], line 1
+----> 1 model.generate(**inputs)
+
+File /srv/env/lib/python3.11/site-packages/peft/peft_model.py:1156, in PeftModelForCausalLM.prepare_inputs_for_generation(self, task_ids, *args, **kwargs)
+   1155 if not past:
+-> 1156     past_length = model_kwargs["past_key_values"][0][0].shape[2]
+
+File /srv/env/lib/python3.11/site-packages/transformers/cache_utils.py:334, in DynamicCache.__getitem__(self, layer_idx)
+    333 else:
+--> 334     raise KeyError(f"Cache only has {len(self)} layers, attempted to access layer with index {layer_idx}")
+
+KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'
+"""  # noqa: E501
+OLD_NOTEBOOK = """\
+---------------------------------------------------------------------------
+KeyError                                  Traceback (most recent call last)
+<ipython-input-7-0123456789ab> in <module>
+----> 1 model.generate(**inputs)
+
+/usr/local/lib/python3.8/dist-packages/peft/peft_model.py in prepare_inputs_for_generation(self, task_ids, *args)
+   1155 if not past:
+-> 1156     past_length = model_kwargs["past_key_values"][0][0].shape[2]
+
+/usr/local/lib/python3.8/dist-packages/transformers/cache_utils.py in __getitem__(self, layer_idx)
+--> 334     raise KeyError(f"Cache only has {len(self)} layers, attempted to access layer with index {layer_idx}")
+
+KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'
+"""
+
+
+@pytest.mark.parametrize("text", [NOTEBOOK, OLD_NOTEBOOK], ids=["new", "old"])
+def test_notebooks(text: str) -> None:
+    assert verdict(text) == NAME
+    as_file = "".join(f'      "{line}\\n",\n' for line in text.replace('"', '\\"').splitlines())
+    assert verdict(f'{{\n "cells": [\n    "traceback": [\n{as_file}    ]\n' + "}\n") == NAME
+    coloured = re.sub(r"^(\S+Error)", "\x1b[0;31m\\1\x1b[0m", text, flags=re.MULTILINE)
+    assert verdict(coloured) == NAME
+
+
+# ---------------------------------------------------------------------- several of them
+
+OTHER = """\
+Traceback (most recent call last):
+  File "/srv/app/fetch.py", line 3, in fetch
+OddError: it did not answer
+"""
+
+
+def test_the_one_that_ended_the_run_decides_and_the_others_are_listed() -> None:
+    found = explain(f"{OTHER}trying again\n{LOG}")
+    assert found.signature is not None and found.signature.id == NAME
+    (other,) = found.others
+    assert (other.line, other.exception, other.signature) == (3, "OddError: it did not answer", None)
+    turned = explain(f"{LOG}\ngoing on\n{OTHER}")
+    assert turned.signature is None and turned.others[0].signature == NAME
+
+
+def test_ranks_that_write_at_once_are_told_apart() -> None:
+    lines = [(f"[rank{rank}]: {line}") for line in LOG.splitlines() for rank in range(8)]
+    assert verdict("\n".join(lines)) == NAME
+    mixed = []
+    for one, two in zip(LOG.splitlines(), [*OTHER.splitlines(), *[""] * 99], strict=False):
+        mixed += [f"[rank1]: {two}", f"[rank0]: {one}"]
+    assert verdict("\n".join(mixed)) == NAME
+
+
+def test_a_refusal_of_pip_and_of_uv_is_a_finding() -> None:
+    pip = (
+        "ERROR: Cannot install peft==0.18.0 and transformers==4.30.0 because these package versions have conflicting "
+        "dependencies.\n\nThe conflict is caused by:\n    a 1 depends on b\n\n"
+        "ERROR: ResolutionImpossible: for help visit https://pip.pypa.io\n"
+    )
+    uv = "  × No solution found when resolving dependencies:\n  ╰─▶ Because a==1 depends on b<1, it is unsatisfiable.\n"
+    for text in (pip, uv):
+        (finding,) = read_text(text).findings
+        assert finding.chain[0].type == "ResolutionImpossible"
+
+
+def test_a_log_is_read_in_blocks_and_lines_are_counted_through() -> None:
+    filler = "step 1 loss 0.5\n" * 30_000
+    found = explain(filler + LOG + filler)
+    assert found.signature is not None and found.signature.id == NAME
+    assert found.line == 30_000 + len(LOG.splitlines())
+
+
+def test_a_line_without_end_is_read_in_bounded_time() -> None:
+    assert verdict("Error: x " * 300_000 + "\n" + LOG) == NAME
+    assert verdict("Traceback (most recent call last): " * 30_000 + "\n" + LOG) == NAME
