@@ -1,6 +1,6 @@
 """compatcheck: which combinations of torch, transformers and peft really work, by experiment.
 
-What is exported here is imported when it is first used: `import compatcheck` costs next to nothing.
+The names below are read when they are first used: importing the package itself costs next to nothing.
 """
 
 from __future__ import annotations
@@ -8,27 +8,64 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .domain import Basis, Outcome
+    from .errors import CompatcheckError, InputError, MachineError, UsageError
     from .explanation import Explanation, explain
+    from .own_runs import known_table
+    from .shipped import KnownCell, KnownTable, load_table
+    from .verdict import Standing, Verdict, lookup
 
 __version__ = "0.1.0"
-__all__ = ["Explanation", "__version__", "explain"]
 
 _HOMES = {
+    "Basis": "domain",
+    "CompatcheckError": "errors",
     "Explanation": "explanation",
+    "InputError": "errors",
+    "KnownCell": "shipped",
+    "KnownTable": "shipped",
+    "MachineError": "errors",
+    "Outcome": "domain",
+    "Standing": "verdict",
+    "UsageError": "errors",
+    "Verdict": "verdict",
     "explain": "explanation",
+    "known_table": "own_runs",
+    "load_table": "shipped",
+    "lookup": "verdict",
 }
-"""Exported name to the module that it lives in."""
+"""Public name to the module that it lives in, whose name must be another: importing it would hide the public one."""
+
+__all__ = [
+    "Basis",
+    "CompatcheckError",
+    "Explanation",
+    "InputError",
+    "KnownCell",
+    "KnownTable",
+    "MachineError",
+    "Outcome",
+    "Standing",
+    "UsageError",
+    "Verdict",
+    "__version__",
+    "explain",
+    "known_table",
+    "load_table",
+    "lookup",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{home}", __name__), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

@@ -135,6 +135,17 @@ class Store:
             if body is not None:
                 yield _unpacked(body[0], Observation)
 
+    def measured(self) -> Iterator[tuple[Lock, tuple[Observation, ...]]]:
+        """Every lock that was run, with all attempts of one scenario, probe and platform; the newest of those last."""
+        locks: dict[str, Lock] = {}
+        groups: dict[tuple[Any, ...], list[Any]] = {}
+        for row in self._rows("SELECT lock, scenario, probe, platform, body FROM observations ORDER BY started", ()):
+            groups.setdefault(tuple(row[:4]), []).append(row[4])
+        for row in self._rows("SELECT digest, body FROM locks", ()):
+            locks[row[0]] = _unpacked(row[1], Lock)
+        for (digest, *_), bodies in groups.items():
+            yield locks[digest], tuple(_unpacked(body, Observation) for body in bodies)
+
     def seconds(self) -> list[float]:
         """Wall clock of the stored observations: what a cell costs."""
         return [_unpacked(row[0], Observation).seconds for row in self._rows(

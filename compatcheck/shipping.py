@@ -1,0 +1,165 @@
+"""How the known table is made: reports with their locks, and the local store, turned into cells. Deterministic."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from . import __version__
+from .domain import Basis, Distribution, Lock
+from .errors import InputError
+from .shipped import COMPANIONS, KIND, SCHEMA
+
+REPORT_SCHEMA = 1
+REMEDY = "Name compatibility.json files that `compatcheck report` has written."
+_HEADER = re.compile(r"# \S+, lock (?P<digest>[0-9a-f]{16}), for Python (?P<python>\S+) on (?P<platform>\S+)")
+_PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
+_HASH = re.compile(r"--hash=sha256:(?P<hash>[0-9a-f]{64})")
+
+
+def table_text(reports: Sequence[Path]) -> str:
+    """The table of these reports (compatibility.json, with `locks/` beside it) as the file's text.
+
+    The same reports give the same bytes. Of one combination under one policy that stands in several reports, the
+    later named one counts.
+    """
+    sources: list[dict[str, Any]] = []
+    released: dict[str, str] = {}
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    locks: dict[str, Lock] = {}
+    for path in reports:
+        report = _report(path)
+        sources.append(_source(report))
+        released |= report["released"]
+        for cell in report["cells"]:
+            lock = _lock(path.parent / "locks" / f"{cell['id']}.txt", cell["lock"]) if cell["lock"] else None
+            if lock is not None and cell["outcome"] == "pass":
+                # the lock of a cell that fails is of no use to anyone who pins
+                locks[lock.digest] = lock
+            key = (cell["python"], tuple(sorted(cell["versions"].items())), report["policy"])
+            rows[key] = _row(cell, len(sources) - 1, lock)
+    return _written(sources, released, list(rows.values()), locks)
+
+
+def _report(path: Path) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(str(path), ["no such file"], REMEDY) from None
+    except (OSError, ValueError) as error:
+        raise InputError(str(path), [f"cannot be read: {error}"], REMEDY) from None
+    if not isinstance(data, dict) or "cells" not in data or data.get("schema") != REPORT_SCHEMA:
+        raise InputError(str(path), [f"not a report of schema {REPORT_SCHEMA}"], REMEDY)
+    return data
+
+
+def _source(report: Mapping[str, Any]) -> dict[str, Any]:
+    platforms = sorted({machine["platform"] for machine in report["platform"]})
+    return {
+        "matrix": report["matrix"],
+        "policy": report["policy"],
+        "platform": ", ".join(platforms),
+        "model": report["scenario"]["model"],
+        "generated": datetime.fromisoformat(report["generated"]).date().isoformat(),
+    }
+
+
+def _row(cell: Mapping[str, Any], source: int, lock: Lock | None) -> dict[str, Any]:
+    """A cell, with what is as usual left out."""
+    beside = lock.versions if lock else cell.get("imported") or {}
+    row = {
+        "source": source,
+        "python": cell["python"],
+        "versions": cell["versions"],
+        "outcome": cell["outcome"],
+        "signature": cell["signature"],
+        "fingerprint": None if cell["signature"] else cell["fingerprint"],
+        "stage": cell["stage"],
+        "basis": cell["basis"] if cell["basis"] != Basis.MEASURED else None,
+        "lock": cell["lock"],
+        "measured": cell["started"][:10] if cell["started"] else None,
+        "attempts": cell["attempts"] if cell["attempts"] > 1 else None,
+        "agreeing": cell["agreeing"] if cell["attempts"] > 1 else None,
+        "caveat": cell["caveat"],
+        "workaround": cell["workaround"],
+        "beside": {name: beside[name] for name in COMPANIONS if name in beside and name not in cell["versions"]},
+    }
+    return {name: value for name, value in row.items() if value not in (None, {})}
+
+
+def _lock(path: Path, digest: str) -> Lock:
+    """The lock in a file of reports/locks. Raises InputError where it is not the one the report names."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InputError(str(path), [f"cannot be read: {error.strerror or error}"], REMEDY) from None
+    lock = lock_of_text(text, str(path))
+    if lock.digest != digest:
+        raise InputError(str(path), [f"holds the lock {lock.digest}, the report names {digest}"], REMEDY)
+    return lock
+
+
+def lock_of_text(text: str, name: str) -> Lock:
+    """A lock as `compatcheck report` writes it. Raises InputError where the header is not there."""
+    header = _HEADER.match(text)
+    if header is None:
+        raise InputError(name, ["not a lock file: its first line names no lock"], REMEDY)
+    found: list[tuple[str, str, list[str]]] = []
+    for line in text.splitlines()[1:]:
+        if pin := _PIN.match(line):
+            found.append((pin["name"], pin["version"], []))
+        elif (hashed := _HASH.search(line)) and found:
+            found[-1][2].append(hashed["hash"])
+    parts = tuple(Distribution(package, version, tuple(hashes)) for package, version, hashes in found)
+    return Lock(header["python"], header["platform"], parts)
+
+
+def _written(
+    sources: Sequence[Any], released: Mapping[str, str], rows: Iterable[Mapping[str, Any]], locks: Mapping[str, Lock]
+) -> str:
+    """One line a cell, a lock and a distribution: a change of the table reads well in a diff."""
+    parts = {
+        (item.name, item.version, item.hashes): None for digest in sorted(locks) for item in locks[digest].distributions
+    }
+    places = {part: place for place, part in enumerate(sorted(parts))}
+    lock_rows = {
+        digest: {
+            "python": lock.python,
+            "platform": lock.platform,
+            "items": [places[item.name, item.version, item.hashes] for item in lock.distributions],
+        }
+        for digest, lock in sorted(locks.items())
+    }
+    sections = [
+        f'"kind": {json.dumps(KIND)}',
+        f'"schema": {SCHEMA}',
+        f'"compatcheck": {json.dumps(__version__)}',
+        _list("sources", sources),
+        _mapping("released", dict(sorted(released.items()))),
+        _list("cells", rows),
+        _list("distributions", [list(part) for part in sorted(parts)]),
+        _mapping("locks", lock_rows),
+    ]
+    return "{\n" + ",\n".join(sections) + "\n}\n"
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _list(name: str, values: Iterable[Any]) -> str:
+    return f'"{name}": [\n' + ",\n".join(_compact(value) for value in values) + "\n]"
+
+
+def _mapping(name: str, values: Mapping[str, Any]) -> str:
+    return f'"{name}": {{\n' + ",\n".join(f"{_compact(key)}:{_compact(value)}" for key, value in values.items()) + "\n}"
+
+
+def report_paths(folder: Path) -> list[Path]:
+    """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts."""
+    own = folder / "compatibility.json"
+    return [*sorted(folder.glob("*/compatibility.json")), *([own] if own.is_file() else [])]

@@ -1,0 +1,356 @@
+"""What the known table says of a set of versions: works, known bad, wrong, unknown or stale. Never guesses.
+
+>>> from compatcheck import lookup
+>>> verdict = lookup({"torch": "2.6.0", "transformers": "4.49.0", "peft": "0.15.2", "python": "3.11"})
+>>> str(verdict.status)
+'works'
+>>> lookup({"torch": "2.6.1", "transformers": "4.49.0", "peft": "0.15.2"}).status.value
+'unknown'
+"""
+
+from __future__ import annotations
+
+import bisect
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from .domain import CORE, Basis, Outcome, Policy, Word
+from .errors import UsageError
+from .own_runs import known_table
+from .shipped import KnownCell, KnownTable
+
+if TYPE_CHECKING:
+    from .signatures import Signature
+
+STALE_DAYS = 180
+"""A cell whose other packages were the newest of its day says nothing of what resolves so long after."""
+NEIGHBOURS = 8
+
+
+class Standing(Word):
+    """What is known of a combination."""
+
+    WORKS = "works"
+    KNOWN_BAD = "known-bad"
+    """It fails, or cannot be installed."""
+    WRONG = "wrong"
+    """It runs to the end, and the result is not right."""
+    UNKNOWN = "unknown"
+    """Not measured, or its runs do not agree."""
+    STALE = "stale"
+    """Measured too long ago, or beside other versions of the packages that take part."""
+
+
+_STANDINGS = {
+    Outcome.PASS: Standing.WORKS,
+    Outcome.FAIL: Standing.KNOWN_BAD,
+    Outcome.UNRESOLVABLE: Standing.KNOWN_BAD,
+    Outcome.WRONG: Standing.WRONG,
+}
+_WORST = (Outcome.FAIL, Outcome.UNRESOLVABLE, Outcome.WRONG, Outcome.ERROR, Outcome.UNTESTED, Outcome.PASS)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A package beside the three that is of another version than in the measurement."""
+
+    package: str
+    given: str
+    measured: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known of one combination."""
+
+    status: Standing
+    versions: Mapping[str, str]
+    """What was asked about: torch, transformers, peft, and the companions that were given."""
+    python: str | None
+    cell: KnownCell | None = None
+    """The cell it rests on; None where the combination was not measured."""
+    signature: Signature | None = None
+    neighbours: tuple[KnownCell, ...] = ()
+    """The nearest cells on both sides, where there is no cell."""
+    differences: tuple[Difference, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What has to be said besides, in words."""
+    age: int = 0
+    """Days since the measurement; of the table, where there is no cell."""
+    table: str = ""
+    """Where the table was read from."""
+
+    @property
+    def basis(self) -> Basis | None:
+        return self.cell.basis if self.cell else None
+
+    @property
+    def bad(self) -> bool:
+        """Whether it is known not to work."""
+        return self.status in (Standing.KNOWN_BAD, Standing.WRONG)
+
+    @property
+    def title(self) -> str:
+        """What goes wrong, in a few words; empty where nothing is known to."""
+        if self.signature is not None:
+            return self.signature.title
+        if self.cell is None or self.cell.outcome not in _STANDINGS or self.cell.outcome is Outcome.PASS:
+            return ""
+        if self.cell.outcome is Outcome.UNRESOLVABLE:
+            return "the declared ranges of the packages conflict"
+        return f"a failure that the catalogue does not know (fingerprint {self.cell.fingerprint})"
+
+    @property
+    def remedy(self) -> str:
+        return self.signature.remedy if self.signature else ""
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """Requirements that avoid the failure, where the catalogue names some."""
+        return self.signature.pins if self.signature else ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        cell = self.cell
+        return {
+            "status": str(self.status),
+            "python": self.python,
+            "versions": dict(self.versions),
+            "signature": cell.signature if cell else None,
+            "fingerprint": cell.fingerprint if cell else None,
+            "title": self.title or None,
+            "remedy": self.remedy or None,
+            "pins": list(self.pins),
+            "cell": cell_json(cell) if cell else None,
+            "neighbours": [cell_json(each) for each in self.neighbours],
+            "differences": [
+                {"package": each.package, "given": each.given, "measured": each.measured} for each in self.differences
+            ],
+            "notes": list(self.notes),
+            "age_days": self.age,
+            "table": self.table,
+        }
+
+    def as_text(self) -> str:
+        """One line."""
+        asked = ", ".join(f"{name} {self.versions[name]}" for name in CORE)
+        if self.python:
+            asked += f" on Python {self.python}"
+        parts = [f"{self.status.replace('-', ' ')}: {asked}"]
+        if self.title:
+            parts.append(f"{self.title} [{self.cell.signature or 'unknown'}]" if self.cell else self.title)
+        if self.bad and self.remedy:
+            parts.append(f"remedy: {self.remedy.rstrip('.')}")
+        if self.bad and self.pins:
+            parts.append("pins: " + " ".join(self.pins))
+        parts += self.notes
+        if self.cell:
+            parts.append(f"{self.cell.basis} {self.cell.measured or ''}".rstrip() + f", {days(self.age)} ago")
+        else:
+            if self.neighbours:
+                parts.append("nearest: " + "; ".join(f"{each.words()} {_said(each)}" for each in self.neighbours[:2]))
+            parts.append(f"the table is {days(self.age)} old")
+        return " | ".join(parts)
+
+
+def days(number: int) -> str:
+    return f"{number} day" if number == 1 else f"{number} days"
+
+
+def _said(cell: KnownCell) -> str:
+    """`works`, `known bad (cache-layers-empty)`."""
+    standing = _STANDINGS.get(cell.outcome, Standing.UNKNOWN)
+    return standing.replace("-", " ") + (f" ({cell.signature})" if cell.signature else "")
+
+
+def cell_json(cell: KnownCell) -> dict[str, Any]:
+    """A cell of the table as plain data."""
+    return {
+        "python": cell.python,
+        "versions": dict(cell.versions),
+        "outcome": str(cell.outcome),
+        "signature": cell.signature,
+        "stage": str(cell.stage) if cell.stage else None,
+        "basis": str(cell.basis),
+        "policy": str(cell.policy),
+        "platform": cell.source.platform,
+        "own": cell.source.own,
+        "lock": cell.lock,
+        "measured": cell.measured.isoformat() if cell.measured else None,
+        "attempts": cell.attempts,
+        "agreeing": cell.agreeing,
+        "beside": dict(cell.beside),
+        "caveats": list(cell.caveats),
+    }
+
+
+def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: date | None = None) -> Verdict:
+    """What is known of these versions.
+
+    `versions` maps torch, transformers and peft to exact versions, and may name `python` and any other package of the
+    environment. None for the table: the shipped one, with the results of the local store before it. Raises UsageError
+    where one of the three is missing or something is not a version.
+    """
+    known = table if table is not None else known_table()
+    day = today or datetime.now(timezone.utc).date()
+    asked = asked_versions(versions, known)
+    python = asked.pop("python", None)
+    candidates = known.at(asked, python)
+    notes = _notes(versions)
+    if not candidates:
+        elsewhere = python is not None and python not in known.pythons
+        if elsewhere:
+            notes.append(f"nothing was measured on Python {python} (only on {', '.join(known.pythons)})")
+        near = tuple(itertools.islice(_neighbours(asked, python, known), NEIGHBOURS))
+        return Verdict(Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name)
+    cell = _chosen(candidates, asked)
+    notes += cell.caveats
+    if disagreeing := {each.outcome for each in candidates} - {cell.outcome}:
+        notes.append("in other measurements of the same versions: " + ", ".join(sorted(disagreeing)))
+    age = max(0, (day - (cell.measured or cell.source.generated)).days)
+    signature = _signature(cell)
+    differences = _differences(cell, asked)
+    status = _STANDINGS.get(cell.outcome, Standing.UNKNOWN) if cell.steady else Standing.UNKNOWN
+    if status is not Standing.UNKNOWN and (reason := _stale(cell, signature, differences, asked, age)):
+        status = Standing.STALE
+        notes.insert(0, reason)
+    return Verdict(status, asked, python, cell, signature, (), differences, tuple(notes), age, known.name)
+
+
+def asked_versions(versions: Mapping[str, str], table: KnownTable) -> dict[str, str]:
+    """The versions that the table can speak of, by their normal names and forms. Raises UsageError."""
+    given: dict[str, str] = {canonicalize_name(name): version for name, version in versions.items()}
+    missing = [name for name in CORE if not given.get(name)]
+    if missing:
+        known = ", ".join(sorted(given)) or "nothing"
+        raise UsageError(
+            f"no version of {', '.join(missing)} is given (given: {known[:200]})",
+            "A verdict needs exact versions of torch, transformers and peft.",
+        )
+    asked = {name: _normal(name, given[name], table) for name in CORE}
+    for name in sorted(table.packages - set(CORE)):
+        if given.get(name):
+            asked[name] = _normal(name, given[name], table)
+    if python := given.get("python"):
+        asked["python"] = ".".join(_normal("python", python, table).split(".")[:2])
+    return asked
+
+
+def _normal(name: str, text: str, table: KnownTable) -> str:
+    """`2.6.0+cu124` as the table writes it, `2.6.0`; `5.0` as `5.0.0` where that is in the table."""
+    try:
+        version = Version(Version(str(text)).public)
+    except InvalidVersion:
+        raise UsageError(f"{name}: {text!r} is not a version such as '4.51.3'", "Give exact versions.") from None
+    return next((each for each in table.axes.get(name, ()) if Version(each) == version), str(version))
+
+
+def _notes(versions: Mapping[str, str]) -> list[str]:
+    local = [f"{name} {version}" for name, version in versions.items() if name in CORE and "+" in str(version)]
+    return [f"{', '.join(local)} is judged as the release of the same number"] if local else []
+
+
+def _chosen(candidates: Sequence[KnownCell], asked: Mapping[str, str]) -> KnownCell:
+    """What counts: one's own measurement, then the one most alike, then measured before inferred, then the worst."""
+    return min(
+        candidates,
+        key=lambda cell: (
+            not cell.source.own,
+            len(_differences(cell, asked)),
+            cell.basis is not Basis.MEASURED,
+            cell.policy is not Policy.TODAY,
+            _WORST.index(cell.outcome),
+        ),
+    )
+
+
+def _differences(cell: KnownCell, asked: Mapping[str, str]) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(name, asked[name], measured)
+        for name, measured in cell.beside.items()
+        if name in asked and Version(asked[name]) != Version(measured)
+    )
+
+
+def _signature(cell: KnownCell) -> Signature | None:
+    if cell.signature is None:
+        return None
+    from .explanation import shipped_catalogue
+
+    return shipped_catalogue().get(cell.signature)
+
+
+def _stale(
+    cell: KnownCell,
+    signature: Signature | None,
+    differences: Sequence[Difference],
+    asked: Mapping[str, str],
+    age: int,
+) -> str:
+    """Why the measurement does not say what is so here today; empty where it does."""
+    for each in differences:
+        told = f"measured beside {each.package} {each.measured}, here it is {each.given}"
+        if _outside(signature, each):
+            return f"{told}, which is outside of what the failure is known for"
+        if _series(each.given) != _series(each.measured):
+            return told
+    same = any(name in asked for name in cell.beside) and not differences
+    if age > STALE_DAYS and cell.policy is Policy.TODAY and not same:
+        return f"measured {days(age)} ago, with what was the newest beside it then"
+    return ""
+
+
+def _outside(signature: Signature | None, difference: Difference) -> bool:
+    """Whether the catalogue ties the failure to versions of this package, and the given one is not among them."""
+    if signature is None:
+        return False
+    named = [each.versions[difference.package] for each in signature.affected if difference.package in each.versions]
+    return bool(named) and not any(SpecifierSet(each).contains(difference.given, True) for each in named)
+
+
+def _series(version: str) -> tuple[int, ...]:
+    """What a change of is a break: the first number, or the first two where that is 0."""
+    release = Version(version).release
+    return release[:1] if release[0] else release[:2]
+
+
+def _neighbours(asked: Mapping[str, str], python: str | None, table: KnownTable) -> Iterator[KnownCell]:
+    """The measured cells around a combination: on both sides of every version that is not in the table."""
+    names = [name for name in table.axes if name in asked]
+    around = [_around(asked[name], table.axes[name]) for name in names]
+    pythons: Iterable[str | None] = _around(python, table.pythons) if python else (None,)
+    found: dict[int, KnownCell] = {}
+    for which in pythons:
+        for point in itertools.product(*around):
+            for cell in table.at(dict(zip(names, point, strict=True)), which):
+                found[id(cell)] = cell
+    if not found:
+        apart = sorted(table.cells, key=lambda cell: _distance(cell, asked, table))
+        found = {id(cell): cell for cell in apart[:2]}
+    yield from sorted(found.values(), key=lambda cell: _distance(cell, asked, table))
+
+
+def _around(version: str, among: Sequence[str]) -> tuple[str, ...]:
+    """`version` itself where it is there, else the ones before and after it."""
+    if version in among:
+        return (version,)
+    place = bisect.bisect([Version(each) for each in among], Version(version))
+    return tuple(among[max(0, place - 1) : place + 1])
+
+
+def _distance(cell: KnownCell, asked: Mapping[str, str], table: KnownTable) -> tuple[int, float]:
+    """How many versions differ, and over how many of the table's versions together."""
+    steps = 0.0
+    for name in CORE:
+        axis = [Version(each) for each in table.axes[name]]
+        place = bisect.bisect_left(axis, Version(asked[name]))
+        here = place if place < len(axis) and axis[place] == Version(asked[name]) else place - 0.5
+        steps += abs(axis.index(Version(cell.versions[name])) - here)
+    return sum(cell.versions[name] != asked[name] for name in CORE), steps

@@ -1,0 +1,140 @@
+"""The shipped table: that it is what the reports say, and what happens to tables that are none."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from compatcheck.domain import Outcome
+from compatcheck.errors import InputError, MachineError
+from compatcheck.shipped import SCHEMA, SHIPPED, load_table, table_of_text
+from compatcheck.shipping import report_paths, table_text
+
+HERE = Path(__file__).parent.parent
+REPORTS = report_paths(HERE / "reports")
+
+
+def test_the_shipped_table_is_what_the_reports_say() -> None:
+    assert SHIPPED.read_text(encoding="utf-8") == table_text(REPORTS), (
+        "write it anew: python -m compatcheck table build reports"
+    )
+
+
+def test_every_cell_of_the_reports_is_in_it() -> None:
+    table = load_table()
+    for path in REPORTS:
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            found = table.at(cell["versions"], cell["python"])
+            assert cell["outcome"] in {each.outcome for each in found}, cell["id"]
+            assert cell["signature"] in {each.signature for each in found}, cell["id"]
+
+
+def test_every_measured_pass_has_its_lock_with_hashes() -> None:
+    table = load_table()
+    passing = [cell for cell in table.cells if cell.outcome is Outcome.PASS]
+    assert passing
+    for cell in passing:
+        lock = table.lock(cell)
+        assert lock is not None and lock.digest == cell.lock and lock.python == cell.python
+        assert cell.versions.items() <= lock.versions.items()
+        assert all(item.hashes for item in lock.distributions)
+
+
+def test_the_age_counts_from_the_newest_measurement() -> None:
+    table = load_table()
+    assert table.newest is not None
+    assert table.age(table.newest) == 0
+    assert table.age(table.newest + timedelta(days=12)) == 12
+    assert table.age(date(2000, 1, 1)) == 0, "a clock that goes wrong makes no negative age"
+
+
+Edit = Callable[[dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda data: data.update(schema=SCHEMA + 1), f"schema {SCHEMA + 1}"),
+        (lambda data: data.update(kind="another"), "not a table"),
+        (lambda data: data["cells"][0].update(outcome="fine"), "cells[0]"),
+        (lambda data: data["cells"][0].pop("outcome"), "outcome"),
+        (lambda data: data["cells"][0].update(source=99), "no source 99"),
+        (lambda data: data["cells"][0]["versions"].pop("peft"), "peft"),
+        (lambda data: data["cells"][0]["versions"].update(peft="new"), "new"),
+        (lambda data: data.pop("sources"), "sources"),
+    ],
+)
+def test_a_table_that_is_not_right_is_refused_in_one_line(tmp_path: Path, edit: Edit, said: str) -> None:
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    edit(data)
+    path = tmp_path / "table.json"
+    path.write_text(json.dumps(data))
+    with pytest.raises(InputError) as caught:
+        load_table(path)
+    assert said in caught.value.what and "\n" not in caught.value.what and str(path) in caught.value.what
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.999])
+def test_a_truncated_table_is_refused(tmp_path: Path, share: float) -> None:
+    body = SHIPPED.read_bytes()
+    path = tmp_path / "table.json"
+    path.write_bytes(body[: int(len(body) * share)])
+    with pytest.raises(InputError, match="not a whole JSON file"):
+        load_table(str(path))
+
+
+def test_a_missing_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        load_table(tmp_path / "none.json")
+    with pytest.raises(InputError, match="cannot be read"):
+        load_table(tmp_path)
+
+
+def test_a_lock_that_was_changed_is_not_handed_out() -> None:
+    data = json.loads(SHIPPED.read_text(encoding="utf-8"))
+    data["distributions"] = [[name, version, ["0" * 64]] for name, version, _ in data["distributions"]]
+    table = table_of_text(json.dumps(data).encode(), "changed")
+    cell = next(cell for cell in table.cells if cell.works)
+    with pytest.raises(InputError, match="its content is that of"):
+        table.lock(cell)
+
+
+@pytest.fixture
+def served() -> Iterator[str]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = SHIPPED.read_bytes()
+            if self.path == "/missing":
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if self.path == "/cut" else body)
+
+        def log_message(self, format: str, *arguments: Any) -> None:
+            """Silent."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+def test_a_table_is_read_from_an_address(served: str) -> None:
+    table = load_table(f"{served}/table.json")
+    assert table.cells == load_table().cells and table.name == f"{served}/table.json"
+    with pytest.raises(InputError, match="404"):
+        load_table(f"{served}/missing")
+    with pytest.raises((InputError, MachineError)):
+        load_table(f"{served}/cut")
+    with pytest.raises(MachineError, match="cannot be fetched"):
+        load_table("http://127.0.0.1:1/table.json")
