@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from .errors import CompatcheckError, InputError, MachineError, UsageError
     from .explanation import Explanation, explain
     from .own_runs import known_table
+    from .recommendation import Recommendation, recommend
+    from .request import Prefer, Request, request_of
     from .shipped import KnownCell, KnownTable, load_table
     from .verdict import Standing, Verdict, lookup
 
@@ -26,6 +28,9 @@ _HOMES = {
     "KnownTable": "shipped",
     "MachineError": "errors",
     "Outcome": "domain",
+    "Prefer": "request",
+    "Recommendation": "recommendation",
+    "Request": "request",
     "Standing": "verdict",
     "UsageError": "errors",
     "Verdict": "verdict",
@@ -33,6 +38,8 @@ _HOMES = {
     "known_table": "own_runs",
     "load_table": "shipped",
     "lookup": "verdict",
+    "recommend": "recommendation",
+    "request_of": "request",
 }
 """Public name to the module that it lives in, whose name must be another: importing it would hide the public one."""
 
@@ -45,6 +52,9 @@ __all__ = [
     "KnownTable",
     "MachineError",
     "Outcome",
+    "Prefer",
+    "Recommendation",
+    "Request",
     "Standing",
     "UsageError",
     "Verdict",
@@ -53,6 +63,8 @@ __all__ = [
     "known_table",
     "load_table",
     "lookup",
+    "recommend",
+    "request_of",
 ]
 
 

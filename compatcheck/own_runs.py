@@ -63,7 +63,8 @@ def own_table(path: Path, policies: Mapping[Digest, Policy]) -> KnownTable:
             cell = _cell(lock, attempts, policies.get(lock.digest, Policy.TODAY), catalogue)
             locks[lock.digest] = lock
             cells[cell.key, cell.policy] = cell
-    return KnownTable(str(path), tuple(cells.values()), {}, locks)
+    names = frozenset(name for lock in locks.values() for name in lock.versions)
+    return KnownTable(str(path), tuple(cells.values()), {}, locks, names)
 
 
 def _cell(lock: Lock, attempts: Sequence[Observation], policy: Policy, catalogue: Catalogue) -> KnownCell:

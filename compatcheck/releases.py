@@ -62,10 +62,11 @@ class PackageIndex:
         """Raises UsageError where the index knows no such package, IndexUnavailable where it does not answer."""
         name = canonicalize_name(package)
         if name not in self._known:
-            self._known[name] = _final_releases(self._files(name))
+            self._known[name] = _final_releases(self.files(name))
         return self._known[name]
 
-    def _files(self, name: str) -> list[Any]:
+    def files(self, name: str) -> list[Any]:
+        """What the index has of a package: objects with filename, url, digests, size. Raises as `releases` does."""
         import requests
         from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
 

@@ -134,6 +134,8 @@ class KnownTable:
     released: Mapping[str, date] = field(default_factory=dict)
     """`torch 2.6.0` to the day it was released."""
     locks: Mapping[Digest, Lock] = field(default_factory=dict, repr=False)
+    locked_names: frozenset[str] = field(default=frozenset(), repr=False)
+    """Every package that stands in one of the locks."""
 
     @cached_property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -153,6 +155,11 @@ class KnownTable:
     def packages(self) -> frozenset[str]:
         """Every package that the table can say anything of: the axes and the companions."""
         return frozenset({*self.axes, *COMPANIONS, *(name for cell in self.cells for name in cell.beside)})
+
+    @cached_property
+    def known_names(self) -> frozenset[str]:
+        """`packages`, and every other package that a lock of the table holds."""
+        return self.packages | self.locked_names
 
     @cached_property
     def newest(self) -> date | None:
@@ -192,6 +199,7 @@ class KnownTable:
             cells=(*other.cells, *kept),
             released={**other.released, **self.released},
             locks=_Chained(self.locks, other.locks),
+            locked_names=self.locked_names | other.locked_names,
         )
 
 
@@ -329,6 +337,7 @@ def table_of_text(body: bytes, name: str) -> KnownTable:
         tuple(_cell(row, place, document, name) for place, row in enumerate(document.cells)),
         document.released,
         _Locks(document, name),
+        frozenset(package for package, _, _ in document.distributions),
     )
 
 

@@ -1,0 +1,316 @@
+"""Which versions to pin: of the cells that passed, the one nearest to what is asked. Pure.
+
+>>> from compatcheck import recommend
+>>> answer = recommend({"torch": "2.6.0", "transformers": ">=4.40,<5"}, python="3.11")
+>>> answer.found, answer.versions["torch"]
+(True, '2.6.0')
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timezone
+from functools import cached_property
+from typing import Any
+
+from packaging.version import Version
+
+from .domain import CORE, Basis, Lock, Outcome, Policy
+from .errors import UsageError
+from .explanation import shipped_catalogue
+from .own_runs import known_table
+from .request import PYTHON, Prefer, Request, request_of
+from .shipped import KnownCell, KnownTable
+from .verdict import cell_json, days
+
+Rank = Callable[[KnownCell], tuple[Any, ...]]
+"""What to sort cells by, the best first."""
+
+
+@dataclass(frozen=True)
+class Concession:
+    """Something that had to give."""
+
+    package: str
+    wanted: str
+    """What was asked for, `transformers<5`, or the newest version that would have been allowed."""
+    got: str
+    reason: str
+
+    def words(self) -> str:
+        return f"{self.package} {self.got} instead of {self.wanted}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """Pins that passed, or the nearest miss."""
+
+    request: Request
+    table: KnownTable
+    cell: KnownCell | None
+    """The cell whose versions are recommended; None where the table has no pass at all."""
+    missed: tuple[str, ...] = ()
+    """What was asked for and cannot be had: where there is something, `cell` is the nearest miss."""
+    concessions: tuple[Concession, ...] = ()
+    fitting: int = 0
+    """How many cells of the table are within what was asked."""
+    passing: int = 0
+    """How many of those work."""
+    unjudged: tuple[str, ...] = ()
+    """Packages asked for that the table says nothing of."""
+    age: int = 0
+    """Days since the newest measurement of the table."""
+
+    @property
+    def found(self) -> bool:
+        """Whether there are pins that fulfil everything that was asked."""
+        return self.cell is not None and not self.missed
+
+    @property
+    def versions(self) -> Mapping[str, str]:
+        return self.cell.versions if self.cell else {}
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """`torch==2.6.0` and so on."""
+        return tuple(f"{name}=={version}" for name, version in self.versions.items())
+
+    @cached_property
+    def lock(self) -> Lock | None:
+        """The complete lock, with hashes, that passed."""
+        return self.table.lock(self.cell) if self.cell else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        lock = self.lock
+        return {
+            "found": self.found,
+            "asked": {name: str(wanted) for name, wanted in self.request.ranges.items() if str(wanted)},
+            "prefer": str(self.request.prefer),
+            "pins": list(self.pins),
+            "cell": cell_json(self.cell) if self.cell else None,
+            "missed": list(self.missed),
+            "concessions": [
+                {"package": each.package, "wanted": each.wanted, "got": each.got, "reason": each.reason}
+                for each in self.concessions
+            ],
+            "fitting": self.fitting,
+            "passing": self.passing,
+            "unjudged": list(self.unjudged),
+            "lock": {"digest": lock.digest, "platform": lock.platform, "versions": lock.versions} if lock else None,
+            "age_days": self.age,
+            "table": self.table.name,
+        }
+
+    def as_text(self) -> str:
+        """What to pin and why, in a few lines."""
+        cell = self.cell
+        if cell is None:
+            return f"Nothing in {self.table.name} passes.\n"
+        lines = []
+        if not self.found:
+            lines.append(f"Nothing that was measured fulfils all that was asked: {self._count()}.")
+            lines.append("The nearest that works:")
+        lines += [f"  {pin}" for pin in self.pins]
+        how = "measured" if cell.basis is Basis.MEASURED else "inferred"
+        lines.append(
+            f"{how} on Python {cell.python}, {cell.source.platform}, {cell.measured}"
+            + (", by your own run" if cell.source.own else "")
+            + f" (the table is {days(self.age)} old)"
+        )
+        if cell.beside:
+            lines.append("beside " + ", ".join(f"{name} {version}" for name, version in cell.beside.items()))
+        lines += [f"note: {each}" for each in cell.caveats]
+        lines += [each.words() for each in self.concessions]
+        if self.found and self.request.asked:
+            lines.append(self._count().capitalize())
+        if self.unjudged:
+            lines.append("not judged, the table does not have them: " + ", ".join(self.unjudged))
+        return "\n".join(lines) + "\n"
+
+    def _count(self) -> str:
+        known = len(self.table.cells)
+        if not self.fitting:
+            return f"none of the {known} known combinations lies within it"
+        return f"of {known} known combinations {self.fitting} lie within it, and {self.passing or 'none'} of those work"
+
+
+def recommend(
+    request: Request | Mapping[str, str] | None = None,
+    *,
+    python: str | None = None,
+    prefer: Prefer | str = Prefer.NEWEST,
+    table: KnownTable | None = None,
+    today: date | None = None,
+) -> Recommendation:
+    """The pins that passed and are nearest to what is asked, measured before inferred.
+
+    `request` maps packages to versions or ranges; `python` and `prefer` go with such a mapping. Where nothing within
+    the request works, the nearest miss is given, with `found` False. Raises UsageError for what is no request.
+    """
+    known = table if table is not None else known_table()
+    if isinstance(request, Request):
+        if python is not None:
+            raise UsageError("a Request has its Python in its ranges: give one or the other")
+        asked = request
+    else:
+        asked = request_of(request, python=python, prefer=prefer, table=known)
+    day = today or datetime.now(timezone.utc).date()
+    working = [cell for cell in known.cells if cell.works]
+    misses = {id(cell): asked.misses(cell, _locked(cell, asked, known)) for cell in known.cells}
+    fitting = [cell for cell in known.cells if not misses[id(cell)]]
+    within = [cell for cell in fitting if cell.works]
+    rank = _rank(asked.prefer, known)
+    facts = (len(fitting), len(within), asked.unjudged(known), known.age(day))
+    if within:
+        best = min(within, key=rank)
+        return Recommendation(asked, known, best, (), _forgone(best, asked, known), *facts)
+    if not working:
+        return Recommendation(asked, known, None, asked.asked, (), *facts)
+
+    def far(cell: KnownCell) -> tuple[Any, ...]:
+        return (*_far(cell, misses[id(cell)], asked, known), rank(cell))
+
+    nearest = min(working, key=far)
+    missed = misses[id(nearest)]
+    given_up = tuple(_given_up(name, nearest, asked, known, fitting) for name in missed)
+    return Recommendation(asked, known, nearest, missed, given_up, *facts)
+
+
+def _locked(cell: KnownCell, asked: Request, table: KnownTable) -> Mapping[str, str]:
+    """The versions of the cell's lock, where something is asked that only the lock knows."""
+    if all(name == PYTHON or name in cell.versions or name in cell.beside for name in asked.asked):
+        return {}
+    lock = table.lock(cell)
+    return lock.versions if lock else {}
+
+
+# ------------------------------------------------------------------ the order
+
+
+def _rank(prefer: Prefer, table: KnownTable) -> Rank:
+    places = {name: {version: place for place, version in enumerate(axis)} for name, axis in table.axes.items()}
+
+    def age(cell: KnownCell) -> float:
+        """Days by which the releases are behind the newest of their packages; places, where dates are not known."""
+        total = 0.0
+        for name, version in cell.versions.items():
+            newest = table.axes[name][-1]
+            here, last = table.released.get(f"{name} {version}"), table.released.get(f"{name} {newest}")
+            total += (last - here).days if here and last else len(places[name]) - 1 - places[name][version]
+        return total
+
+    def common(cell: KnownCell) -> tuple[Any, ...]:
+        return (not cell.source.own, cell.policy is not Policy.TODAY, tuple(-part for part in _minor(cell.python)))
+
+    def newest(cell: KnownCell) -> tuple[Any, ...]:
+        return (cell.basis is not Basis.MEASURED, age(cell), *common(cell))
+
+    def oldest(cell: KnownCell) -> tuple[Any, ...]:
+        return (cell.basis is not Basis.MEASURED, -age(cell), *common(cell))
+
+    def stable(cell: KnownCell) -> tuple[Any, ...]:
+        shaky = bool(cell.caveat), -_surrounded(cell, table)
+        return (cell.basis is not Basis.MEASURED, *shaky, age(cell), *common(cell))
+
+    return {Prefer.NEWEST: newest, Prefer.OLDEST: oldest, Prefer.STABLE: stable}[prefer]
+
+
+def _minor(python: str) -> tuple[int, ...]:
+    return Version(python).release
+
+
+def _surrounded(cell: KnownCell, table: KnownTable) -> float:
+    """The share of the cell's neighbours, one version away along one axis, that work."""
+    near: list[bool] = []
+    for name, version in cell.versions.items():
+        axis = table.axes[name]
+        place = axis.index(version)
+        for other in axis[max(0, place - 1) : place] + axis[place + 1 : place + 2]:
+            found = table.at({**cell.versions, name: other}, cell.python)
+            near += [any(each.works for each in found)] if found else []
+    return sum(near) / len(near) if near else 0.0
+
+
+def _far(cell: KnownCell, missed: Sequence[str], asked: Request, table: KnownTable) -> tuple[Any, ...]:
+    """How far a working cell is from the request: the Python gives last, then as few packages as can be, torch late."""
+    core = [name for name in missed if name in CORE]
+    steps = sum(_steps(name, cell.versions[name], asked, table) for name in core)
+    return PYTHON in missed, len(core), "torch" in core, len(missed), steps
+
+
+def _steps(name: str, version: str, asked: Request, table: KnownTable) -> float:
+    """How many measured versions lie between `version` and the nearest end of what is asked."""
+    axis = table.axes[name]
+    place = axis.index(version)
+    allowed = [other for other, each in enumerate(axis) if asked.admits(name, each)]
+    if allowed:
+        return min(abs(place - other) for other in allowed)
+    named = [Version(each.version.removesuffix(".*")) for each in asked.ranges[name]]
+    between = [sum(Version(each) < wanted for each in axis) - 0.5 for wanted in named]
+    return min((abs(place - other) for other in between), default=len(axis))
+
+
+# ------------------------------------------------------------------ the reasons
+
+
+def _forgone(best: KnownCell, asked: Request, table: KnownTable) -> tuple[Concession, ...]:
+    """Why no newer release that was allowed is taken (no older one, where the oldest is preferred)."""
+    if asked.prefer is Prefer.STABLE:
+        return ()
+    found = []
+    for name, version in best.versions.items():
+        allowed = [each for each in table.axes[name] if asked.admits(name, each)]
+        end = allowed[-1] if asked.prefer is Prefer.NEWEST else allowed[0]
+        if end != version:
+            reason = _said_of(table.at({**best.versions, name: end}, best.python), "beside the other pins")
+            found.append(Concession(name, end, version, reason))
+    return tuple(found)
+
+
+def _given_up(
+    name: str, nearest: KnownCell, asked: Request, table: KnownTable, fitting: Sequence[KnownCell]
+) -> Concession:
+    """Why what was asked of `name` cannot be had."""
+    wanted = asked.words(name)
+    if name == PYTHON:
+        reason = f"measured is only Python {', '.join(table.pythons)}"
+        if any(asked.admits(name, each) for each in table.pythons):
+            reason = _said_of(fitting, "within what was asked")
+        return Concession(name, wanted, nearest.python, reason)
+    if name not in nearest.versions:
+        lock = table.lock(nearest)
+        version = nearest.beside.get(name) or (lock.versions[name] if lock else "")
+        return Concession(name, wanted, version, "that is what it was measured beside")
+    axis = table.axes[name]
+    allowed = [each for each in axis if asked.admits(name, each)]
+    if not allowed:
+        reason = f"no such version was measured (nearest: {_beside_range(name, asked, axis)})"
+    else:
+        here = [cell for each in allowed for cell in table.at({**nearest.versions, name: each}, nearest.python)]
+        reason = _said_of(here, "beside the other pins") if here else _said_of(fitting, "within what was asked")
+    return Concession(name, wanted, nearest.versions[name], reason)
+
+
+def _beside_range(name: str, asked: Request, axis: Sequence[str]) -> str:
+    """The measured versions on both sides of what is asked, none of which lies within."""
+    ends = [Version(each.version.removesuffix(".*")) for each in asked.ranges[name]]
+    place = sum(Version(each) < min(ends) for each in axis)
+    return " and ".join(axis[max(0, place - 1) : place + 1])
+
+
+def _said_of(cells: Sequence[KnownCell], where: str) -> str:
+    """What went wrong in most of these cells."""
+    bad = [cell for cell in cells if cell.outcome is not Outcome.PASS]
+    if not bad:
+        return f"not measured {where}" if not cells else f"its runs {where} do not agree"
+    (outcome, key), _ = Counter((cell.outcome, cell.signature or "") for cell in bad).most_common(1)[0]
+    signature = shipped_catalogue().get(key) if key else None
+    title = f"{signature.title} [{key}]" if signature else "not known to the catalogue"
+    if outcome is Outcome.UNRESOLVABLE:
+        return f"cannot be installed {where}"
+    if outcome in (Outcome.ERROR, Outcome.UNTESTED):
+        return f"not measured {where}"
+    return f"{'gives a wrong result' if outcome is Outcome.WRONG else 'fails'} {where} ({title})"

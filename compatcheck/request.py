@@ -1,0 +1,176 @@
+"""What is asked of a recommendation: ranges for packages, a Python, and where each of them stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from .domain import Word
+from .errors import UsageError
+from .requirement_files import marker_environment, read_requirements
+from .shipped import KnownCell, KnownTable
+
+PYTHON = "python"
+
+
+class Prefer(Word):
+    """Which of several answers is taken."""
+
+    NEWEST = "newest"
+    """The releases together as new as can be."""
+    STABLE = "stable"
+    """Whose neighbours in the table work too, and without a caveat; of those the newest."""
+    OLDEST = "oldest"
+    """The releases together as old as can be: what a lower bound is tested with."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """Ranges by package, `python` among them."""
+
+    ranges: Mapping[str, SpecifierSet] = field(default_factory=dict)
+    """Package, by its normal name, to what is asked of it."""
+    prefer: Prefer = Prefer.NEWEST
+    origins: Mapping[str, str] = field(default_factory=dict)
+    """Package to where its range stands, `requirements.txt line 3`."""
+
+    @cached_property
+    def asked(self) -> tuple[str, ...]:
+        """The packages that a range is given for."""
+        return tuple(name for name, wanted in self.ranges.items() if str(wanted))
+
+    def admits(self, name: str, version: str) -> bool:
+        """Whether the range of `name` has room for `version`; of a Python, for any of its patch releases."""
+        wanted = self.ranges.get(name)
+        if wanted is None:
+            return True
+        if name == PYTHON:
+            return any(wanted.contains(f"{version}.{patch}", prereleases=True) for patch in (0, 99))
+        return wanted.contains(version, prereleases=True)
+
+    def misses(self, cell: KnownCell, locked: Mapping[str, str]) -> tuple[str, ...]:
+        """The packages of `cell`, and of what it was locked with, that are not as asked for."""
+        found = {**locked, **cell.beside, **cell.versions, PYTHON: cell.python}
+        return tuple(name for name in self.asked if name in found and not self.admits(name, found[name]))
+
+    def unjudged(self, table: KnownTable) -> tuple[str, ...]:
+        """Packages that are asked for, and that the table can say nothing of."""
+        return tuple(name for name in self.asked if name != PYTHON and name not in table.known_names)
+
+    def words(self, name: str) -> str:
+        """`transformers>=4.50 (requirements.txt line 3)`."""
+        origin = f" ({self.origins[name]})" if name in self.origins else ""
+        return f"{name}{self.ranges[name]}{origin}"
+
+
+def range_of_text(name: str, text: str) -> SpecifierSet:
+    """`2.6.0`, `4.51` (every 4.51.x), `>=4.50,<5`. Raises UsageError."""
+    told = text.strip()
+    try:
+        version = Version(told)
+    except InvalidVersion:
+        pass
+    else:
+        return SpecifierSet(f"=={told}" if len(version.release) > 2 or version.is_prerelease else f"=={told}.*")
+    try:
+        return SpecifierSet(told)
+    except InvalidSpecifier:
+        raise UsageError(
+            f"{name}: {text!r} is neither a version nor a range of versions", "Examples: 2.6.0, 4.51, '>=4.50,<5'"
+        ) from None
+
+
+def python_range(text: str) -> SpecifierSet:
+    """`3.11` or `3.11.7` as that minor version; or a range. Raises UsageError."""
+    if re.fullmatch(r"\d+\.\d+(\.\d+)?", text.strip()):
+        return SpecifierSet("==" + ".".join(text.strip().split(".")[:2]) + ".*")
+    return range_of_text(PYTHON, text)
+
+
+def request_of(
+    options: Mapping[str, str] | None = None,
+    *,
+    python: str | None = None,
+    requirements: Iterable[str] = (),
+    files: Iterable[Path] = (),
+    prefer: Prefer | str = Prefer.NEWEST,
+    table: KnownTable | None = None,
+) -> Request:
+    """All that is asked, taken together: every range of a package must hold.
+
+    `options` maps packages to versions or ranges; `requirements` are texts as `peft>=0.13`; `files` are requirements
+    files or pyproject.toml. With a table, a package named in `options` or `requirements` must be one that it knows.
+    Raises UsageError (InputError for a file).
+    """
+    ranges: dict[str, SpecifierSet] = {}
+    origins: dict[str, str] = {}
+
+    def add(name: str, wanted: SpecifierSet, origin: str = "") -> None:
+        ranges[name] = ranges.get(name, SpecifierSet()) & wanted
+        if origin and str(wanted):
+            origins[name] = f"{origins[name]}, {origin}" if name in origins else origin
+
+    for name, text in (options or {}).items():
+        add(_known(name, table), range_of_text(name, text))
+    for text in requirements:
+        try:
+            parsed = Requirement(text)
+        except InvalidRequirement as error:
+            raise UsageError(
+                f"{text!r} is not a requirement: {str(error).splitlines()[0]}", "Example: 'peft>=0.13'"
+            ) from None
+        add(_known(parsed.name, table), parsed.specifier)
+    if python:
+        add(PYTHON, python_range(python))
+    for path in files:
+        for wanted in read_requirements(path, marker_environment(_minor(python))):
+            # a direct address names one version, which only the name of its wheel tells
+            exact = wanted.direct_version
+            spec = SpecifierSet(f"=={exact}") if exact else wanted.requirement.specifier
+            add(wanted.name, spec, f"{path.name} line {wanted.line}" if wanted.file == path else str(wanted.file))
+        if path.suffix == ".toml" and python is None and (declared := _requires_python(path)):
+            add(PYTHON, declared, f"{path.name} requires-python")
+    for name, whole in ranges.items():
+        if whole.is_unsatisfiable():
+            where = f" ({origins[name]})" if name in origins else ""
+            raise UsageError(f"{name}: no version can fulfil {whole}{where}: the bounds contradict each other")
+    try:
+        chosen = Prefer(prefer)
+    except ValueError:
+        raise UsageError(f"prefer: {prefer!r} is not one of {', '.join(Prefer)}") from None
+    return Request(ranges, chosen, origins)
+
+
+def _minor(python: str | None) -> str | None:
+    return python if python and re.fullmatch(r"\d+\.\d+", python) else None
+
+
+def _known(name: str, table: KnownTable | None) -> str:
+    normal = str(canonicalize_name(name))
+    if table is not None and normal not in table.known_names:
+        raise UsageError(
+            f"unknown package {name!r}: the table knows nothing of it",
+            f"It can be asked about {', '.join(table.axes)} and what they are installed with.",
+        )
+    return normal
+
+
+def _requires_python(path: Path) -> SpecifierSet | None:
+    from .errors import InputError
+    from .parse import toml
+
+    told = toml(path).get("project", {}).get("requires-python")
+    if told is None:
+        return None
+    try:
+        return SpecifierSet(told)
+    except (InvalidSpecifier, TypeError):
+        raise InputError(str(path), [f"project.requires-python: {told!r} is not a range of versions"]) from None
