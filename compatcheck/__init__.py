@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .assertion import IncompatibleVersions, UnknownVersions, assert_compatible, check_environment
     from .domain import Basis, Outcome
     from .errors import CompatcheckError, InputError, MachineError, UsageError
     from .explanation import Explanation, explain
+    from .own_environment import ProbeResult, probe_environment
     from .own_runs import known_table
     from .recommendation import Recommendation, recommend
     from .request import Prefer, Request, request_of
@@ -23,21 +25,27 @@ _HOMES = {
     "Basis": "domain",
     "CompatcheckError": "errors",
     "Explanation": "explanation",
+    "IncompatibleVersions": "assertion",
     "InputError": "errors",
     "KnownCell": "shipped",
     "KnownTable": "shipped",
     "MachineError": "errors",
     "Outcome": "domain",
     "Prefer": "request",
+    "ProbeResult": "own_environment",
     "Recommendation": "recommendation",
     "Request": "request",
     "Standing": "verdict",
+    "UnknownVersions": "assertion",
     "UsageError": "errors",
     "Verdict": "verdict",
+    "assert_compatible": "assertion",
+    "check_environment": "assertion",
     "explain": "explanation",
     "known_table": "own_runs",
     "load_table": "shipped",
     "lookup": "verdict",
+    "probe_environment": "own_environment",
     "recommend": "recommendation",
     "request_of": "request",
 }
@@ -47,22 +55,28 @@ __all__ = [
     "Basis",
     "CompatcheckError",
     "Explanation",
+    "IncompatibleVersions",
     "InputError",
     "KnownCell",
     "KnownTable",
     "MachineError",
     "Outcome",
     "Prefer",
+    "ProbeResult",
     "Recommendation",
     "Request",
     "Standing",
+    "UnknownVersions",
     "UsageError",
     "Verdict",
     "__version__",
+    "assert_compatible",
+    "check_environment",
     "explain",
     "known_table",
     "load_table",
     "lookup",
+    "probe_environment",
     "recommend",
     "request_of",
 ]

@@ -12,10 +12,10 @@ from pathlib import Path
 from types import FrameType
 
 from . import __version__
-from .commands import catalogue, diff, env, explain, merge, plan, probe, recommend, report, run, show, table
+from .commands import catalogue, check, diff, env, explain, merge, plan, probe, recommend, report, run, show, table
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
-COMMANDS = (run, plan, report, show, merge, diff, explain, probe, env, catalogue, recommend, table)
+COMMANDS = (run, plan, report, show, merge, diff, explain, probe, env, catalogue, recommend, table, check)
 
 DESCRIPTION = """\
 Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning
@@ -29,7 +29,8 @@ start with
   compatcheck report matrix/quick.toml   write reports/quick/
 
 exit codes
-  0 done    1 the finding asked about is negative    2 usage    3 unexpected    4 the machine's fault    130 interrupted
+  0 done    1 the finding asked about is negative    2 usage    3 unexpected    4 the machine's fault
+  5 nothing is known (check --strict)    130 interrupted
 """
 
 

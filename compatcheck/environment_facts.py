@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import __version__, interpreter_facts
+from . import __version__
 from .domain import CORE, digest_of, printable
-from .errors import MachineError, UsageError
+from .errors import MachineError
+from .installation import told_of
 from .machine_facts import accelerators, disks, machine, tools
 from .masking import masked_text, masked_value, without_home
 
@@ -116,24 +117,6 @@ def environment_facts(python: Path | None = None, *, imports: bool = False) -> E
     sections["settings"] = _settings(told)
     sections["variables"] = variables(os.environ)
     return EnvironmentFacts({name: _masked(section) for name, section in sections.items()})
-
-
-def told_of(python: Path | None) -> dict[str, Any]:
-    """What interpreter_facts tells of `python`; None: of the interpreter that runs this. Raises UsageError."""
-    if python is None:
-        return interpreter_facts.facts()
-    try:
-        answer = subprocess.run(
-            [python, "-I", interpreter_facts.__file__], capture_output=True, text=True, timeout=60, errors="replace"
-        )
-        told = json.loads(answer.stdout)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"{python} cannot be run: {error}", "Name the python of an environment.") from None
-    except ValueError:
-        told = None
-    if not isinstance(told, dict) or "packages" not in told:
-        raise UsageError(f"{python} is not a Python 3.8 or later", "Name the python of an environment.")
-    return told
 
 
 def _python(told: Mapping[str, Any]) -> Section:

@@ -16,6 +16,8 @@ EXIT_NEGATIVE = 1
 EXIT_USAGE = 2
 EXIT_UNEXPECTED = 3
 EXIT_MACHINE = 4
+EXIT_UNKNOWN = 5
+"""Nothing is known of what was asked about, and the caller wants to know (`--strict`)."""
 EXIT_INTERRUPTED = 130
 
 

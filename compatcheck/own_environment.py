@@ -3,55 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from .classify import diagnose
-from .domain import CORE, Limits, Observation, Outcome, Scenario
-from .environment_facts import told_of
+from .domain import Limits, Observation, Outcome, Scenario
 from .errors import UsageError
 from .explanation import Explanation, shipped_catalogue
+from .installation import Installed, installed
 from .parse import unstructured
 from .protocol import Heard, silent
 from .runner import Work, observe
 from .scenario.material import material
-
-
-@dataclass(frozen=True)
-class Installed:
-    """The environment of one interpreter."""
-
-    python: Path
-    python_version: str
-    """`3.11.7`"""
-    packages: Mapping[str, str]
-    """Every distribution with its version, as it says itself: `2.6.0+cu124`."""
-
-    @property
-    def python_minor(self) -> str:
-        return ".".join(self.python_version.split(".")[:2])
-
-    @property
-    def core(self) -> dict[str, str]:
-        """torch, transformers and peft, as far as they are there, without a local part (`+cu124`)."""
-        return {name: self.packages[name].partition("+")[0] for name in CORE if name in self.packages}
-
-    @property
-    def missing(self) -> tuple[str, ...]:
-        return tuple(name for name in CORE if name not in self.packages)
-
-    @property
-    def named(self) -> str:
-        """`torch 2.6.0, transformers 4.44.2, peft 0.12.0 on Python 3.11`"""
-        return ", ".join(f"{name} {version}" for name, version in self.core.items()) + f" on Python {self.python_minor}"
-
-
-def installed(python: Path | None = None) -> Installed:
-    """What is installed beside `python`; None: beside this interpreter. Raises UsageError where it is no Python."""
-    told = told_of(python)
-    return Installed(Path(told["executable"]), str(told["version"]), told["packages"])
+from .shipped import KnownTable
+from .verdict import Standing, Verdict, lookup
 
 
 @dataclass(frozen=True)
@@ -62,6 +29,8 @@ class ProbeResult:
     observation: Observation
     explanation: Explanation | None
     """None for a pass."""
+    known: Verdict
+    """What the table says of the same versions."""
 
     @property
     def outcome(self) -> Outcome:
@@ -70,6 +39,15 @@ class ProbeResult:
     @property
     def signature(self) -> str | None:
         return self.explanation.signature.id if self.explanation and self.explanation.signature else None
+
+    @property
+    def as_known(self) -> bool | None:
+        """Whether it went as the table says; None where the table does not say."""
+        expected = {Standing.WORKS: Outcome.PASS, Standing.KNOWN_BAD: Outcome.FAIL, Standing.WRONG: Outcome.WRONG}
+        if self.known.status not in expected:
+            return None
+        same = expected[self.known.status] is self.outcome
+        return same and (self.known.cell is None or self.known.cell.signature == self.signature)
 
     def as_json(self) -> dict[str, Any]:
         seen = self.observation
@@ -90,6 +68,8 @@ class ProbeResult:
                 {"stage": str(each.stage), "status": str(each.status), "seconds": each.seconds} for each in seen.stages
             ],
             "explanation": self.explanation.as_json() if self.explanation else None,
+            "table": self.known.as_json(),
+            "as_known": self.as_known,
         }
 
     def as_text(self) -> str:
@@ -105,6 +85,7 @@ class ProbeResult:
             yield "workaround use_cache=False gives the right result"
         if seen.caveat:
             yield "caveat     use_cache=False does not work here"
+        yield f"the table  {self._compared()}"
         for check in seen.checks:
             if not check.passed:
                 yield f"check      {check.name} does not hold: {check.detail or check.measured}"
@@ -114,6 +95,16 @@ class ProbeResult:
             if not self.explanation.signature and not seen.chain:
                 yield from (f"    {line}" for line in seen.output_tail.splitlines()[-8:])
 
+    def _compared(self) -> str:
+        known = self.known
+        told = str(known.status).replace("-", " ") + (f" ({known.cell.signature})" if known.cell and known.bad else "")
+        if self.as_known is None:
+            return f"{told}: it has no measurement that could be compared"
+        if self.as_known:
+            return f"agrees: {told}"
+        apart = ", ".join(f"{each.package} {each.given} (there {each.measured})" for each in known.differences)
+        return f"DISAGREES: {told}" + (f"; measured beside other versions: {apart}" if apart else "")
+
 
 def probe_environment(
     python: Path | None = None,
@@ -121,6 +112,7 @@ def probe_environment(
     scenario: Scenario | None = None,
     limits: Limits | None = None,
     heard: Heard = silent,
+    table: KnownTable | None = None,
 ) -> ProbeResult:
     """Run the cycle with the packages installed beside `python` (None: this interpreter), in a process of its own.
 
@@ -140,7 +132,8 @@ def probe_environment(
     scenario = scenario or Scenario()
     given = material(scenario)
     observation = observe(there.python, Work(scenario, given.model, given.texts), limits or Limits(), heard)
-    return ProbeResult(there, observation, explained(observation))
+    known = lookup({**there.packages, "python": there.python_minor}, table)
+    return ProbeResult(there, observation, explained(observation), known)
 
 
 def explained(observation: Observation) -> Explanation | None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from compatcheck import cli, environment_facts, interpreter_facts, machine_facts
-from compatcheck.environment_facts import told_of, variables
+from compatcheck.environment_facts import variables
 from compatcheck.errors import UsageError
 from compatcheck.explanation import explain
+from compatcheck.installation import told_of
 from compatcheck.masking import MASK, masked_text, masked_value
 
 SECRETS = {

@@ -13,7 +13,8 @@ from stub_environments import stub_environment
 from compatcheck import cli
 from compatcheck.domain import Limits, Mode, Outcome
 from compatcheck.errors import UsageError
-from compatcheck.own_environment import installed, probe_environment
+from compatcheck.installation import installed
+from compatcheck.own_environment import probe_environment
 
 CACHE_FAILURE = {"torch": "2.1.0", "transformers": "5.0.0", "peft": "0.1.0"}
 

@@ -26,6 +26,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--model", default="tiny-bloom", help="tiny-bloom, bloomz-560m, a hub identifier or a directory"
     )
+    parser.add_argument("--table", metavar="FILE|URL", help="another table of measurements to compare with")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
     limits = parser.add_argument_group("limits")
@@ -40,6 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..domain import Limits, Outcome, Scenario
     from ..errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
     from ..own_environment import probe_environment
+    from ..own_runs import known_table
     from ..progress import probe_lines
     from ..protocol import silent
 
@@ -52,6 +54,7 @@ def execute(arguments: argparse.Namespace) -> int:
         scenario=Scenario(model=arguments.model),
         limits=limits,
         heard=silent if arguments.quiet else probe_lines(),
+        table=known_table(arguments.table),
     )
     if arguments.json:
         print(json.dumps(result.as_json(), indent=1, ensure_ascii=False))

@@ -1,0 +1,112 @@
+"""`compatcheck check`: what is known of the versions that are installed, locked or allowed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..judgement import Finding
+    from ..shipped import KnownTable
+
+EPILOG = """\
+Answers from the table of measurements that comes with compatcheck: nothing is installed, imported or run.
+
+  compatcheck check                                   what is installed beside compatcheck
+  compatcheck check --python .venv/bin/python         what is installed elsewhere
+  compatcheck check --lock uv.lock                    what a lock file pins
+  compatcheck check -r requirements.txt               what a project allows: ranges by their two ends
+  compatcheck check -r pyproject.toml --resolution highest --format sarif > compatcheck.sarif
+
+`[tool.compatcheck]` in pyproject.toml takes strict, table, resolution and waivers:
+
+  [[tool.compatcheck.waivers]]
+  signature = "cache-layers-empty"
+  until = 2027-01-31
+  reason = "we generate with use_cache=False"
+
+Exit code: 0 nothing is known to be wrong; 1 known bad, wrong, or a waiver has expired; 5 with --strict, unknown or
+stale.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "check", help="judge installed, locked or allowed versions", description=__doc__, epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    what = parser.add_argument_group("what to judge (several may be named; nothing: the current environment)")
+    what.add_argument(
+        "files", nargs="*", type=Path, metavar="FILE", help="requirements or lock files, told apart by their names"
+    )
+    what.add_argument(
+        "-r", "--requirements", type=Path, action="append", default=[], metavar="FILE",
+        help="a requirements file or a pyproject.toml",
+    )  # fmt: skip
+    what.add_argument(
+        "--lock", type=Path, action="append", default=[], metavar="FILE",
+        help="pylock.toml, uv.lock, poetry.lock, pdm.lock, Pipfile.lock or pinned requirements",
+    )  # fmt: skip
+    what.add_argument("--python", type=Path, metavar="PATH", help="the python of another environment")
+    how = parser.add_argument_group("how")
+    how.add_argument("--python-version", metavar="X.Y", help="of files: which Python they are for (default: any)")
+    how.add_argument(
+        "--resolution", choices=("both", "highest", "lowest"),
+        help="of ranges: which end decides (default: the worse of both)",
+    )  # fmt: skip
+    how.add_argument("--strict", action="store_true", help="unknown and stale combinations are not accepted: code 5")
+    how.add_argument("--table", metavar="FILE|URL", help="another table of measurements")
+    how.add_argument(
+        "--project", type=Path, metavar="FILE",
+        help="the pyproject.toml with [tool.compatcheck] (default: the one of the folder, if any)",
+    )  # fmt: skip
+    how.add_argument(
+        "--format", choices=("text", "json", "github", "sarif", "junit"), default="text", help="(default: %(default)s)"
+    )
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    from ..check_formats import FORMATS
+    from ..judgement import Corner, waived
+    from ..own_runs import known_table
+    from ..waivers import Settings, load_settings, nearest_pyproject
+
+    project = arguments.project or nearest_pyproject(Path.cwd())
+    settings = load_settings(project) if project else Settings()
+    table = known_table(arguments.table or settings.table or None)
+    corner = Corner(arguments.resolution or settings.resolution)
+    judgement = waived(_findings(arguments, table, corner), settings, table, strict=arguments.strict)
+    print(FORMATS[arguments.format](judgement), end="")
+    return judgement.exit_code
+
+
+def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> list[Finding]:
+    from ..installation import installed
+    from ..judgement import Corner, judged_environment, judged_lock, judged_requirements
+    from ..requirement_files import is_lock, marker_environment, read_lock, read_requirements
+
+    python = _python_version(arguments.python_version)
+    requirements = [*arguments.requirements, *(each for each in arguments.files if not is_lock(each))]
+    locks = [*arguments.lock, *(each for each in arguments.files if is_lock(each))]
+    findings: list[Finding] = []
+    for path in requirements:
+        wanted = read_requirements(path, marker_environment(python))
+        findings.append(judged_requirements(path, wanted, table, python, Corner(corner)))
+    for path in locks:
+        findings += judged_lock(path, read_lock(path), table, python)
+    if arguments.python or not findings:
+        subject = f"the environment of {arguments.python}" if arguments.python else "this environment"
+        findings.append(judged_environment(installed(arguments.python), table, subject))
+    return findings
+
+
+def _python_version(text: str | None) -> str | None:
+    import re
+
+    from ..errors import UsageError
+
+    if text is not None and not re.fullmatch(r"3\.\d+", text):
+        raise UsageError(f"--python-version {text!r} is not of the form 3.11", "Example: --python-version 3.11")
+    return text

@@ -1,0 +1,358 @@
+"""`compatcheck check`: environments, locks, ranges, waivers, exit codes and every format."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from made_up_table import DAY, table
+
+import compatcheck
+from compatcheck import cli, own_runs
+from compatcheck.check_formats import FORMATS
+from compatcheck.installation import Installed
+from compatcheck.judgement import (
+    Corner,
+    Finding,
+    Judgement,
+    judged_environment,
+    judged_lock,
+    judged_requirements,
+    waived,
+)
+from compatcheck.requirement_files import read_lock, read_requirements
+from compatcheck.verdict import Standing
+from compatcheck.waivers import Settings, Waiver
+
+TABLE = table()
+BAD = {"torch": "2.6.0+cu124", "transformers": "4.44.2", "peft": "0.7.1"}
+WORKS = {"torch": "2.6.0", "transformers": "4.44.2", "peft": "0.20.0"}
+WRONG = {"torch": "2.6.0", "transformers": "5.0.0", "peft": "0.20.0"}
+UNKNOWN = {"torch": "2.6.0", "transformers": "4.44.2", "peft": "0.13.0"}
+
+
+def environment(packages: dict[str, str]) -> Installed:
+    return Installed(Path("python"), "3.11.7", {"numpy": "2.1.0", **packages})
+
+
+@pytest.mark.parametrize(
+    ("packages", "status", "code", "strict"),
+    [
+        (BAD, "known-bad", 1, 1),
+        (WRONG, "wrong", 1, 1),
+        (WORKS, "works", 0, 0),
+        (UNKNOWN, "unknown", 0, 5),
+        ({**WORKS, "numpy": "1.26.0"}, "stale", 0, 5),
+    ],
+)
+def test_an_environment_is_judged_by_its_versions(
+    packages: dict[str, str], status: str, code: int, strict: int
+) -> None:
+    finding = judged_environment(environment(packages), TABLE)
+    assert finding.status == status
+    assert waived([finding], Settings(), TABLE, today=DAY).exit_code == code
+    assert waived([finding], Settings(strict=True), TABLE, today=DAY).exit_code == strict
+    assert waived([finding], Settings(), TABLE, strict=True, today=DAY).exit_code == strict
+
+
+def test_what_is_bad_comes_with_the_nearest_that_works() -> None:
+    finding = judged_environment(environment(BAD), TABLE)
+    assert finding.mend is not None
+    # one package changes, and peft 0.12.0 is as many releases away as transformers 4.40.0: the newer one counts
+    assert finding.mend.versions == {"torch": "2.6.0", "transformers": "4.44.2", "peft": "0.12.0"}
+    assert judged_environment(environment(WORKS), TABLE).mend is None
+
+
+def test_without_the_packages_there_is_nothing_to_judge() -> None:
+    finding = judged_environment(environment({"torch": "2.6.0"}), TABLE)
+    assert finding.verdict is None and finding.note == "transformers and peft not installed: nothing to judge"
+    assert waived([finding], Settings(strict=True), TABLE).exit_code == 0
+
+
+# ------------------------------------------------------------------ files
+
+
+def judged(tmp_path: Path, text: str, corner: Corner = Corner.BOTH, python: str | None = None) -> Finding:
+    path = tmp_path / "requirements.txt"
+    path.write_text(text)
+    return judged_requirements(path, read_requirements(path), TABLE, python, corner)
+
+
+def test_ranges_tell_the_share_that_works_and_their_corners(tmp_path: Path) -> None:
+    finding = judged(tmp_path, "transformers>=4.44\npeft>=0.7,<0.20\n")
+    assert finding.share is not None and finding.line == 2
+    assert finding.share.counts == {Standing.KNOWN_BAD: 6, Standing.WORKS: 2}
+    assert (finding.share.works, finding.share.total) == (2, 8)
+    assert finding.share.lowest.versions["peft"] == "0.7.1"
+    assert finding.share.highest.versions == {"torch": "2.6.0", "transformers": "5.0.0", "peft": "0.12.0"}
+    assert finding.share.open_above == ("torch", "transformers")
+    assert finding.mend is not None and finding.mend.versions["transformers"] == "4.44.2"
+
+
+@pytest.mark.parametrize(
+    ("corner", "which", "status"),
+    [("both", "lowest", "known-bad"), ("lowest", "lowest", "known-bad"), ("highest", "highest", "works")],
+)
+def test_the_worse_corner_decides_unless_one_is_chosen(tmp_path: Path, corner: str, which: str, status: str) -> None:
+    finding = judged(tmp_path, "transformers>=4.44,<5\npeft\n", Corner(corner))
+    assert (finding.corner, str(finding.status)) == (which, status)
+
+
+def test_what_is_pinned_is_judged_as_it_is(tmp_path: Path) -> None:
+    finding = judged(tmp_path, "torch==2.6.0\ntransformers==4.44.2\npeft==0.7.1\n")
+    assert finding.share is None and finding.status is Standing.KNOWN_BAD and finding.line == 3
+    apart = judged(tmp_path, "torch==2.6.0\ntransformers==4.44.2\npeft==0.20.0\nnumpy==1.26.0\n")
+    assert apart.status is Standing.STALE
+
+
+def test_ranges_without_any_measured_release_are_unknown(tmp_path: Path) -> None:
+    finding = judged(tmp_path, "torch==2.7.1\npeft==0.20.0\n")
+    assert (
+        finding.status is Standing.UNKNOWN and finding.note == "the table has no release within torch==2.7.1: unknown"
+    )
+
+
+@pytest.mark.parametrize("text", ["", "torch\ntransformers\n", "-c held.txt\n"])
+def test_a_project_without_peft_is_none_of_our_business(tmp_path: Path, text: str) -> None:
+    (tmp_path / "held.txt").write_text("peft==0.7.1\n")
+    assert judged(tmp_path, text).verdict is None
+
+
+def test_another_python_is_not_taken_for_the_measured_one(tmp_path: Path) -> None:
+    finding = judged(tmp_path, "transformers\npeft\n", python="3.12")
+    assert finding.status is Standing.UNKNOWN and finding.share is not None and finding.share.total == 0
+    assert finding.verdict is not None
+    assert "nothing was measured on Python 3.12 (only on 3.11)" in finding.verdict.notes
+
+
+def test_a_lock_for_several_platforms_is_judged_in_all_its_combinations(tmp_path: Path) -> None:
+    path = tmp_path / "uv.lock"
+    pins = [
+        ("torch", "2.6.0"),
+        ("torch", "2.6.0+cpu"),
+        ("transformers", "4.44.2"),
+        ("peft", "0.7.1"),
+        ("peft", "0.20.0"),
+    ]
+    path.write_text("".join(f'[[package]]\nname = "{name}"\nversion = "{version}"\n\n' for name, version in pins))
+    findings = judged_lock(path, read_lock(path), TABLE)
+    assert [str(each.status) for each in findings] == ["known-bad", "works"]
+    assert [each.line for each in findings] == [14, 18]
+    path.write_text('[[package]]\nname = "torch"\nversion = "2.6.0"\n')
+    assert judged_lock(path, read_lock(path), TABLE)[0].note == "transformers and peft not in it: nothing to judge"
+
+
+# ------------------------------------------------------------------ waivers
+
+
+def with_waiver(until: date, signature: str = "cache-layers-empty", packages: dict[str, str] = BAD) -> Judgement:
+    settings = Settings(waivers=(Waiver(until, "we know", signature),))
+    return waived([judged_environment(environment(packages), TABLE)], settings, TABLE, today=DAY)
+
+
+def test_a_waiver_accepts_what_it_names_until_its_day() -> None:
+    judgement = with_waiver(DAY)
+    assert judgement.exit_code == 0 and judgement.findings[0].waiver is not None
+    assert f"waived   until {DAY}: we know" in FORMATS["text"](judgement)
+
+
+def test_an_expired_waiver_fails_with_a_clear_line() -> None:
+    judgement = with_waiver(DAY - timedelta(1))
+    assert judgement.exit_code == 1
+    line = f"the waiver of cache-layers-empty expired on {DAY - timedelta(1)} (we know): what it covered counts again"
+    assert line in FORMATS["text"](judgement).splitlines()
+    idle = with_waiver(DAY - timedelta(1), packages=WORKS)
+    assert idle.exit_code == 1 and "it covers nothing here: take it out" in FORMATS["text"](idle)
+
+
+def test_a_waiver_of_something_else_covers_nothing() -> None:
+    judgement = with_waiver(DAY, "cache-key-missing")
+    assert judgement.exit_code == 1
+    assert f"the waiver of cache-key-missing (until {DAY}) covers nothing here" in FORMATS["text"](judgement)
+
+
+# ------------------------------------------------------------------ formats
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Judgement:
+    """A bad finding in a file whose name has to be quoted, one that is waived, one unknown, and one of nothing."""
+    path = tmp_path / "odd, name: 100%.txt"
+    path.write_text("\ntorch\ntransformers==4.44.2\npeft==0.7.1\n")
+    findings = [
+        replace(judged_requirements(path, read_requirements(path), TABLE), subject=path.name, file=path.name),
+        judged_environment(environment({**BAD, "transformers": "5.0.0", "peft": "0.12.0"}), TABLE),
+        judged_environment(environment(UNKNOWN), TABLE),
+        judged_environment(environment({}), TABLE),
+    ]
+    settings = Settings(waivers=(Waiver(DAY, "we <know> & care", "cache-key-missing"),))
+    return waived(findings, settings, TABLE, today=DAY)
+
+
+def test_json_tells_everything(mixed: Judgement) -> None:
+    told = json.loads(FORMATS["json"](mixed))
+    assert [each["status"] for each in told["findings"]] == ["known-bad", "known-bad", "unknown", None]
+    assert told["findings"][0]["works"]["peft"] == "0.12.0"
+    assert told["findings"][0]["ranges"]["counts"]["known-bad"] == 2
+    assert told["findings"][1]["waived"] == {"reason": "we <know> & care", "until": DAY.isoformat()}
+    assert told["exit_code"] == 1 and told["table"] == "a made-up table" and told["table_age_days"] == 0
+
+
+def test_github_annotations_are_one_line_each_and_escaped(mixed: Judgement) -> None:
+    lines = FORMATS["github"](mixed).splitlines()
+    assert lines[0].startswith(
+        "::error file=odd%2C name%3A 100%25.txt,line=4,title=compatcheck::odd, name: 100%25.txt: 0 of"
+    )
+    assert [line.split(" ")[0].split("::")[1] for line in lines] == ["error", "notice", "warning", "notice"]
+    assert "%0A  remedy   " in lines[0]
+
+
+def test_sarif_has_a_rule_for_every_signature_and_suppresses_what_is_waived(mixed: Judgement) -> None:
+    told = json.loads(FORMATS["sarif"](mixed))
+    run = told["runs"][0]
+    assert told["version"] == "2.1.0"
+    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
+    assert rules == ["cache-layers-empty", "cache-key-missing", "unknown"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"] and result["message"]["text"]
+    place = run["results"][0]["locations"][0]["physicalLocation"]
+    assert place == {
+        "artifactLocation": {"uri": "odd%2C%20name%3A%20100%25.txt"},
+        "region": {"startLine": 4},
+    }
+    assert [result["level"] for result in run["results"]] == ["error", "note", "warning"]
+    assert "we <know> & care" in run["results"][1]["suppressions"][0]["justification"]
+    assert run["invocations"][0]["exitCode"] == 1
+
+
+def test_junit_counts_what_it_holds(mixed: Judgement) -> None:
+    suite = ElementTree.fromstring(FORMATS["junit"](mixed))[0]
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "1", "2")
+    failure = suite[0].find("failure")
+    assert failure is not None and failure.get("type") == "cache-layers-empty" and "remedy" in (failure.text or "")
+    assert "we <know> & care" in (suite[1].find("skipped").get("message") or "")
+
+
+def test_every_format_says_when_a_waiver_has_expired() -> None:
+    judgement = with_waiver(DAY - timedelta(1), packages=WORKS)
+    for name, render in FORMATS.items():
+        assert "expired" in render(judgement), name
+
+
+def test_strict_makes_errors_of_what_is_unknown() -> None:
+    judgement = waived([judged_environment(environment(UNKNOWN), TABLE)], Settings(), TABLE, strict=True, today=DAY)
+    assert FORMATS["github"](judgement).startswith("::error ")
+    assert 'failures="1"' in FORMATS["junit"](judgement)
+
+
+# ------------------------------------------------------------------ the command and the library
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(own_runs, "load_table", lambda source=None: TABLE)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["-r", "bad.txt"], 1, "known bad"),
+        (["bad.txt"], 1, "known bad"),
+        (["works.txt"], 0, ": works"),
+        (["--lock", "works.txt", "--strict"], 0, ": works"),
+        (["unknown.txt"], 0, "unknown"),
+        (["unknown.txt", "--strict"], 5, "unknown"),
+        (["ranges.txt"], 1, "10 of the 18 measured combinations within the ranges work (55 %)"),
+        (["works.txt", "bad.txt"], 1, "bad.txt: "),
+        (["nothing.txt"], 0, "nothing to judge"),
+    ],
+)
+def test_the_command_judges_files_and_says_so_with_its_code(
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str], code: int, said: str
+) -> None:
+    for name, versions in (("bad", BAD), ("works", WORKS), ("unknown", UNKNOWN)):
+        (project / f"{name}.txt").write_text("".join(f"{each}=={version}\n" for each, version in versions.items()))
+    (project / "ranges.txt").write_text("transformers\npeft\n")
+    (project / "nothing.txt").write_text("flask\n")
+    assert cli.main(["check", *words]) == code
+    assert said in capsys.readouterr().out
+
+
+def test_the_projects_settings_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "bad.txt").write_text("".join(f"{name}=={version}\n" for name, version in BAD.items()))
+    (project / "pyproject.toml").write_text(
+        "[tool.compatcheck]\n[[tool.compatcheck.waivers]]\nuntil = 2999-01-01\n"
+        "signature = 'cache-layers-empty'\nreason = 'so be it'\n"
+    )
+    assert cli.main(["check", "bad.txt"]) == 0
+    assert "so be it" in capsys.readouterr().out
+    (project / "pyproject.toml").write_text("[tool.compatcheck]\nresolutions = 'highest'\n")
+    assert cli.main(["check", "bad.txt"]) == 2
+    assert "unknown key 'resolutions'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["nowhere.txt"],
+        ["--lock", "nowhere"],
+        ["--python-version", "3", "x"],
+        ["--python", "nowhere"],
+        ["--project", "no"],
+    ],
+)
+def test_bad_input_of_the_command_is_code_two(
+    project: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert cli.main(["check", *words]) == 2
+    assert len(capsys.readouterr().err.splitlines()) <= 2
+
+
+def test_assert_compatible_teaches() -> None:
+    with pytest.raises(compatcheck.IncompatibleVersions) as caught:
+        compatcheck.assert_compatible(versions={**BAD, "python": "3.11"}, table=TABLE)
+    told = str(caught.value)
+    assert told.startswith("torch 2.6.0, transformers 4.44.2, peft 0.7.1 do not work together: Cache only has 0 layers")
+    assert "works    torch==2.6.0 transformers==4.44.2 peft==0.12.0" in told and "why      " in told
+    assert caught.value.verdict.status is Standing.KNOWN_BAD
+    with pytest.raises(compatcheck.IncompatibleVersions, match="give wrong results together"):
+        compatcheck.assert_compatible(versions=WRONG, table=TABLE)
+    compatcheck.assert_compatible(versions=WORKS, table=TABLE)
+    compatcheck.assert_compatible(versions=UNKNOWN, table=TABLE)
+    with pytest.raises(compatcheck.UnknownVersions, match="compatcheck probe"):
+        compatcheck.assert_compatible(versions=UNKNOWN, table=TABLE, strict=True)
+
+
+def test_the_installed_versions_are_those_this_process_would_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(compatcheck.UsageError, match="torch and transformers and peft not installed"):
+        compatcheck.check_environment(table=TABLE)
+    for name, version in BAD.items():
+        info = tmp_path / f"{name}-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    verdict = compatcheck.check_environment(table=replace(TABLE, cells=tuple(
+        replace(cell, python=f"{sys.version_info.major}.{sys.version_info.minor}") for cell in TABLE.cells
+    )))  # fmt: skip
+    assert verdict.status is Standing.KNOWN_BAD and verdict.versions["transformers"] == "4.44.2"
+
+
+def test_judging_imports_nothing_heavy() -> None:
+    heavy = {"torch", "transformers", "peft", "numpy", "rich", "jinja2", "pypi_simple"}
+    code = (
+        "import sys, compatcheck.judgement, compatcheck.check_formats, compatcheck.assertion, compatcheck.waivers\n"
+        "compatcheck.check_environment(versions=dict(torch='2.6.0', transformers='4.44.2', peft='0.7.1'))\n"
+        f"print(sorted({heavy!r} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
