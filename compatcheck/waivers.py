@@ -13,7 +13,7 @@ reason = "we generate with use_cache=False"
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 
@@ -90,7 +90,11 @@ def load_settings(path: Path) -> Settings:
     told = tool.get("compatcheck", {}) if isinstance(tool, dict) else {}
     if not isinstance(told, dict):
         raise InputError(str(path), ["tool.compatcheck: not a table"], REMEDY)
-    return structured(told, Settings, f"{path}: tool.compatcheck", remedy=REMEDY)
+    settings = structured(told, Settings, f"{path}: tool.compatcheck", remedy=REMEDY)
+    if settings.table and "://" not in settings.table:
+        # as every path in a pyproject.toml: from where that file is
+        settings = replace(settings, table=str(path.parent / Path(settings.table).expanduser()))
+    return settings
 
 
 def nearest_pyproject(folder: Path) -> Path | None:

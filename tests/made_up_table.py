@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 
 from compatcheck.domain import Outcome, Policy
-from compatcheck.shipped import KnownCell, KnownTable, Source
+from compatcheck.shipped import KIND, SCHEMA, KnownCell, KnownTable, Source
 
 DAY = datetime.now(timezone.utc).date()
 """Measured today: what is old is stale, and that is not what these tests are about."""
@@ -22,6 +23,18 @@ def outcome_of(transformers: str, peft: str) -> tuple[Outcome, str | None]:
     if peft == "0.20.0" and transformers == "5.0.0":
         return Outcome.WRONG, None
     return Outcome.PASS, None
+
+
+def table_text(python: str) -> str:
+    """The same table as a file, measured on another Python."""
+    source = {"matrix": "made-up", "policy": "today", "platform": "linux-x86_64", "model": "tiny-bloom"}
+    cells = []
+    for cell in table().cells:
+        row = {"source": 0, "python": python, "versions": dict(cell.versions), "outcome": str(cell.outcome)}
+        told = {"signature": cell.signature, "fingerprint": cell.fingerprint}
+        cells.append({**row, **told, "measured": DAY.isoformat()})
+    whole = {"kind": KIND, "schema": SCHEMA, "compatcheck": "0", "released": {}, "cells": cells}
+    return json.dumps({**whole, "sources": [{**source, "generated": DAY.isoformat()}]})
 
 
 def table(*, without: tuple[tuple[str, str, str], ...] = ()) -> KnownTable:

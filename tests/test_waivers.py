@@ -28,6 +28,10 @@ def test_settings_are_read_from_pyproject(tmp_path: Path) -> None:
     assert settings.strict and settings.waivers == (
         Waiver(date(2027, 1, 31), "we generate with use_cache=False", "cache-layers-empty", {"peft": "<0.12"}),
     )
+    path.write_text("[tool.compatcheck]\ntable = 'known.json'\n")
+    assert load_settings(path).table == str(tmp_path / "known.json")
+    path.write_text("[tool.compatcheck]\ntable = 'https://host/known.json'\n")
+    assert load_settings(path).table == "https://host/known.json"
     path.write_text("[project]\nname = 'x'\n")
     assert load_settings(path) == Settings()
     (tmp_path / "a" / "b").mkdir(parents=True)
