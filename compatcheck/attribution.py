@@ -79,6 +79,8 @@ class Pair:
     """The evidence digest, or the cell, of the run that works."""
     bad: str
     says: str
+    note: str = ""
+    """What the laboratory noted on either run."""
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ class _Attribution:
         if len(failing.units) > 1 and (flaky := self._unsteady()):
             return flaky
         if failing.lead < FIRM_MARGIN:
-            return self._unsure("the failing lock gives no result")
+            return self._unsure(_nothing("failing", failing))
         if expected is not None and failing.unit != expected:
             return self._unsure(f"the failing lock does not show it again: {_tally(failing)}")
         self.bench.bad = failing.unit
@@ -207,7 +209,7 @@ class _Attribution:
         if passing.lead < 2:
             if len(passing.units) > 1:
                 return self._flaky(f"the passing lock: {_tally(passing)}")
-            return self._unsure("the passing lock gives no result")
+            return self._unsure(_nothing("passing", passing))
         if passing.unit == failing.unit:
             return self._no_verdict(f"both locks show the same: {unit_text(passing.unit) if passing.unit else ''}")
         self.bench.good = passing.unit
@@ -297,7 +299,9 @@ class _Attribution:
             if ends[0] is None or ends[1] is None:
                 return
             if self.bench.standing_of(ends[0]) is Standing.GOOD and self.bench.standing_of(ends[1]) is Standing.BAD:
-                pairs.setdefault((ends[0].evidence, ends[1].evidence), Pair(ends[0].evidence, ends[1].evidence, says))
+                note = "; ".join(dict.fromkeys(filter(None, (ends[0].note, ends[1].note))))
+                pair = Pair(ends[0].evidence, ends[1].evidence, says, note)
+                pairs.setdefault((pair.good, pair.bad), pair)
 
         for cause in causes:
             moved = " and ".join(cause.packages)
@@ -320,6 +324,10 @@ class _Attribution:
 
     def _flaky(self, reason: str) -> Blame:
         return Blame(Kind.FLAKY, runs=self.bench.runs, unit=self.bench.bad, reason=reason)
+
+
+def _nothing(which: str, trial: Trial) -> str:
+    return f"the {which} lock gives no result" + (f": {trial.note}" if trial.note else "")
 
 
 def _tally(trial: Trial) -> str:

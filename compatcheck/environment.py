@@ -32,6 +32,8 @@ NETWORK = re.compile(
     re.IGNORECASE,
 )
 
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
 
 @dataclass(frozen=True)
 class Uv:
@@ -51,21 +53,56 @@ class Uv:
         `extras` are further requirements; `cutoff` hides what was uploaded later; `pins` replace the cell's own
         requirements where a whole lock is to be tried. Raises MachineError where the index or the disk is at fault.
         """
-        wanted = [*(pins or cell.requirements), *extras]
-        python = interpreter(cell.python)
+        until = [] if cutoff is None else ["--exclude-newer", cutoff.astimezone(timezone.utc).strftime(_MOMENT)]
+        return self._compiled([*(pins or cell.requirements), *extras], cell.python, until, f"cannot resolve {cell.id}")
+
+    def exact(self, python: str, versions: Mapping[str, str]) -> Resolution:
+        """The lock that holds exactly `versions` (distribution to version), whatever their metadata say.
+
+        No lock where one of them has no wheel for this platform. Raises MachineError.
+        """
+        return self._compiled(_pins(versions), python, ["--no-deps"], "cannot lock these versions")
+
+    def adapted(self, python: str, kept: Mapping[str, str], preferred: Mapping[str, str] | None = None) -> Resolution:
+        """The lock that the metadata allow with `kept` as it is and all else as near to `preferred` as they allow."""
+        return self._compiled(_pins(kept), python, [], "cannot resolve these versions", preferred)
+
+    def as_of(self, cell: Cell, cutoff: datetime, apart: Mapping[str, str], extras: Iterable[str] = ()) -> Resolution:
+        """The lock of `cell` with nothing newer than `cutoff`, but for its own axes and the versions `apart`."""
+        arguments = ["--exclude-newer", cutoff.astimezone(timezone.utc).strftime(_MOMENT)]
+        for package in {*cell.versions, *apart}:
+            arguments += ["--exclude-newer-package", f"{package}={datetime.now(timezone.utc).strftime(_MOMENT)}"]
+        return self._compiled(
+            [*cell.requirements, *_pins(apart), *extras], cell.python, arguments, f"cannot resolve {cell.id}"
+        )
+
+    def _compiled(
+        self,
+        wanted: Iterable[str],
+        version: str,
+        options: list[str],
+        fault: str,
+        preferred: Mapping[str, str] | None = None,
+    ) -> Resolution:
+        """uv's answer to requirements. Versions `preferred` are given to it as an older lock, which it keeps near."""
+        arguments = ["--format", "pylock.toml", "--python", str(interpreter(version)), "--only-binary", ":all:"]
+        arguments += ["--no-header", "--no-annotate"]
         with _scratch() as folder:
             source, target = folder / "wanted.in", folder / "pylock.toml"
+            if preferred is not None:
+                source.write_text("".join(f"{line}\n" for line in _pins(preferred)))
+                before = ["pip", "compile", str(source), "--output-file", str(target), *arguments, "--no-deps"]
+                self._run(before, self._index_arguments())
             source.write_text("".join(f"{line}\n" for line in wanted))
-            arguments = ["pip", "compile", str(source), "--format", "pylock.toml", "--output-file", str(target)]
-            arguments += ["--python", str(python), "--only-binary", ":all:", "--no-header", "--no-annotate"]
-            if cutoff is not None:
-                arguments += ["--exclude-newer", cutoff.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")]
-            answer = self._run(arguments, self._index_arguments())
+            answer = self._run(
+                ["pip", "compile", str(source), "--output-file", str(target), *arguments, *options],
+                self._index_arguments(),
+            )
             if answer.returncode != 0:
                 if NO_SOLUTION in answer.stderr and not NETWORK.search(answer.stderr):
                     return Resolution(None, _reason(answer.stderr), datetime.now(timezone.utc))
-                raise _fault(answer.stderr, f"cannot resolve {cell.id}")
-            return Resolution(_lock(target, cell.python), "", datetime.now(timezone.utc))
+                raise _fault(answer.stderr, fault)
+            return Resolution(_lock(target, version), "", datetime.now(timezone.utc))
 
     def sync(self, python: Path, lock: Lock) -> None:
         """Make the environment of `python` hold exactly what `lock` names. Raises MachineError."""
@@ -118,6 +155,10 @@ class Uv:
             ) from None
         except OSError as error:
             raise MachineError(f"uv could not be started: {error}", "Reinstall it: python -m pip install uv") from None
+
+
+def _pins(versions: Mapping[str, str]) -> list[str]:
+    return [f"{name}=={version}" for name, version in versions.items()]
 
 
 @contextmanager

@@ -26,6 +26,8 @@ class Verdict:
     """The key of the failure class; None for a pass."""
     evidence: str = ""
     """The digest under which the run can be found again."""
+    note: str = ""
+    """What must be known to read it: that the metadata forbid the lock, or why there is nothing to run."""
 
     @property
     def unit(self) -> Unit | None:
@@ -90,6 +92,11 @@ class Trial:
     def evidence(self) -> str:
         """The digest of a run that says what the majority says; the lock's own where the laboratory gave none."""
         return next((each.evidence for each in self.verdicts if each.unit == self.unit and each.evidence), self.digest)
+
+    @property
+    def note(self) -> str:
+        """What the laboratory noted on the last run that noted anything."""
+        return next((each.note for each in reversed(self.verdicts) if each.note), "")
 
 
 @dataclass
