@@ -56,13 +56,15 @@ class Culprit:
         """`peft 0.14.0 -> 0.15.0 broke it; 0.17.1 mended it`."""
         if self.last_good and self.first_bad:
             said = f"{self.package} {self.last_good} -> {self.first_bad} broke it"
+        elif self.first_bad and self.fixed_in:
+            said = f"{self.package} {self.fixed_in} mended it; bad from {self.first_bad} on, the oldest that tells"
         elif self.first_bad:
             said = f"{self.package} {self.first_bad} is bad, and no earlier release is known to be good"
         else:
             said = f"{self.package} is missing where it fails"
-        if self.fixed_in:
+        if self.fixed_in and self.last_good:
             said += f"; {self.package} {self.fixed_in} mended it"
-        elif self.still_bad:
+        elif self.still_bad and self.still_bad != self.first_bad:
             said += f"; still bad in {self.package} {self.still_bad}"
         if self.unknown:
             many = len(self.unknown) > 3
@@ -100,6 +102,8 @@ class Blame:
     """The cell of the same failure from which it was read, where the cell's own neighbours do not tell."""
     reason: str = ""
     """Why there is no verdict, where there is none; for a verdict, what weakens it."""
+    also: tuple[Culprit, ...] = ()
+    """Beside drift: packages that take the failure away too when they alone are moved."""
 
     def words(self) -> str:
         """The verdict in a sentence."""
@@ -117,6 +121,8 @@ class Blame:
             joined = f"several causes, each enough by itself: {joined}"
         elif self.verdict is Kind.DRIFT:
             joined = f"drift of what is not pinned: {joined}"
+            if self.also:
+                joined += "; beside that, " + "; ".join(culprit.words() for culprit in self.also)
         apart = "".join(
             f"; {axis} plays no part (the same on all {count} tried)" for axis, count in (self.no_part or {}).items()
         )

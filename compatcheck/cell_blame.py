@@ -123,7 +123,7 @@ def together(blames: Sequence[Blame], unit: Unit | None, idle: Mapping[str, int]
     """What several attributions of one failure say together.
 
     Flaky outweighs all else. Drift is a verdict of its own, whatever else mends the cell. Where several packages each
-    mend it when moved alone, the failure takes them all: an interacting pair.
+    mend it when moved alone, the failure takes them all: an interacting pair. What broke it comes before what mends it.
     """
     idle = dict(idle or {})
     flaky = next((each for each in blames if each.verdict is Kind.FLAKY), None)
@@ -141,20 +141,23 @@ def together(blames: Sequence[Blame], unit: Unit | None, idle: Mapping[str, int]
             culprits[culprit.package] = culprit if known is None else _joined(known, culprit)
         evidence.update({(pair.good, pair.bad): pair for pair in each.evidence})
     kinds = {each.verdict for each in sure}
-    if Kind.DRIFT in kinds:
+    drifted = {culprit.package for each in sure if each.verdict is Kind.DRIFT for culprit in each.culprits}
+    if drifted:
         kind = Kind.DRIFT
     elif len(sure) == 1 or (len(culprits) == 1 and len(kinds) == 1):
         kind = sure[0].verdict
     else:
         kind = Kind.PAIR
+    ordered = sorted(culprits.values(), key=lambda each: each.last_good is None)
     return Blame(
         kind,
-        tuple(culprits.values()),
+        tuple(each for each in ordered if not drifted or each.package in drifted),
         tuple(evidence.values()),
         runs=runs,
         unit=unit,
         inseparable=tuple(dict.fromkeys(name for each in sure for name in each.inseparable)),
         no_part={axis: count for axis, count in idle.items() if axis not in culprits},
+        also=tuple(each for each in ordered if drifted and each.package not in drifted),
     )
 
 

@@ -12,7 +12,7 @@ moves as little as the resolver finds possible. The verdict carries the digest o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -98,20 +98,27 @@ class CycleLaboratory:
     runs: int = 0
     """Runs really made."""
     _fresh: dict[Digest, list[Observation]] = field(default_factory=dict)
+    _instead: dict[Digest, Lock] = field(default_factory=dict)
+    """For locks that the metadata forbid and that show another error: what is run in their place from then on."""
 
     def trial(self, versions: Mapping[str, str], repetition: int = 0) -> Verdict:
         resolution = self.locksmith.exact(versions)
         if resolution.lock is None:
             return Verdict(Outcome.UNRESOLVABLE, note=f"nothing to install: {_short(resolution.reason)}")
+        if repetition and resolution.lock.digest in self._instead:
+            return self._adapted(versions, self._instead[resolution.lock.digest], repetition)
         seen = self._verdict(resolution.lock, repetition)
         if objection := self.locksmith.objection(versions):
-            seen = Verdict(seen.outcome, seen.signature, seen.evidence, f"the metadata object: {_short(objection)}")
-            if seen.unit not in (CLEAN, self.asked) and (nearest := self.locksmith.adapted(versions)):
-                moved = changes(versions, nearest.versions)
-                found = self._verdict(nearest, repetition)
-                note = f"run as the metadata demand, with {', '.join(moved)}"
-                return Verdict(found.outcome, found.signature, found.evidence, note) if moved else seen
+            seen = replace(seen, note=f"the metadata object: {_short(objection)}")
+            nearest = None if seen.unit in (CLEAN, self.asked) else self.locksmith.adapted(versions)
+            if nearest is not None and nearest.digest != resolution.lock.digest:
+                self._instead[resolution.lock.digest] = nearest
+                return self._adapted(versions, nearest, repetition)
         return seen
+
+    def _adapted(self, versions: Mapping[str, str], nearest: Lock, repetition: int) -> Verdict:
+        moved = ", ".join(changes(versions, nearest.versions))
+        return replace(self._verdict(nearest, repetition), note=f"run as the metadata demand, with {moved}")
 
     def _verdict(self, lock: Lock, repetition: int) -> Verdict:
         try:

@@ -196,8 +196,11 @@ def evidence_lines(evidence: Iterable[Pair]) -> list[str]:
 
 def blame_data(blame: Blame) -> dict[str, object]:
     """All of a verdict, plain: the reports' form and what backs it."""
+    from dataclasses import asdict
+
     return {
         **blame.as_data(),
+        "also": [asdict(each) for each in blame.also],
         "words": blame.words(),
         "reason": blame.reason,
         "inseparable": list(blame.inseparable),
