@@ -1,0 +1,103 @@
+"""What the pictures share: labels and boxes with their places, and the templates that draw them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from ..domain import printable
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+
+CHARACTER = 0.59
+"""Of the size of the text: how wide a character is on average in the widest font that the pictures ask for."""
+
+
+@dataclass(frozen=True)
+class Label:
+    """A piece of text. `style` holds CSS classes of frame.svg.j2."""
+
+    text: str
+    x: float
+    y: float
+    style: str = ""
+    turned: bool = False
+    """Read from below to above."""
+
+
+@dataclass(frozen=True)
+class Box:
+    """A square with the mark of an outcome."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    outcome: str
+    corner: float = 0
+    """Size of the corner that says that the other way to generate goes otherwise; 0: none."""
+    letter: str = ""
+    title: str = ""
+
+
+def drawn(template: str, **values: Any) -> str:
+    """The picture of a template. Text is escaped, and numbers are written short."""
+    text = _environment().get_template(template).render(**values)
+    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+
+
+@cache
+def _environment() -> Environment:
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_finalized,
+    )
+
+
+def _finalized(value: Any) -> Any:
+    if isinstance(value, float):
+        return f"{value:.2f}".rstrip("0").rstrip(".")
+    return printable(value) if type(value) is str else value
+
+
+def text_width(text: str, size: float = 12) -> float:
+    """An estimate, rather too much than too little."""
+    return len(text) * size * CHARACTER
+
+
+def fitted(text: str, width: float, size: float = 12) -> str:
+    """`text`, cut with an ellipsis where it would be wider than `width`."""
+    room = int(width / (size * CHARACTER))
+    return text if len(text) <= room else text[: max(room - 1, 1)].rstrip() + "…"
+
+
+def spread_out(wanted: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Places near the wanted ones (which ascend), at least `gap` apart and within the bounds where there is room.
+
+    Each run of places that are too close is moved as a block around its middle, so that labels stay by their marks.
+    """
+    blocks: list[list[float]] = []
+    """Start and number of places of each block."""
+    for place in wanted:
+        blocks.append([place, 1, place])
+        while len(blocks) > 1 and blocks[-2][0] + gap * blocks[-2][1] > blocks[-1][0]:
+            _, count, total = blocks.pop()
+            before = blocks[-1]
+            before[1] += count
+            before[2] += total
+            before[0] = before[2] / before[1] - gap * (before[1] - 1) / 2
+    places = [start + gap * number for start, count, _ in blocks for number in range(int(count))]
+    for number in range(len(places)):
+        places[number] = max(places[number], low + gap * number)
+    for number in reversed(range(len(places))):
+        places[number] = min(places[number], high - gap * (len(places) - 1 - number))
+    return places

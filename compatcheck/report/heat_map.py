@@ -1,0 +1,236 @@
+"""The heat map as a picture: transformers x peft, a panel for each torch. Colour and mark say the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from packaging.version import Version
+
+from ..domain import Outcome
+from .context import Context, Entry
+from .drawing import Box, Label, drawn, fitted, text_width
+
+LEFT, TOP, EDGE = 20.0, 32.0, 20.0
+WIDTH = 1000.0
+"""What the overview's panels are wrapped to."""
+
+WORDS = {
+    Outcome.PASS: "works",
+    Outcome.FAIL: "fails",
+    Outcome.WRONG: "runs, and the result is wrong",
+    Outcome.UNRESOLVABLE: "cannot be installed",
+    Outcome.ERROR: "not measured",
+    Outcome.UNTESTED: "not run",
+}
+CAVEAT = "works, but not with use_cache=False"
+WORKAROUND = "works with use_cache=False instead"
+CORNER = 7.0
+MOST = 900.0
+"""How wide a picture may become for the sake of its words; longer ones are cut."""
+
+
+@dataclass(frozen=True)
+class Map:
+    """Everything that heat.svg.j2 draws."""
+
+    title: str
+    description: str
+    width: float
+    height: float
+    labels: tuple[Label, ...]
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """The cells of one Python and one torch."""
+
+    python: str
+    torch: str
+    cells: dict[tuple[str, str], Entry]
+    """transformers and peft version to the cell."""
+
+    @property
+    def name(self) -> str:
+        return f"py{self.python.replace('.', '')}-torch{self.torch}"
+
+
+def panels(context: Context) -> list[Panel]:
+    """A panel for each Python and torch that has cells, oldest first."""
+    found: dict[tuple[str, str], dict[tuple[str, str], Entry]] = {}
+    for entry in context.entries:
+        versions = entry.cell.versions
+        group = found.setdefault((entry.cell.python, versions["torch"]), {})
+        group[versions["transformers"], versions["peft"]] = entry
+    ordered = sorted(found.items(), key=lambda item: (Version(item[0][0]), Version(item[0][1])))
+    return [Panel(python, torch, cells) for (python, torch), cells in ordered]
+
+
+def overview(context: Context) -> str:
+    """All panels side by side, small: the picture for a README."""
+    shown = panels(context)
+    rows = _newest_first({transformers for panel in shown for transformers, _ in panel.cells})
+    wide, high, gap = 25.0, 20.0, 26.0
+    labels: list[Label] = []
+    boxes: list[Box] = []
+    x, y = _row_labels_width(), TOP + 88
+    right, first, bottom = x, True, y + len(rows) * high
+    for panel in shown:
+        columns = _oldest_first({peft for _, peft in panel.cells})
+        if x + len(columns) * wide > WIDTH and not first:
+            x, y = _row_labels_width(), bottom + 96
+            bottom, first = y + len(rows) * high, True
+        if first:
+            labels += _row_labels(context, rows, y, high)
+            labels.append(Label("peft", _row_labels_width() - 10, y - 26, "soft small end"))
+            labels.append(Label("transformers", _row_labels_width() - 10, y - 8, "soft small end"))
+        first = False
+        labels.append(Label(_panel_title(context, panel), x, y - 62, "sub"))
+        for number, peft in enumerate(columns):
+            labels.append(Label(peft, x + (number + 0.5) * wide + 3, y - 6, "small", turned=True))
+        boxes += _boxes(context, panel, rows, columns, (x, y), (wide, high), letters=False)
+        x += max(len(columns) * wide, text_width(_panel_title(context, panel), 13)) + gap
+        right = max(right, x - gap)
+    title = f"torch x transformers x peft: {_headline(context.entries)}"
+    width = max(right, LEFT + text_width(title, 16), LEFT + 400) + EDGE
+    keys, key_boxes, height = _legend(context.entries, width, bottom + 30)
+    picture = Map(title, _description(context), width, height, (*labels, *keys), (*boxes, *key_boxes))
+    return drawn("heat.svg.j2", map=picture)
+
+
+def one_torch(context: Context, panel: Panel) -> str:
+    """One panel, large: with the months of release and the letters of the failure classes."""
+    rows = _newest_first({transformers for transformers, _ in panel.cells})
+    columns = _oldest_first({peft for _, peft in panel.cells})
+    wide, high = 52.0, 24.0
+    x, y = _row_labels_width(), TOP + 70
+    labels = _row_labels(context, rows, y, high)
+    labels.append(Label("peft", x - 10, y - 24, "soft small end"))
+    labels.append(Label("transformers", x - 10, y - 8, "soft small end"))
+    for number, peft in enumerate(columns):
+        middle = x + (number + 0.5) * wide
+        labels.append(Label(peft, middle, y - 24, "middle"))
+        labels.append(Label(_month(context, "peft", peft), middle, y - 9, "soft small middle"))
+    boxes = _boxes(context, panel, rows, columns, (x, y), (wide, high), letters=True)
+    entries = tuple(panel.cells.values())
+    title = f"{_panel_title(context, panel)}: {_headline(entries)}"
+    classes = _classes(context, panel)
+    needed = [text_width(title, 16) + 2 * EDGE, *(text_width(said) + 2 * EDGE + 26 for _, said in classes)]
+    width = max(x + len(columns) * wide + EDGE, min(max(needed), MOST))
+    keys, key_boxes, height = _legend(entries, width, y + len(rows) * high + 26)
+    for letter, said in classes:
+        keys.append(Label(letter, LEFT + 10, height, "sub middle"))
+        keys.append(Label(fitted(said, width - 2 * EDGE - 26), LEFT + 28, height))
+        height += 19
+    picture = Map(title, _description(context), width, height, (*labels, *keys), (*boxes, *key_boxes))
+    return drawn("heat.svg.j2", map=picture)
+
+
+def _classes(context: Context, panel: Panel) -> list[tuple[str, str]]:
+    """Letter and title, with the number of its cells here, of every failure class in the panel."""
+    here = {entry.cell.id for entry in panel.cells.values()}
+    found = []
+    for each in context.classes:
+        if count := sum(entry.cell.id in here for entry in each.entries):
+            title = each.signature.title if each.signature else f"not recognised: {each.key}"
+            found.append((each.letter, f"{title} ({count})"))
+    return found
+
+
+def _boxes(
+    context: Context,
+    panel: Panel,
+    rows: list[str],
+    columns: list[str],
+    corner: tuple[float, float],
+    size: tuple[float, float],
+    *,
+    letters: bool,
+) -> list[Box]:
+    found = []
+    for down, transformers in enumerate(rows):
+        for across, peft in enumerate(columns):
+            entry = panel.cells.get((transformers, peft))
+            if entry is None:
+                continue
+            letter = context.letter(entry)
+            title = f"transformers {transformers}, peft {peft}: {WORDS[entry.outcome]}"
+            if (entry.caveat or entry.workaround) and letters:
+                title += f"; {CAVEAT if entry.caveat else WORKAROUND}"
+            found.append(
+                Box(
+                    corner[0] + across * size[0] + 1,
+                    corner[1] + down * size[1] + 1,
+                    size[0] - 2,
+                    size[1] - 2,
+                    str(entry.outcome),
+                    CORNER if entry.caveat or entry.workaround else 0,
+                    letter if letters else "",
+                    title if letters else "",
+                )
+            )
+    return found
+
+
+def _legend(entries: tuple[Entry, ...], width: float, y: float) -> tuple[list[Label], list[Box], float]:
+    """The marks that occur, in lines that fit; and the height at which they end."""
+    items: list[tuple[str, str, float]] = []
+    for outcome in Outcome:
+        count = sum(entry.outcome is outcome for entry in entries)
+        if count:
+            items.append((str(outcome), f"{WORDS[outcome]} ({count})", 0))
+    if count := sum(bool(entry.caveat) for entry in entries):
+        items.append((str(Outcome.PASS), f"{CAVEAT} ({count})", CORNER))
+    if count := sum(bool(entry.workaround) for entry in entries):
+        some = next(str(entry.outcome) for entry in entries if entry.workaround)
+        items.append((some, f"{WORKAROUND} ({count})", CORNER))
+    labels, boxes, x = [], [], LEFT
+    for outcome_name, words, corner in items:
+        room = 30 + text_width(words)
+        if x > LEFT and x + room > width - EDGE:
+            x, y = LEFT, y + 25
+        boxes.append(Box(x, y - 13, 22, 18, outcome_name, corner))
+        labels.append(Label(words, x + 28, y))
+        x += room + 12
+    return labels, boxes, y + 28
+
+
+def _row_labels_width() -> float:
+    return LEFT + 120
+
+
+def _row_labels(context: Context, rows: list[str], y: float, high: float) -> list[Label]:
+    found = []
+    for number, version in enumerate(rows):
+        middle = y + (number + 0.5) * high + 4
+        found.append(Label(version, LEFT + 52, middle, "end"))
+        found.append(
+            Label(_month(context, "transformers", version), _row_labels_width() - 10, middle, "soft small end")
+        )
+    return found
+
+
+def _panel_title(context: Context, panel: Panel) -> str:
+    return f"torch {panel.torch}" + (f", Python {panel.python}" if len(context.pythons) > 1 else "")
+
+
+def _headline(entries: tuple[Entry, ...]) -> str:
+    passing = sum(entry.outcome is Outcome.PASS for entry in entries)
+    return f"{passing} of {len(entries)} combinations work"
+
+
+def _description(context: Context) -> str:
+    return " ".join(context.headline())
+
+
+def _month(context: Context, package: str, version: str) -> str:
+    date = context.expansion.released.get(f"{package} {version}")
+    return f"{date:%Y-%m}" if date else ""
+
+
+def _oldest_first(versions: set[str]) -> list[str]:
+    return sorted(versions, key=Version)
+
+
+def _newest_first(versions: set[str]) -> list[str]:
+    return sorted(versions, key=Version, reverse=True)

@@ -1,0 +1,189 @@
+"""The pictures: well-formed, in light and dark, each cell in its place, and no text upon another."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+from xml.etree import ElementTree
+
+import pytest
+from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
+
+from compatcheck.domain import CellResult, Outcome, Raised, Stage
+from compatcheck.matrix import Expansion
+from compatcheck.report.charts import Scale, decade_ticks, linear_ticks, quantile
+from compatcheck.report.context import Context
+from compatcheck.report.drawing import fitted, spread_out
+from compatcheck.report.pictures import picture_files
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def dated(results: list[CellResult], days: int = 40) -> Context:
+    """With a day of release for every version: each package's releases `days` apart."""
+    found = context(results)
+    released = {
+        f"{package} {version}": NOON + timedelta(days=number * days)
+        for package in ("torch", "transformers", "peft")
+        for number, version in enumerate(found.versions(package))
+    }
+    return replace(found, expansion=Expansion(found.expansion.cells, released))
+
+
+def mixed(torches: int = 2, transformers: int = 4, pefts: int = 5, days: int = 40) -> Context:
+    seen = itertools.cycle(
+        [
+            observation(),
+            observation(CACHE_LAYERS),
+            observation(uncached=False),
+            observation(cached=False, base_generates_rightly=True),
+            observation(Raised("O<d>d & \x1b", "m", "x"), Stage.TRAIN),
+            "reason",
+            "trouble",
+            None,
+        ]
+    )
+    results = []
+    for torch, across, down in itertools.product(range(torches), range(transformers), range(pefts)):
+        of = cell(f"2.{torch}.0", f"4.{across}.{across}", f"0.{down}.1")
+        each = next(seen)
+        if isinstance(each, str):
+            results.append(result(of, reason="conflict") if each == "reason" else result(of, trouble="no disk"))
+        else:
+            results.append(result(of, each))
+    return dated(results, days)
+
+
+def tags(text: str, name: str) -> list[ElementTree.Element]:
+    return list(ElementTree.fromstring(text).iter(f"{SVG}{name}"))
+
+
+def test_each_picture_is_there_and_is_svg_of_its_own() -> None:
+    found = picture_files(mixed())
+    assert set(found) == {
+        "heatmap.svg", "heatmap-py311-torch2.0.0.svg", "heatmap-py311-torch2.1.0.svg", "memory.svg", "time.svg",
+        "dates.svg",
+    }  # fmt: skip
+    for name, text in found.items():
+        root = ElementTree.fromstring(text)
+        assert root.tag == f"{SVG}svg" and root.get("viewBox")
+        assert root.find(f"{SVG}title") is not None and (root.findtext(f"{SVG}desc") or "").strip(), name
+        assert "prefers-color-scheme: dark" in text
+        assert not re.search(r"(?:href|src)=\"(?!#)|url\(|@import|<script|<image", text), "nothing is fetched"
+        assert "None" not in text and "nan" not in text
+
+
+def test_the_heat_map_shows_each_cell_by_colour_and_by_mark() -> None:
+    table = mixed()
+    totals = {str(outcome): count for outcome, count in table.totals.items()}
+    text = picture_files(table)["heatmap.svg"]
+    legend = Counter({**dict.fromkeys(totals, 1)})
+    legend["pass"] += 1  # the caveat
+    legend[str(next(each.outcome for each in table.entries if each.workaround))] += 1
+    squares = Counter(each.get("class") for each in tags(text, "rect"))
+    del squares["paper"]
+    marks = Counter((each.get("href") or "").lstrip("#") for each in tags(text, "use"))
+    assert squares == marks == Counter(totals) + legend
+    said = " ".join(each.text or "" for each in tags(text, "text"))
+    passing = table.totals[Outcome.PASS]
+    assert f"{passing} of {len(table.entries)} combinations work" in said and f"works ({passing})" in said
+    corners = sum("corner" in (each.get("class") or "") for each in tags(text, "path"))
+    assert corners == sum(bool(each.caveat or each.workaround) for each in table.entries) + 2
+
+
+def test_a_torchs_heat_map_names_its_failure_classes() -> None:
+    table = mixed()
+    text = picture_files(table)["heatmap-py311-torch2.1.0.svg"]
+    titles = [each.text or "" for each in tags(text, "title")][1:]
+    here = [each for each in table.entries if each.cell.versions["torch"] == "2.1.0"]
+    assert len(titles) == len(here)
+    assert sum(title.endswith(": works") or ": works;" in title for title in titles) == sum(
+        each.outcome is Outcome.PASS for each in here
+    )
+    said = [each.text or "" for each in tags(text, "text")]
+    for each in table.classes:
+        count = sum(entry in here for entry in each.entries)
+        if count:
+            title = each.signature.title if each.signature else each.key
+            assert said.count(each.letter) == count + 1, "in its cells and in the legend"
+            assert any(title in line and f"({count})" in line for line in said)
+    assert "2026-01" in said
+
+
+def test_the_charts_tell_numbers_that_are_right() -> None:
+    text = picture_files(mixed())["memory.svg"]
+    (description,) = tags(text, "desc")
+    assert "torch 2.0.0: import 500, load 500" in (description.text or "")
+    (description,) = tags(picture_files(mixed())["dates.svg"], "desc")
+    assert "torch: 2.0.0 " in (description.text or "")
+    counts = re.findall(r"(\d+) of (\d+)", (description.text or "").split("peft: ")[1])
+    found = mixed()
+    measured = [each for each in found.entries if each.outcome not in (Outcome.ERROR, Outcome.UNTESTED)]
+    assert sum(int(all_) for _, all_ in counts) == len(measured)
+    assert sum(int(good) for good, _ in counts) == found.totals[Outcome.PASS]
+
+
+Edges = tuple[float, float, float, float]
+
+
+def edges(each: ElementTree.Element) -> Edges:
+    """The box that a text takes, by an estimate that is rather too small than too large."""
+    style, text = (each.get("class") or "").split(), each.text or ""
+    size = 16 if "head" in style else 13 if "sub" in style else 11 if "small" in style else 12
+    wide, high = len(text) * size * 0.52, size * 0.75
+    if turned := re.fullmatch(r"translate\((\S+) (\S+)\) rotate\(-90\)", each.get("transform") or ""):
+        x, y = float(turned[1]), float(turned[2])
+        return x - high, y - wide, x, y
+    x, y = float(each.get("x") or 0), float(each.get("y") or 0)
+    x -= wide / 2 if "middle" in style else wide if "end" in style else 0
+    return x, y - high, x + wide, y
+
+
+@pytest.mark.parametrize("days", [0, 9, 40])
+@pytest.mark.parametrize("size", [(1, 1, 1), (3, 4, 5), (2, 20, 12), (7, 3, 2)])
+def test_no_text_lies_upon_another_or_outside(size: tuple[int, int, int], days: int) -> None:
+    for name, text in picture_files(mixed(*size, days)).items():
+        root = ElementTree.fromstring(text)
+        _, _, width, height = map(float, (root.get("viewBox") or "").split())
+        boxes = [(edges(each), each.text) for each in tags(text, "text") if each.text]
+        for (left, top, right, bottom), said in boxes:
+            assert left >= 0 and top >= 0 and right <= width and bottom <= height, (name, said)
+        for (one, said), (other, also) in itertools.combinations(boxes, 2):
+            apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+            assert apart, (name, said, also)
+
+
+def test_what_has_no_dates_or_no_pass_has_fewer_pictures() -> None:
+    nothing = replace(context([result(cell(), observation(CACHE_LAYERS))]), expansion=Expansion((), {}))
+    assert set(picture_files(nothing)) == {"heatmap.svg", "heatmap-py311-torch2.6.0.svg"}
+
+
+@pytest.mark.parametrize(
+    ("values", "ticks"),
+    [
+        ([1, 9.5], (0, 2, 4, 6, 8, 10)),
+        ([500, 900], (500, 600, 700, 800, 900)),
+        ([3], (3, 4)),
+        ([0], (0, 1)),
+    ],
+)
+def test_ticks_are_round_and_hold_every_value(values: list[float], ticks: tuple[float, ...]) -> None:
+    found = linear_ticks(values)
+    assert found[0] <= min(values) and found[-1] >= max(values) and len(found) >= 2
+    if len(values) > 1:
+        assert found == ticks
+
+
+def test_scales_quantiles_and_places() -> None:
+    assert decade_ticks([0.002, 5]) == (0.001, 0.01, 0.1, 1.0, 10.0)
+    assert Scale((1, 100), 0, 10, logarithmic=True).place(10) == 5
+    assert Scale((0, 100), 10, 0).place(25) == 7.5
+    assert quantile([1, 2, 3, 4], 0.5) == 2.5 and quantile([7], 0.25) == 7
+    assert spread_out([0, 1, 50], 10, -100, 100) == [-4.5, 5.5, 50]
+    crowded = spread_out([0, 1, 2, 99, 100], 10, 0, 100)
+    assert crowded[0] >= 0 and crowded[-1] <= 100
+    assert all(after - before >= 10 - 1e-9 for before, after in itertools.pairwise(crowded))
+    assert fitted("abcdefghij", 40) == "abcd…" and fitted("abc", 40) == "abc"
