@@ -7,6 +7,7 @@ import re
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -17,6 +18,7 @@ from compatcheck.matrix import Expansion
 from compatcheck.report.charts import Scale, decade_ticks, linear_ticks, quantile
 from compatcheck.report.context import Context
 from compatcheck.report.drawing import fitted, spread_out
+from compatcheck.report.files import write_reports
 from compatcheck.report.pictures import picture_files
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -187,3 +189,13 @@ def test_scales_quantiles_and_places() -> None:
     assert crowded[0] >= 0 and crowded[-1] <= 100
     assert all(after - before >= 10 - 1e-9 for before, after in itertools.pairwise(crowded))
     assert fitted("abcdefghij", 40) == "abcd…" and fitted("abc", 40) == "abc"
+
+
+def test_the_markdown_shows_pictures_that_are_there(tmp_path: Path) -> None:
+    for found in (mixed(), context([result(cell(), observation(CACHE_LAYERS))])):
+        (tmp_path / "pictures").mkdir(exist_ok=True)
+        (tmp_path / "pictures" / "old.svg").write_text("")
+        write_reports(found, tmp_path)
+        page = (tmp_path / "compatibility.md").read_text(encoding="utf-8")
+        named = set(re.findall(r"\(pictures/([^)]+)\)", page))
+        assert named == {path.name for path in (tmp_path / "pictures").iterdir()} == set(picture_files(found))

@@ -27,11 +27,13 @@ WORDS = {
 }
 
 
-def date_chart(context: Context) -> str | None:
-    """None where no release has both a date and a finding."""
+def dates_known(context: Context) -> bool:
+    """Whether a release has both a date and a finding, so that there is something to draw."""
+    return any(_releases(context, package) for package in CORE)
+
+
+def date_chart(context: Context) -> str:
     strips = {package: found for package in CORE if (found := _releases(context, package))}
-    if not strips:
-        return None
     dates = [moment for found in strips.values() for _, moment, _ in found]
     first, last = min(dates).date(), max(dates).date()
     first, last = date(first.year, first.month, 1), _next_month(last)

@@ -10,11 +10,12 @@ from .context import Context
 from .document import json_text
 from .markdown import markdown_text
 from .page import html_text
+from .pictures import picture_files
 from .table_csv import csv_text
 
 
 def report_files(context: Context) -> dict[str, str]:
-    """Relative path to content of everything that a report consists of, the locks apart."""
+    """Relative path to content of every file of a report that lies beside its folders."""
     return {
         "compatibility.html": html_text(context),
         "compatibility.md": markdown_text(context),
@@ -33,21 +34,21 @@ def lock_files(context: Context) -> dict[str, str]:
     }
 
 
+def folders(context: Context) -> dict[str, dict[str, str]]:
+    """The report's folders: each holds exactly these files, relative path to content."""
+    return {"locks": lock_files(context), "pictures": picture_files(context)}
+
+
 def write_reports(context: Context, folder: Path) -> list[Path]:
-    """Write the report into `folder`; its `locks/` then holds exactly this report's locks. Raises MachineError."""
+    """Write the report into `folder`; its own folders then hold this report's files alone. Raises MachineError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         written = [_replace(folder / name, text) for name, text in report_files(context).items()]
-        fresh = folder / "locks.new"
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir()
-        for name, text in lock_files(context).items():
-            (fresh / name).write_text(text, encoding="utf-8")
-        shutil.rmtree(folder / "locks", ignore_errors=True)
-        fresh.rename(folder / "locks")
+        for name, files in folders(context).items():
+            written.append(_replace_folder(folder / name, files))
     except OSError as error:
         raise refused_by_disk(error, f"the report cannot be written to {folder}") from None
-    return [*written, folder / "locks"]
+    return written
 
 
 def written_file(path: Path, text: str) -> Path:
@@ -64,3 +65,14 @@ def _replace(path: Path, text: str) -> Path:
     fresh.write_text(text, encoding="utf-8")
     fresh.replace(path)
     return path
+
+
+def _replace_folder(folder: Path, files: dict[str, str]) -> Path:
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir()
+    for name, text in files.items():
+        (fresh / name).write_text(text, encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+    return folder

@@ -50,9 +50,10 @@ class Panel:
     cells: dict[tuple[str, str], Entry]
     """transformers and peft version to the cell."""
 
-    @property
-    def name(self) -> str:
-        return f"py{self.python.replace('.', '')}-torch{self.torch}"
+
+def panel_name(python: str, torch: str) -> str:
+    """`py311-torch2.6.0`."""
+    return f"py{python.replace('.', '')}-torch{torch}"
 
 
 def panels(context: Context) -> list[Panel]:

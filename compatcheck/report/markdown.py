@@ -6,6 +6,7 @@ from tabulate import tabulate
 
 from ..domain import Outcome, printable
 from .context import Context, Entry, FailureClass, named
+from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
 
 MARKS = {
     Outcome.PASS: "✅",
@@ -31,10 +32,12 @@ def markdown_text(context: Context) -> str:
         "\n".join(f"**{line}**" if place == 0 else line for place, line in enumerate(context.headline())),
         _pins(context),
         "## The table",
+        f"![Heat map of all combinations; the tables below say the same](pictures/{OVERVIEW})",
         _legend(context),
         *(_torch_table(context, torch) for torch in context.versions("torch")),
         "## Failure classes",
         "\n\n".join(_class(each) for each in context.classes) or "None: nothing failed.",
+        _pictures(context),
         "## How it was measured",
         _method(context),
     ]
@@ -88,8 +91,23 @@ def _torch_table(context: Context, torch: str) -> str:
             for version in context.versions("transformers")
         ]
         table = tabulate(rows, headers=["transformers \\ peft", *pefts], tablefmt="github", disable_numparse=True)
-        parts.append(f"### torch {torch}, Python {python}\n\n{table}")
+        large = panel_file(python, torch)
+        parts.append(f"### torch {torch}, Python {python}\n\n{table}\n\n[The same as a picture](pictures/{large}).")
     return "\n\n".join(parts)
+
+
+def _pictures(context: Context) -> str:
+    drawn = drawings(context)
+    shown = [
+        f"![{words}](pictures/{name})"
+        for name, words in (
+            (DATES, "Share of the combinations of each release that work, over its release date"),
+            (MEMORY, "Resident memory within each stage of the cycle, for each torch"),
+            (TIME, "Time of each stage of the cycle, for each torch"),
+        )
+        if name in drawn
+    ]
+    return "\n\n".join(["## Over release dates, in memory and in time", *shown]) if shown else ""
 
 
 def _mark(context: Context, entry: Entry | None) -> str:

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from .context import Context
-from .date_chart import date_chart
-from .heat_map import one_torch, overview, panels
-from .stage_charts import memory_chart, time_chart
+from .date_chart import date_chart, dates_known
+from .heat_map import one_torch, overview, panel_name, panels
+from .stage_charts import memory_chart, stages_known, time_chart
 
 OVERVIEW = "heatmap.svg"
+MEMORY, TIME, DATES = "memory.svg", "time.svg", "dates.svg"
+
+
+def panel_file(python: str, torch: str) -> str:
+    """The name of the large heat map of one Python and one torch."""
+    return f"heatmap-{panel_name(python, torch)}.svg"
+
+
+def drawings(context: Context) -> dict[str, Callable[[], str]]:
+    """File name to what draws it, for every picture that the context has something for."""
+    shown = panels(context)
+    found: dict[str, Callable[[], str]] = {OVERVIEW: partial(overview, context)} if shown else {}
+    for panel in shown:
+        found[panel_file(panel.python, panel.torch)] = partial(one_torch, context, panel)
+    if stages_known(context):
+        found |= {MEMORY: partial(memory_chart, context), TIME: partial(time_chart, context)}
+    if dates_known(context):
+        found[DATES] = partial(date_chart, context)
+    return found
 
 
 def picture_files(context: Context) -> dict[str, str]:
-    """File name to SVG of every picture that the context has something for."""
-    shown = panels(context)
-    found: dict[str, str | None] = {OVERVIEW: overview(context) if shown else None}
-    for panel in shown:
-        found[f"heatmap-{panel.name}.svg"] = one_torch(context, panel)
-    found["memory.svg"] = memory_chart(context)
-    found["time.svg"] = time_chart(context)
-    found["dates.svg"] = date_chart(context)
-    return {name: text for name, text in found.items() if text is not None}
+    """File name to SVG."""
+    return {name: draw() for name, draw in drawings(context).items()}

@@ -18,20 +18,21 @@ Values = dict[str, list[tuple[str, list[float]]]]
 """Torch to its stages, each with the ascending values of the passing cells."""
 
 
-def memory_chart(context: Context) -> str | None:
-    """Highest resident memory within each stage; None where nothing that passes was measured."""
+def stages_known(context: Context) -> bool:
+    """Whether a cell passes, so that there is something to draw."""
+    return any(entry.outcome is Outcome.PASS for entry in context.entries)
+
+
+def memory_chart(context: Context) -> str:
+    """Highest resident memory within each stage."""
     values = _values(context, lambda record: record.peak_rss_mib)
-    if not values:
-        return None
     ticks = linear_ticks([number for stages in values.values() for _, numbers in stages for number in numbers])
     return _chart(values, ticks, False, "Memory over the stages", "MiB", lambda tick: f"{tick:g}").svg()
 
 
-def time_chart(context: Context) -> str | None:
-    """Wall clock of each stage, on a logarithmic axis; None where nothing that passes was measured."""
+def time_chart(context: Context) -> str:
+    """Wall clock of each stage, on a logarithmic axis."""
     values = _values(context, lambda record: record.seconds)
-    if not values:
-        return None
     ticks = decade_ticks(number for stages in values.values() for _, numbers in stages for number in numbers)
     return _chart(values, ticks, True, "Time over the stages", "seconds", lambda tick: f"{tick:g}").svg()
 
