@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from ..errors import refused_by_disk
+from .badges import badge_files
 from .context import Context
 from .document import json_text
 from .markdown import markdown_text
@@ -36,7 +37,7 @@ def lock_files(context: Context) -> dict[str, str]:
 
 def folders(context: Context) -> dict[str, dict[str, str]]:
     """The report's folders: each holds exactly these files, relative path to content."""
-    return {"locks": lock_files(context), "pictures": picture_files(context)}
+    return {"locks": lock_files(context), "pictures": picture_files(context), "badges": badge_files(context)}
 
 
 def write_reports(context: Context, folder: Path) -> list[Path]:
