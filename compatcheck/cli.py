@@ -12,10 +12,26 @@ from pathlib import Path
 from types import FrameType
 
 from . import __version__
-from .commands import badge, blame, catalogue, check, diff, env, explain, merge, plan, probe, recommend, report, run, show, table
+from .commands import (
+    badge,
+    blame,
+    catalogue,
+    check,
+    diff,
+    env,
+    explain,
+    merge,
+    plan,
+    probe,
+    recommend,
+    report,
+    run,
+    show,
+    table,
+)
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
-COMMANDS = (run, plan, report, show, merge, diff, explain, probe, env, catalogue, recommend, table, check, blame, badge)
+COMMANDS = (run, plan, report, show, recommend, check, probe, explain, blame, diff, badge, env, table, catalogue, merge)
 
 DESCRIPTION = """\
 Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning
