@@ -69,6 +69,8 @@ def report(session: nox.Session) -> None:
     path, _ = named_matrix(session.posargs)
     renewed = ["--readme", "README.md"] if path == DEFAULT_MATRIX else []
     session.run("compatcheck", "report", path, *renewed)
+    if renewed:
+        session.run("compatcheck", "table", "build", "reports", "-o", "compatcheck/data/table.json", silent=True)
 
 
 @nox.session

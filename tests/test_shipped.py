@@ -23,7 +23,7 @@ REPORTS = report_paths(HERE / "reports")
 
 def test_the_shipped_table_is_what_the_reports_say() -> None:
     assert SHIPPED.read_text(encoding="utf-8") == table_text(REPORTS), (
-        "write it anew: python -m compatcheck table build reports"
+        "write it anew: python -m compatcheck table build reports -o compatcheck/data/table.json"
     )
 
 
