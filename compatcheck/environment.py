@@ -114,6 +114,17 @@ class Uv:
         if answer.returncode != 0:
             raise _fault(answer.stderr, "cannot install the lock")
 
+    def requires(self, package: str, version: str, python: str) -> tuple[str, ...]:
+        """What the wheel of a release says that it needs: its Requires-Dist, as written. Raises MachineError."""
+        from importlib.metadata import distributions
+
+        with _scratch() as folder:
+            arguments = ["pip", "install", "--no-deps", "--only-binary", ":all:", "--python", str(interpreter(python))]
+            answer = self._run([*arguments, "--target", str(folder), f"{package}=={version}"], self._index_arguments())
+            if answer.returncode != 0:
+                raise _fault(answer.stderr, f"cannot read what {package} {version} requires")
+            return tuple(line for found in distributions(path=[str(folder)]) for line in found.requires or ())
+
     def forget(self, packages: Iterable[str]) -> None:
         """Take packages out of uv's cache, whose files an environment may share. Raises MachineError."""
         answer = self._run(["cache", "clean", *packages], [])

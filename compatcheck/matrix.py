@@ -156,6 +156,8 @@ class Expansion:
     """`torch 2.6.0` to when it was released, where the index says."""
     excluded: tuple[tuple[Cell, str], ...] = ()
     """Cells left out, each with the reason its rule gives."""
+    declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """`peft 0.12.0` to what its wheel says it requires, as written; a release whose wheel was not read is missing."""
 
 
 def _entry_problems(entry: str) -> list[str]:

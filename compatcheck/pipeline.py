@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from .signatures import load_catalogue
 from .slot import Slot
 from .store import Store
 
+SILENT = frozenset({"torch"})
+"""Axes whose releases declare nothing about the other axes."""
 RESOLVERS = 4
 """Resolutions at a time: each is a short uv process that mostly waits."""
 
@@ -60,9 +62,29 @@ class Run:
 
     def expand(self) -> Expansion:
         """The cells of the matrix today, remembered for reports made later."""
+        before = self.store.expansion(self.matrix.digest)
         expansion = expanded(self.matrix, self._source)
+        if before is not None:
+            # what a wheel says never changes
+            expansion = replace(expansion, declared=before.declared)
         self.store.save_expansion(self.matrix.digest, expansion)
         return expansion
+
+    def learn_requirements(self) -> None:
+        """Read what the wheels of the axes' releases declare, for the report; torch's, of GBs, declares nothing of it.
+
+        Raises MachineError; what was read until then is kept.
+        """
+        expansion = self.store.expansion(self.matrix.digest) or self.expand()
+        releases = {item: cell.python for cell in expansion.cells for item in cell.versions.items()}
+        declared = dict(expansion.declared)
+        try:
+            for (package, version), python in releases.items():
+                if package not in SILENT and f"{package} {version}" not in declared:
+                    declared[f"{package} {version}"] = self.uv.requires(package, version, python)
+        finally:
+            if declared != expansion.declared:
+                self.store.save_expansion(self.matrix.digest, replace(expansion, declared=declared))
 
     def cells_along(self, choices: Mapping[str, Iterable[str]]) -> tuple[Cell, ...]:
         """The cells of the given entries of some axes, `{"torch": ["newest"]}`. Raises UsageError for others."""

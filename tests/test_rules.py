@@ -96,9 +96,7 @@ def test_an_empty_table_has_no_rules() -> None:
 def test_no_table_gets_a_rule_with_a_counter_example(data: st.DataObject) -> None:
     sizes = tuple(data.draw(st.integers(1, size)) for size in (2, 5, 4))
     places = [(a, b, c) for a in range(sizes[0]) for b in range(sizes[1]) for c in range(sizes[2])]
-    seen = data.draw(
-        st.lists(st.sampled_from([None, None, "x", "y", "?"]), min_size=len(places), max_size=len(places))
-    )
+    seen = data.draw(st.lists(st.sampled_from([None, None, "x", "y", "?"]), min_size=len(places), max_size=len(places)))
     outcomes = dict(zip(places, seen, strict=True))
     check(table(lambda *place: outcomes[place], sizes))
 

@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, opened_run
@@ -46,7 +47,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def execute(arguments: argparse.Namespace) -> int:
     from ..domain import Outcome
-    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE
+    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError
     from ..progress import DetailedProgress, PlainProgress, Progress, chosen_progress
 
     jobs = arguments.jobs if arguments.jobs > 0 else max(1, (os.cpu_count() or 1) // 2)
@@ -61,6 +62,9 @@ def execute(arguments: argparse.Namespace) -> int:
             progress = chosen_progress(sys.stderr)
         run.progress = progress
         results = run.run(cells, again=arguments.again)
+        with suppress(MachineError):
+            # only the report's comparison with what the packages declare needs it; the next run tries again
+            run.learn_requirements()
         for result in results.values():
             if len(cells) == 1 or result.outcome is Outcome.ERROR:
                 print(f"{result.cell.id}: {result.outcome}" + (f": {result.trouble}" if result.trouble else ""))

@@ -13,6 +13,7 @@ from packaging.version import Version
 from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Machine, Mode, Outcome, Raised
 from ..matrix import Expansion, Matrix
 from ..signatures import Catalogue, Signature
+from .findings import Findings, findings_of
 
 Diagnose = Callable[[CellResult], Diagnosis | None]
 """What a result that is not a pass is recognised as; None where there is nothing to recognise."""
@@ -156,6 +157,11 @@ class Context:
     @cached_property
     def by_id(self) -> Mapping[str, Entry]:
         return {entry.cell.id: entry for entry in self.entries}
+
+    @cached_property
+    def findings(self) -> Findings:
+        """Blame, rules and the rest, worked out when they are first asked for."""
+        return findings_of(self.entries, self.expansion.declared)
 
     def letter(self, entry: Entry) -> str:
         return self._letters.get(entry.failure or "", "")

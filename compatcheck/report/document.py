@@ -10,6 +10,7 @@ from .. import __version__
 from ..domain import Mode, Observation
 from ..parse import unstructured
 from .context import Context, Entry, FailureClass
+from .findings import findings_data
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).resolve().parent / "schema.json"
@@ -35,14 +36,16 @@ def document(context: Context) -> dict[str, Any]:
         "headline": context.headline(),
         "totals": {str(outcome): count for outcome, count in sorted(context.totals.items())},
         "released": {release: date.date().isoformat() for release, date in sorted(context.expansion.released.items())},
-        "cells": [_cell(entry) for entry in context.entries],
+        "cells": [_cell(context, entry) for entry in context.entries],
         "classes": [_class(each) for each in context.classes],
+        **findings_data(context.findings),
         "excluded": [{"id": cell.id, "reason": reason} for cell, reason in context.expansion.excluded],
     }
 
 
-def _cell(entry: Entry) -> dict[str, Any]:
+def _cell(context: Context, entry: Entry) -> dict[str, Any]:
     result, observation = entry.result, entry.result.observation
+    blame = context.findings.blame.cells.get(entry.cell.id)
     exception = entry.exception
     return {
         "id": entry.cell.id,
@@ -61,6 +64,7 @@ def _cell(entry: Entry) -> dict[str, Any]:
         "attempts": result.attempts if observation else 0,
         "agreeing": result.agreeing if observation else 0,
         **_observed(observation),
+        "blame": {**blame.as_data(), "text": blame.words()} if blame else None,
         "lock": result.lock.digest if result.lock else None,
         "resolved": result.resolution.resolved.isoformat()
         if result.resolution and result.resolution.resolved

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
+from ..declared import Need
 from ..domain import Outcome, printable
 from .context import Context, Entry, FailureClass, named
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
@@ -16,6 +17,8 @@ MARKS = {
     Outcome.ERROR: "💥",
     Outcome.UNTESTED: "·",
 }
+MOST_VERDICTS = 3
+"""Statements of blame that a failure class shows; compatibility.json has them all."""
 WORDS = {
     Outcome.PASS: "works: every stage ran and every check holds",
     Outcome.FAIL: "fails: a stage raised or died; the letter names the failure below",
@@ -36,8 +39,14 @@ def markdown_text(context: Context) -> str:
         _legend(context),
         *(_torch_table(context, torch) for torch in context.versions("torch")),
         "## Failure classes",
-        "\n\n".join(_class(each) for each in context.classes) or "None: nothing failed.",
+        "\n\n".join(_class(context, each) for each in context.classes) or "None: nothing failed.",
         _pictures(context),
+        "## Rules",
+        _rules(context),
+        "## Which axes play a part",
+        _axes(context),
+        "## Declared against measured",
+        _declared(context),
         "## How it was measured",
         _method(context),
     ]
@@ -117,7 +126,7 @@ def _mark(context: Context, entry: Entry | None) -> str:
     return f"{MARKS[entry.outcome]} {context.letter(entry)}{note}".strip()
 
 
-def _class(each: FailureClass) -> str:
+def _class(context: Context, each: FailureClass) -> str:
     first = each.entries[0]
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(each.outcomes.items()))
     title = each.signature.title if each.signature else "not recognised"
@@ -139,8 +148,47 @@ def _class(each: FailureClass) -> str:
             facts.append(("Discussed at", ", ".join(each.signature.references)))
     if each.workarounds:
         facts.append(("Workaround", f"`use_cache=False` gives the right result in {each.workarounds} of these cells"))
+    for count, blame in context.findings.blamed(entry.cell.id for entry in each.entries)[:MOST_VERDICTS]:
+        facts.append(("Blame", f"{escaped(blame.words())} ({count} cells)"))
     facts.append(("To see it", f"`compatcheck show {first.cell.id}`"))
     return "\n".join([*lines, *(f"- {name}: {value}" for name, value in facts if value)])
+
+
+def _rules(context: Context) -> str:
+    """The statements, those about what works and what does not first."""
+    if not (rules := context.findings.rules).verdicts:
+        return "Nothing has been measured."
+    parts = ["Each holds for every measured cell within it. Releases between two measured ones are not measured."]
+    for title, found in (("What works, and what does not", rules.verdicts), ("Which failure, where", rules.failures)):
+        if found:
+            rows = [[f"`{rule.words()}`", str(len(rule.cells))] for rule in found]
+            table = tabulate(rows, headers=["rule", "cells"], tablefmt="github", disable_numparse=True)
+            parts.append(f"### {title}\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def _axes(context: Context) -> str:
+    return "\n".join(f"- {part.words()}." for part in context.findings.blame.axes) or "Only one version of each."
+
+
+def _declared(context: Context) -> str:
+    rows = [
+        [f"{each.package} {each.version}", f"{each.broken} of {each.accepted}", need.package, *_need(need)]
+        for each in context.findings.declarations
+        for need in each.requirements
+        if need.admitted
+    ]
+    if not rows:
+        return "No release declares more than works."
+    headers = ["release", "do not work", "about", "declares", "should declare"]
+    table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    return f"What pip lets pass because a release's metadata allow it, and what its runs support instead.\n\n{table}"
+
+
+def _need(need: Need) -> tuple[str, str]:
+    declared = "not known" if need.declared is None else f"`{need.declared}`" if need.declared else "any version"
+    measured = "nothing measured works" if need.measured is None else f"`{need.measured}`"
+    return declared, measured
 
 
 def _method(context: Context) -> str:
