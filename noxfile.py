@@ -67,7 +67,7 @@ def report(session: nox.Session) -> None:
     """Write reports/ from what is known."""
     install(session)
     path, _ = named_matrix(session.posargs)
-    renewed = ["--readme", "README.md"] if path == DEFAULT_MATRIX else []
+    renewed = ["--readme", "README.md", "--readme", "README.zh-CN.md"] if path == DEFAULT_MATRIX else []
     session.run("compatcheck", "report", path, *renewed)
     if renewed:
         session.run("compatcheck", "table", "build", "reports", "-o", "compatcheck/data/table.json", silent=True)

@@ -38,17 +38,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from ..errors import InputError, UsageError
+    from ..errors import UsageError
     from ..report.badges import badge, badge_json, badge_svg, pins_of
-    from ..report.files import written_file
+    from ..report.files import read_file, written_file
     from ..report.reread import load_reported
 
     pins = {}
     if arguments.requirements:
-        try:
-            pins = pins_of(arguments.requirements.read_text(encoding="utf-8"), str(arguments.requirements))
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(str(arguments.requirements), [f"cannot be read: {error}"]) from None
+        pins = pins_of(read_file(arguments.requirements), str(arguments.requirements))
     given = {package: getattr(arguments, package) for package in ("torch", "transformers", "peft")}
     pins |= {package: version for package, version in given.items() if version}
     if not pins:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 from .common import add_matrix, add_places, add_scenario, opened_run, report_folder
@@ -35,7 +36,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--schema", action="store_true", help="print the JSON Schema of compatibility.json, and no more"
     )
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="also renew the headline between FILE's markers")
+    parser.add_argument(
+        "--readme", type=Path, metavar="FILE", action="append", default=[],
+        help="also renew what stands between FILE's markers; may be repeated",
+    )  # fmt: skip
     add_places(parser)
     parser.set_defaults(execute=execute)
 
@@ -43,9 +47,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     from ..pipeline import context_of
     from ..report.document import SCHEMA_FILE
-    from ..report.files import report_files, write_reports, written_file
+    from ..report.files import read_file, report_files, write_reports, written_file
     from ..report.junit import junit_text
-    from ..report.readme import with_headline
+    from ..report.readme import with_blocks
 
     if arguments.schema:
         print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")
@@ -65,7 +69,7 @@ def execute(arguments: argparse.Namespace) -> int:
         print(line)
     for path in write_reports(context, report_folder(arguments)):
         print(path)
-    if arguments.readme:
-        arguments.readme.write_text(with_headline(arguments.readme.read_text(encoding="utf-8"), context), "utf-8")
-        print(arguments.readme)
+    for readme in arguments.readme:
+        seen = Path(os.path.relpath(report_folder(arguments), readme.parent)).as_posix()
+        print(written_file(readme, with_blocks(read_file(readme), context, seen)))
     return 0

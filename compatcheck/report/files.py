@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from ..errors import refused_by_disk
+from ..errors import InputError, refused_by_disk
 from .badges import badge_files
 from .context import Context
 from .document import json_text
@@ -50,6 +50,14 @@ def write_reports(context: Context, folder: Path) -> list[Path]:
     except OSError as error:
         raise refused_by_disk(error, f"the report cannot be written to {folder}") from None
     return written
+
+
+def read_file(path: Path) -> str:
+    """Raises InputError."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(path), [f"cannot be read: {error}"]) from None
 
 
 def written_file(path: Path, text: str) -> Path:

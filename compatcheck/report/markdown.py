@@ -61,15 +61,17 @@ def _pins(context: Context) -> str:
     return f"## What to pin\n\n{pins_table(context)}\n\nComplete locks with hashes are in `locks/`."
 
 
-def pins_table(context: Context) -> str:
+def pins_table(
+    context: Context,
+    headers: tuple[str, str] = ("torch", "newest pins that passed every check"),
+    nothing: str = "nothing that was measured works",
+) -> str:
     """For each torch, the newest pins that pass."""
     rows = []
     for torch in context.versions("torch"):
         best = context.newest_passing(torch)
-        rows.append([torch, _code(best)] if best else [torch, "nothing that was measured works"])
-    return tabulate(
-        rows, headers=["torch", "newest pins that passed every check"], tablefmt="github", disable_numparse=True
-    )
+        rows.append([torch, _code(best) if best else nothing])
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def _code(entry: Entry) -> str:
