@@ -7,6 +7,7 @@ from tabulate import tabulate
 from ..declared import Need
 from ..domain import Outcome, printable
 from .context import Context, Entry, FailureClass, named
+from .glossary import needed, needed_by
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
 
 MARKS = {
@@ -40,6 +41,7 @@ def markdown_text(context: Context) -> str:
         *(_torch_table(context, torch) for torch in context.versions("torch")),
         "## Failure classes",
         "\n\n".join(_class(context, each) for each in context.classes) or "None: nothing failed.",
+        _words(context),
         _pictures(context),
         "## Rules",
         _rules(context),
@@ -152,6 +154,8 @@ def _class(context: Context, each: FailureClass) -> str:
         facts.append(("Workaround", f"`use_cache=False` gives the right result in {each.workarounds} of these cells"))
     for count, blame in context.findings.blamed(entry.cell.id for entry in each.entries)[:MOST_VERDICTS]:
         facts.append(("Blame", f"{escaped(blame.words())} ({count} cells)"))
+    if terms := needed(each):
+        facts.append(("Words", ", ".join(f"[{term.name}](#the-words)" for term in terms)))
     facts.append(("To see it", f"`compatcheck show {first.cell.id}`"))
     return "\n".join([*lines, *(f"- {name}: {value}" for name, value in facts if value)])
 
@@ -191,6 +195,12 @@ def _need(need: Need) -> tuple[str, str]:
     declared = "not known" if need.declared is None else f"`{need.declared}`" if need.declared else "any version"
     measured = "nothing measured works" if need.measured is None else f"`{need.measured}`"
     return declared, measured
+
+
+def _words(context: Context) -> str:
+    """What the failure classes take for granted."""
+    terms = [f"- **{term.name}**: {term.meaning}" for term in needed_by(context)]
+    return "\n".join(["### The words", "", *terms]) if terms else ""
 
 
 def _method(context: Context) -> str:
