@@ -11,15 +11,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up import CACHE_LAYERS, cell, context, observation, result
+from made_up import CACHE_LAYERS, NOON, cell, context, lock, observation, result
 
 from compatcheck.cli import main
-from compatcheck.domain import Outcome
+from compatcheck.domain import Observation, Outcome, Resolution
 from compatcheck.errors import InputError, UsageError
+from compatcheck.matrix import Expansion, load_matrix
+from compatcheck.pipeline import Run
+from compatcheck.probe import PROBE_VERSION
 from compatcheck.report.diff import Change, compared, diff_document, state
 from compatcheck.report.diff_text import CAP, diff_lines, diff_markdown, summary
 from compatcheck.report.document import json_text
 from compatcheck.report.reread import Reported, ReportedCell, load_reported, reported
+from compatcheck.store import Store
 
 NOTHING = reported(json_text(context([result(cell())])), "made up")
 
@@ -228,3 +232,26 @@ def test_the_command_prints_every_format(form: str, tmp_path: Path, capsys: pyte
     assert "regressed" in out and "cache-layers-empty" in out
     if form == "json":
         assert json.loads(out)["totals"]["regressed"] == 1
+
+
+def test_a_store_is_a_side_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    matrix_file = tmp_path / "small.toml"
+    matrix_file.write_text('[axes]\ntorch = ["2.6.0"]\ntransformers = ["4.51.3"]\npeft = ["0.15.2", "0.10.0"]\n')
+    matrix = load_matrix(matrix_file)
+    cells = (cell(), cell(peft="0.10.0"))
+    for name, last in (("old", observation()), ("new", observation(CACHE_LAYERS))):
+        with Store(tmp_path / f"{name}.sqlite3") as store:
+            run = Run(matrix, store, tmp_path / "cache")
+            store.save_expansion(matrix.digest, Expansion(cells, {}))
+            for each, seen_ in zip(cells, (observation(), last), strict=True):
+                store.save_resolution(each, matrix.resolution_digest, run.platform, Resolution(lock(each), "", NOON))
+                store.save_observation(lock(each), run.material.digest, _here(seen_, run.platform))
+    words = ["diff", str(tmp_path / "old.sqlite3"), str(tmp_path / "new.sqlite3"), "--matrix", str(matrix_file)]
+    assert main([*words, "--format", "json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {name: count for name, count in found["totals"].items() if count} == {"regressed": 1, "unchanged": 1}
+    assert found["cells"][0]["id"] == cells[1].id
+
+
+def _here(each: Observation, platform: str) -> Observation:
+    return replace(each, machine=replace(each.machine, platform=platform), probe_version=PROBE_VERSION)
