@@ -66,8 +66,8 @@ def tags(text: str, name: str) -> list[ElementTree.Element]:
 def test_each_picture_is_there_and_is_svg_of_its_own() -> None:
     found = picture_files(mixed())
     assert set(found) == {
-        "heatmap.svg", "heatmap-py311-torch2.0.0.svg", "heatmap-py311-torch2.1.0.svg", "memory.svg", "time.svg",
-        "dates.svg",
+        "heatmap.svg", "heatmap.zh-CN.svg", "heatmap-py311-torch2.0.0.svg", "heatmap-py311-torch2.1.0.svg", "memory.svg",
+        "time.svg", "dates.svg",
     }  # fmt: skip
     for name, text in found.items():
         root = ElementTree.fromstring(text)
@@ -92,6 +92,9 @@ def test_the_heat_map_shows_each_cell_by_colour_and_by_mark() -> None:
     said = " ".join(each.text or "" for each in tags(text, "text"))
     passing = table.totals[Outcome.PASS]
     assert f"{passing} of {len(table.entries)} combinations work" in said and f"works ({passing})" in said
+    chinese = picture_files(table)["heatmap.zh-CN.svg"]
+    assert Counter(each.get("class") for each in tags(chinese, "rect")) == squares + Counter(paper=1)
+    assert f"可用 ({passing})" in [each.text for each in tags(chinese, "text")]
     corners = sum("corner" in (each.get("class") or "") for each in tags(text, "path"))
     assert corners == sum(bool(each.caveat or each.workaround) for each in table.entries) + 2
 
@@ -135,7 +138,7 @@ def edges(each: ElementTree.Element) -> Edges:
     """The box that a text takes, by an estimate that is rather too small than too large."""
     style, text = (each.get("class") or "").split(), each.text or ""
     size = 16 if "head" in style else 13 if "sub" in style else 11 if "small" in style else 12
-    wide, high = len(text) * size * 0.52, size * 0.75
+    wide, high = sum(1 if sign > "\u2e7f" else 0.52 for sign in text) * size, size * 0.75
     if turned := re.fullmatch(r"translate\((\S+) (\S+)\) rotate\(-90\)", each.get("transform") or ""):
         x, y = float(turned[1]), float(turned[2])
         return x - high, y - wide, x, y
@@ -160,7 +163,7 @@ def test_no_text_lies_upon_another_or_outside(size: tuple[int, int, int], days: 
 
 def test_what_has_no_dates_or_no_pass_has_fewer_pictures() -> None:
     nothing = replace(context([result(cell(), observation(CACHE_LAYERS))]), expansion=Expansion((), {}))
-    assert set(picture_files(nothing)) == {"heatmap.svg", "heatmap-py311-torch2.6.0.svg"}
+    assert set(picture_files(nothing)) == {"heatmap.svg", "heatmap.zh-CN.svg", "heatmap-py311-torch2.6.0.svg"}
 
 
 @pytest.mark.parametrize(
@@ -198,4 +201,5 @@ def test_the_markdown_shows_pictures_that_are_there(tmp_path: Path) -> None:
         write_reports(found, tmp_path)
         page = (tmp_path / "compatibility.md").read_text(encoding="utf-8")
         named = set(re.findall(r"\(pictures/([^)]+)\)", page))
-        assert named == {path.name for path in (tmp_path / "pictures").iterdir()} == set(picture_files(found))
+        assert {path.name for path in (tmp_path / "pictures").iterdir()} == set(picture_files(found))
+        assert named == set(picture_files(found)) - {"heatmap.zh-CN.svg"}

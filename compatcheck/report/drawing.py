@@ -71,7 +71,7 @@ def _finalized(value: Any) -> Any:
 
 def text_width(text: str, size: float = 12) -> float:
     """An estimate, rather too much than too little."""
-    return len(text) * size * CHARACTER
+    return size * sum(1 if sign > "\u2e7f" else CHARACTER for sign in text)  # from there on Chinese, full width
 
 
 def fitted(text: str, width: float, size: float = 12) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.version import Version
@@ -14,16 +15,48 @@ LEFT, TOP, EDGE = 20.0, 32.0, 20.0
 WIDTH = 1000.0
 """What the overview's panels are wrapped to."""
 
-WORDS = {
-    Outcome.PASS: "works",
-    Outcome.FAIL: "fails",
-    Outcome.WRONG: "runs, and the result is wrong",
-    Outcome.UNRESOLVABLE: "cannot be installed",
-    Outcome.ERROR: "not measured",
-    Outcome.UNTESTED: "not run",
-}
-CAVEAT = "works, but not with use_cache=False"
-WORKAROUND = "works with use_cache=False instead"
+
+@dataclass(frozen=True)
+class Words:
+    """What a heat map says, in one language."""
+
+    outcomes: Mapping[Outcome, str]
+    caveat: str
+    workaround: str
+    working: str
+    """With the places `good` and `all`."""
+
+    def headline(self, entries: Sequence[Entry]) -> str:
+        passing = sum(entry.outcome is Outcome.PASS for entry in entries)
+        return self.working.format(good=passing, all=len(entries))
+
+
+ENGLISH = Words(
+    {
+        Outcome.PASS: "works",
+        Outcome.FAIL: "fails",
+        Outcome.WRONG: "runs, and the result is wrong",
+        Outcome.UNRESOLVABLE: "cannot be installed",
+        Outcome.ERROR: "not measured",
+        Outcome.UNTESTED: "not run",
+    },
+    "works, but not with use_cache=False",
+    "works with use_cache=False instead",
+    "{good} of {all} combinations work",
+)
+CHINESE = Words(
+    {
+        Outcome.PASS: "可用",
+        Outcome.FAIL: "失败",
+        Outcome.WRONG: "能跑完，但结果错误",
+        Outcome.UNRESOLVABLE: "无法安装",
+        Outcome.ERROR: "没测成",
+        Outcome.UNTESTED: "没有运行",
+    },
+    "可用，但不能加 use_cache=False",
+    "加上 use_cache=False 才可用",
+    "{all} 个组合中有 {good} 个可用",
+)
 CORNER = 7.0
 MOST = 900.0
 """How wide a picture may become for the sake of its words; longer ones are cut."""
@@ -67,7 +100,7 @@ def panels(context: Context) -> list[Panel]:
     return [Panel(python, torch, cells) for (python, torch), cells in ordered]
 
 
-def overview(context: Context) -> str:
+def overview(context: Context, words: Words = ENGLISH) -> str:
     """All panels side by side, small: the picture for a README."""
     shown = panels(context)
     rows = _newest_first({transformers for panel in shown for transformers, _ in panel.cells})
@@ -92,9 +125,9 @@ def overview(context: Context) -> str:
         boxes += _boxes(context, panel, rows, columns, (x, y), (wide, high), letters=False)
         x += max(len(columns) * wide, text_width(_panel_title(context, panel), 13)) + gap
         right = max(right, x - gap)
-    title = f"torch x transformers x peft: {_headline(context.entries)}"
+    title = f"torch x transformers x peft: {words.headline(context.entries)}"
     width = max(right, LEFT + text_width(title, 16), LEFT + 400) + EDGE
-    keys, key_boxes, height = _legend(context.entries, width, bottom + 30)
+    keys, key_boxes, height = _legend(words, context.entries, width, bottom + 30)
     picture = Map(title, _description(context), width, height, (*labels, *keys), (*boxes, *key_boxes))
     return drawn("heat.svg.j2", map=picture)
 
@@ -114,11 +147,11 @@ def one_torch(context: Context, panel: Panel) -> str:
         labels.append(Label(_month(context, "peft", peft), middle, y - 9, "soft small middle"))
     boxes = _boxes(context, panel, rows, columns, (x, y), (wide, high), letters=True)
     entries = tuple(panel.cells.values())
-    title = f"{_panel_title(context, panel)}: {_headline(entries)}"
+    title = f"{_panel_title(context, panel)}: {ENGLISH.headline(entries)}"
     classes = _classes(context, panel)
     needed = [text_width(title, 16) + 2 * EDGE, *(text_width(said) + 2 * EDGE + 26 for _, said in classes)]
     width = max(x + len(columns) * wide + EDGE, min(max(needed), MOST))
-    keys, key_boxes, height = _legend(entries, width, y + len(rows) * high + 26)
+    keys, key_boxes, height = _legend(ENGLISH, entries, width, y + len(rows) * high + 26)
     for letter, said in classes:
         keys.append(Label(letter, LEFT + 10, height, "sub middle"))
         keys.append(Label(fitted(said, width - 2 * EDGE - 26), LEFT + 28, height))
@@ -155,9 +188,9 @@ def _boxes(
             if entry is None:
                 continue
             letter = context.letter(entry)
-            title = f"transformers {transformers}, peft {peft}: {WORDS[entry.outcome]}"
+            title = f"transformers {transformers}, peft {peft}: {ENGLISH.outcomes[entry.outcome]}"
             if (entry.caveat or entry.workaround) and letters:
-                title += f"; {CAVEAT if entry.caveat else WORKAROUND}"
+                title += f"; {ENGLISH.caveat if entry.caveat else ENGLISH.workaround}"
             found.append(
                 Box(
                     corner[0] + across * size[0] + 1,
@@ -173,25 +206,25 @@ def _boxes(
     return found
 
 
-def _legend(entries: tuple[Entry, ...], width: float, y: float) -> tuple[list[Label], list[Box], float]:
+def _legend(words: Words, entries: tuple[Entry, ...], width: float, y: float) -> tuple[list[Label], list[Box], float]:
     """The marks that occur, in lines that fit; and the height at which they end."""
     items: list[tuple[str, str, float]] = []
     for outcome in Outcome:
         count = sum(entry.outcome is outcome for entry in entries)
         if count:
-            items.append((str(outcome), f"{WORDS[outcome]} ({count})", 0))
+            items.append((str(outcome), f"{words.outcomes[outcome]} ({count})", 0))
     if count := sum(bool(entry.caveat) for entry in entries):
-        items.append((str(Outcome.PASS), f"{CAVEAT} ({count})", CORNER))
+        items.append((str(Outcome.PASS), f"{words.caveat} ({count})", CORNER))
     if count := sum(bool(entry.workaround) for entry in entries):
         some = next(str(entry.outcome) for entry in entries if entry.workaround)
-        items.append((some, f"{WORKAROUND} ({count})", CORNER))
+        items.append((some, f"{words.workaround} ({count})", CORNER))
     labels, boxes, x = [], [], LEFT
-    for outcome_name, words, corner in items:
-        room = 30 + text_width(words)
+    for outcome_name, said, corner in items:
+        room = 30 + text_width(said)
         if x > LEFT and x + room > width - EDGE:
             x, y = LEFT, y + 25
         boxes.append(Box(x, y - 13, 22, 18, outcome_name, corner))
-        labels.append(Label(words, x + 28, y))
+        labels.append(Label(said, x + 28, y))
         x += room + 12
     return labels, boxes, y + 28
 
@@ -213,11 +246,6 @@ def _row_labels(context: Context, rows: list[str], y: float, high: float) -> lis
 
 def _panel_title(context: Context, panel: Panel) -> str:
     return f"torch {panel.torch}" + (f", Python {panel.python}" if len(context.pythons) > 1 else "")
-
-
-def _headline(entries: tuple[Entry, ...]) -> str:
-    passing = sum(entry.outcome is Outcome.PASS for entry in entries)
-    return f"{passing} of {len(entries)} combinations work"
 
 
 def _description(context: Context) -> str:

@@ -7,10 +7,10 @@ from functools import partial
 
 from .context import Context
 from .date_chart import date_chart, dates_known
-from .heat_map import one_torch, overview, panel_name, panels
+from .heat_map import CHINESE, one_torch, overview, panel_name, panels
 from .stage_charts import memory_chart, stages_known, time_chart
 
-OVERVIEW = "heatmap.svg"
+OVERVIEW, OVERVIEW_CHINESE = "heatmap.svg", "heatmap.zh-CN.svg"
 MEMORY, TIME, DATES = "memory.svg", "time.svg", "dates.svg"
 
 
@@ -22,7 +22,9 @@ def panel_file(python: str, torch: str) -> str:
 def drawings(context: Context) -> dict[str, Callable[[], str]]:
     """File name to what draws it, for every picture that the context has something for."""
     shown = panels(context)
-    found: dict[str, Callable[[], str]] = {OVERVIEW: partial(overview, context)} if shown else {}
+    found: dict[str, Callable[[], str]] = {}
+    if shown:
+        found |= {OVERVIEW: partial(overview, context), OVERVIEW_CHINESE: partial(overview, context, CHINESE)}
     for panel in shown:
         found[panel_file(panel.python, panel.torch)] = partial(one_torch, context, panel)
     if stages_known(context):

@@ -13,7 +13,7 @@ from ..errors import UsageError
 from .chinese import sentences
 from .context import BAD, Context, FailureClass
 from .markdown import escaped, pins_table
-from .pictures import OVERVIEW
+from .pictures import OVERVIEW, OVERVIEW_CHINESE
 
 _BLOCK = re.compile(
     r"(?P<open><!-- generated: (?P<name>[\w.-]+) -->\n)(?P<old>.*?)(?P<close><!-- /generated: (?P=name) -->)", re.DOTALL
@@ -131,7 +131,7 @@ def pins_chinese(context: Context, folder: str) -> str:
 def heat_map_chinese(context: Context, folder: str) -> str:
     good, all_ = context.totals[Outcome.PASS], len(context.entries)
     words = f"热力图：{all_} 个 torch、transformers、peft 组合中有 {good} 个可用"
-    return f"[![{words}]({folder}/pictures/{OVERVIEW})]({folder}/compatibility.md)"
+    return f"[![{words}]({folder}/pictures/{OVERVIEW_CHINESE})]({folder}/compatibility.md)"
 
 
 def torch_chinese(context: Context, folder: str) -> str:
