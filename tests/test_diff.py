@@ -148,6 +148,13 @@ def test_what_else_changed_is_told() -> None:
     assert explained == {"a": "numpy 1 → 2", "b": "the same lock: not the packages"}
 
 
+def test_another_name_for_the_same_failure_is_not_laid_upon_the_packages() -> None:
+    diff = compared(side(seen(outcome=FAIL, signature=None)), side(seen(outcome=FAIL)))
+    (found,) = diff_document(diff)["cells"]
+    assert found["change"] == "named otherwise" and found["explained"] is None
+    assert "\n  a\n" in "\n".join([*diff_lines(diff), ""])
+
+
 def test_markdown_is_short_and_folds_the_details() -> None:
     many = [seen(f"cell{number}") for number in range(CAP + 25)]
     diff = compared(side(*many), side(*(replace(each, outcome=FAIL, signature="x<b>|y") for each in many)))

@@ -184,6 +184,8 @@ def explained(each: Difference) -> str:
         flaky = next(cell for cell in (each.new, each.old) if cell is not None and cell.flaky)
         which = "now" if flaky is each.new else "before"
         return f"only {flaky.agreeing} of {flaky.attempts} runs of one lock agreed {which}"
+    if each.change in (Change.RENAMED, Change.UNCHANGED):
+        return ""  # there is nothing in the cell to explain
     if each.packages:
         return ", ".join(
             f"{name} {before or 'none'} → {after or 'none'}" for name, (before, after) in each.packages.items()

@@ -1,0 +1,74 @@
+"""`compatcheck report` from the command line: every file and option, over a store that was filled by hand."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from made_up import CACHE_LAYERS, NOON, cell, lock, observation
+
+from compatcheck.cli import main
+from compatcheck.domain import Resolution
+from compatcheck.matrix import Expansion, load_matrix
+from compatcheck.pipeline import Run
+from compatcheck.probe import PROBE_VERSION
+from compatcheck.store import Store
+
+
+@pytest.fixture
+def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """`report`, over a store with a pass and a failure, from within an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "small.toml"
+    path.write_text('[axes]\ntorch = ["2.6.0"]\ntransformers = ["4.51.3"]\npeft = ["0.15.2", "0.10.0"]\n')
+    matrix = load_matrix(path)
+    cells = {cell(): observation(), cell(peft="0.10.0"): observation(CACHE_LAYERS)}
+    with Store(tmp_path / "store.sqlite3") as store:
+        run = Run(matrix, store, tmp_path / "cache")
+        store.save_expansion(matrix.digest, Expansion(tuple(cells), {}))
+        for each, seen in cells.items():
+            here = replace(seen, machine=replace(seen.machine, platform=run.platform), probe_version=PROBE_VERSION)
+            store.save_resolution(each, matrix.resolution_digest, run.platform, Resolution(lock(each), "", NOON))
+            store.save_observation(lock(each), run.material.digest, here)
+    return ["report", str(path), "--store", str(tmp_path / "store.sqlite3")]
+
+
+def test_every_file_is_written_and_readmes_are_renewed(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    place = "<!-- generated: {0} -->\n<!-- /generated: {0} -->\n"
+    Path("README.md").write_text(place.format("headline") + place.format("heatmap"))
+    Path("docs").mkdir()
+    Path("docs", "README.md").write_text(place.format("heatmap.zh-CN"))
+    more = ["--readme", "README.md", "--readme", "docs/README.md", "--junit", "out/cells.xml"]
+    assert main([*words, *more]) == 0
+    folder = Path("reports", "small")
+    names = {path.name for path in folder.iterdir()}
+    assert {"compatibility.md", "compatibility.json", "compatibility.csv", "locks", "pictures", "badges"} <= names
+    out = capsys.readouterr().out
+    assert all(str(folder / name) in out for name in names)
+    assert "1 work; 1 fail" in Path("README.md").read_text()
+    assert "](reports/small/pictures/heatmap.svg)" in Path("README.md").read_text()
+    assert "](../reports/small/pictures/heatmap.zh-CN.svg)" in Path("docs", "README.md").read_text()
+    assert ElementTree.parse("out/cells.xml").getroot().get("failures") == "1"
+
+
+@pytest.mark.parametrize("form", ["markdown", "json", "csv", "junit"])
+def test_one_format_is_printed(words: list[str], form: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--stdout", "--format", form]) == 0
+    out = capsys.readouterr().out
+    assert "cache-layers-empty" in out and not Path("reports").exists()
+    if form == "json":
+        assert json.loads(out)["totals"] == {"fail": 1, "pass": 1}
+    if form == "junit":
+        assert ElementTree.fromstring(out).get("tests") == "2"
+
+
+def test_a_readme_that_cannot_be_renewed_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--readme", "none.md"]) == 2
+    assert "none.md: cannot be read" in capsys.readouterr().err
+    Path("bare.md").write_text("no markers")
+    assert main([*words, "--readme", "bare.md"]) == 2
+    assert "generated: headline" in capsys.readouterr().err
+    assert Path("bare.md").read_text() == "no markers"
