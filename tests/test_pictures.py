@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
 
-from compatcheck.domain import CellResult, Outcome, Raised, Stage
+from compatcheck.domain import Basis, CellResult, Outcome, Raised, Stage
 from compatcheck.matrix import Expansion
 from compatcheck.report.charts import Scale, decade_ticks, linear_ticks, quantile
 from compatcheck.report.context import Context
@@ -118,6 +118,19 @@ def test_a_torchs_heat_map_names_its_failure_classes() -> None:
     assert "2026-01" in said
 
 
+def test_what_is_inferred_is_drawn_lighter() -> None:
+    table = mixed()
+    entries = tuple(
+        replace(each, basis=Basis.INFERRED) if number % 9 == 0 else each for number, each in enumerate(table.entries)
+    )
+    count = sum(each.basis is Basis.INFERRED for each in entries)
+    for name, text in picture_files(replace(table, entries=entries)).items():
+        faint = sum(each.get("class") == "faint" for each in tags(text, "g"))
+        if name == "heatmap.svg":
+            assert faint == count + 1 and f"inferred, not run ({count})" in text
+    assert 'class="faint"' not in "".join(picture_files(table).values())
+
+
 def test_the_charts_tell_numbers_that_are_right() -> None:
     text = picture_files(mixed())["memory.svg"]
     (description,) = tags(text, "desc")
@@ -163,7 +176,9 @@ def test_no_text_lies_upon_another_or_outside(size: tuple[int, int, int], days: 
 
 def test_what_has_no_dates_or_no_pass_has_fewer_pictures() -> None:
     nothing = replace(context([result(cell(), observation(CACHE_LAYERS))]), expansion=Expansion((), {}))
-    assert set(picture_files(nothing)) == {"heatmap.svg", "heatmap.zh-CN.svg", "heatmap-py311-torch2.6.0.svg"}
+    bare = replace(observation(), stages=())
+    for each in (nothing, replace(context([result(cell(), bare)]), expansion=Expansion((), {}))):
+        assert set(picture_files(each)) == {"heatmap.svg", "heatmap.zh-CN.svg", "heatmap-py311-torch2.6.0.svg"}
 
 
 @pytest.mark.parametrize(

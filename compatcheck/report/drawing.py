@@ -43,6 +43,8 @@ class Box:
     """Size of the corner that says that the other way to generate goes otherwise; 0: none."""
     letter: str = ""
     title: str = ""
+    faint: bool = False
+    """Drawn lighter: inferred, not measured."""
 
 
 def drawn(template: str, **values: Any) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from ..domain import Outcome
+from ..domain import Basis, Outcome
 from .context import Context, Entry
 from .drawing import Box, Label, drawn, fitted, text_width
 
@@ -23,6 +23,7 @@ class Words:
     outcomes: Mapping[Outcome, str]
     caveat: str
     workaround: str
+    inferred: str
     working: str
     """With the places `good` and `all`."""
 
@@ -42,6 +43,7 @@ ENGLISH = Words(
     },
     "works, but not with use_cache=False",
     "works with use_cache=False instead",
+    "inferred, not run",
     "{good} of {all} combinations work",
 )
 CHINESE = Words(
@@ -55,6 +57,7 @@ CHINESE = Words(
     },
     "可用，但不能加 use_cache=False",
     "加上 use_cache=False 才可用",
+    "推断，没有实测",
     "{all} 个组合中有 {good} 个可用",
 )
 CORNER = 7.0
@@ -187,10 +190,12 @@ def _boxes(
             entry = panel.cells.get((transformers, peft))
             if entry is None:
                 continue
-            letter = context.letter(entry)
+            letter, inferred = context.letter(entry), entry.basis is Basis.INFERRED
             title = f"transformers {transformers}, peft {peft}: {ENGLISH.outcomes[entry.outcome]}"
             if (entry.caveat or entry.workaround) and letters:
                 title += f"; {ENGLISH.caveat if entry.caveat else ENGLISH.workaround}"
+            if inferred:
+                title += f"; {ENGLISH.inferred}"
             found.append(
                 Box(
                     corner[0] + across * size[0] + 1,
@@ -201,6 +206,7 @@ def _boxes(
                     CORNER if entry.caveat or entry.workaround else 0,
                     letter if letters else "",
                     title if letters else "",
+                    inferred,
                 )
             )
     return found
@@ -209,6 +215,7 @@ def _boxes(
 def _legend(words: Words, entries: tuple[Entry, ...], width: float, y: float) -> tuple[list[Label], list[Box], float]:
     """The marks that occur, in lines that fit; and the height at which they end."""
     items: list[tuple[str, str, float]] = []
+    inferred = [entry for entry in entries if entry.basis is Basis.INFERRED]
     for outcome in Outcome:
         count = sum(entry.outcome is outcome for entry in entries)
         if count:
@@ -218,12 +225,15 @@ def _legend(words: Words, entries: tuple[Entry, ...], width: float, y: float) ->
     if count := sum(bool(entry.workaround) for entry in entries):
         some = next(str(entry.outcome) for entry in entries if entry.workaround)
         items.append((some, f"{words.workaround} ({count})", CORNER))
+    if inferred:
+        items.append((str(inferred[0].outcome), f"{words.inferred} ({len(inferred)})", 0))
     labels, boxes, x = [], [], LEFT
-    for outcome_name, said, corner in items:
+    for number, (outcome_name, said, corner) in enumerate(items):
         room = 30 + text_width(said)
         if x > LEFT and x + room > width - EDGE:
             x, y = LEFT, y + 25
-        boxes.append(Box(x, y - 13, 22, 18, outcome_name, corner))
+        faint = bool(inferred) and number == len(items) - 1
+        boxes.append(Box(x, y - 13, 22, 18, outcome_name, corner, faint=faint))
         labels.append(Label(said, x + 28, y))
         x += room + 12
     return labels, boxes, y + 28
