@@ -62,7 +62,7 @@ def linear_ticks(values: Iterable[float], wanted: int = 5) -> tuple[float, ...]:
     listed = list(values)
     low, high = min(listed), max(listed)
     low = 0.0 if low < 0.4 * high else low
-    rough = max(high - low, 1e-9) / wanted
+    rough = max(high - low, high * 0.05, 1e-9) / wanted  # ticks of values that are all alike still differ in writing
     size = 10.0 ** math.floor(math.log10(rough))
     step = next(size * each for each in (1, 2, 2.5, 5, 10) if size * each >= rough)
     first, last = math.floor(low / step), max(math.ceil(high / step), math.floor(low / step) + 1)
