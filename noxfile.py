@@ -24,6 +24,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 DEFAULT_MATRIX = "matrix/article.toml"
+CONTEMPORARY = "reports/contemporary/compatibility.json"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 

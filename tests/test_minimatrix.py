@@ -384,3 +384,18 @@ def test_no_secret_of_the_environment_reaches_a_report_a_log_or_the_store(
         bodies = [zlib.decompress(row[0]) for table in ("observations", "locks", "expansions")
                   for row in store._rows(f"SELECT body FROM {table}", ())]  # fmt: skip
     assert bodies and not any(secret.encode() in body for body in bodies)
+
+
+def test_what_the_wheels_declare_is_read_once_and_kept(make_run: MakeRun, index: LocalIndex) -> None:
+    run = make_run({"torch": ("newest",), "transformers": ("5.0.0",), "peft": ("0.9.1", "newest")})
+    run.expand()
+    run.learn_requirements()
+    declared = run.store.expansion(run.matrix.digest).declared
+    assert set(declared["peft 0.9.1"]) == {"torch", "transformers", "accelerate", "tokenizers<0.20"}
+    assert "torch" not in {release.split()[0] for release in declared}
+    asked = index.count("*.whl")
+    assert asked
+    run.expand()
+    run.learn_requirements()
+    assert run.store.expansion(run.matrix.digest).declared == declared
+    assert index.count("*.whl") == asked

@@ -68,12 +68,6 @@ def test_reports_of_every_outcome_have_this_form() -> None:
     assert problems(empty) == []
 
 
-def test_fields_of_later_analyses_are_allowed() -> None:
-    found = data() | {"axes": {"torch": ["2.6.0"]}, "rules": [], "blame": {}, "declared": {}}
-    found["cells"][0] |= {"blame": {"package": "peft"}, "rules": ["a"], "declared": None}
-    assert problems(found) == []
-
-
 def _without(name: str) -> Callable[[dict[str, Any]], None]:
     return lambda found: found.pop(name)
 

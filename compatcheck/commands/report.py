@@ -30,7 +30,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     parser.add_argument("--stdout", action="store_true", help="print one format instead of writing files")
     parser.add_argument(
-        "--format", choices=("markdown", "json", "csv", "junit"), default="markdown", help="for --stdout"
+        "--format", choices=("html", "markdown", "json", "csv", "junit"), default="markdown", help="for --stdout"
     )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the cells as tests, for a CI service")
     parser.add_argument(
@@ -40,36 +40,52 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--readme", type=Path, metavar="FILE", action="append", default=[],
         help="also renew what stands between FILE's markers; may be repeated",
     )  # fmt: skip
+    parser.add_argument(
+        "--since", metavar="OLD", help="let the page tell what changed since a report: a compatibility.json, a "
+        "directory with one, or a git revision",
+    )  # fmt: skip
+    parser.add_argument(
+        "--earlier", metavar="REPORT", help="a report of the same cells with the policy contemporary: torch.md then "
+        "tells what the drift of the other packages changed",
+    )  # fmt: skip
     add_places(parser)
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     from ..pipeline import context_of
-    from ..report.document import SCHEMA_FILE
+    from ..report.diff import compared
+    from ..report.document import SCHEMA_FILE, json_text
     from ..report.files import read_file, report_files, write_reports, written_file
     from ..report.junit import junit_text
     from ..report.readme import with_blocks
+    from ..report.reread import FILE, load_reported, reported
 
     if arguments.schema:
         print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")
         return 0
     with opened_run(arguments) as run:
         context = context_of(run)
+    folder = report_folder(arguments)
+    earlier = load_reported(arguments.earlier) if arguments.earlier else None
+    diff = None
+    if arguments.since:
+        before = load_reported(arguments.since, (folder / FILE).as_posix())
+        diff = compared(before, reported(json_text(context), "this report"))
     if arguments.junit:
         written_file(arguments.junit, junit_text(context))
     if arguments.stdout and arguments.format == "junit":
         print(junit_text(context), end="")
         return 0
     if arguments.stdout:
-        ending = {"markdown": "md", "json": "json", "csv": "csv"}[arguments.format]
-        print(report_files(context)[f"compatibility.{ending}"], end="")
+        ending = {"html": "html", "markdown": "md", "json": "json", "csv": "csv"}[arguments.format]
+        print(report_files(context, diff)[f"compatibility.{ending}"], end="")
         return 0
     for line in context.headline():
         print(line)
-    for path in write_reports(context, report_folder(arguments)):
+    for path in write_reports(context, folder, diff, earlier):
         print(path)
     for readme in arguments.readme:
-        seen = Path(os.path.relpath(report_folder(arguments), readme.parent)).as_posix()
+        seen = Path(os.path.relpath(folder, readme.parent)).as_posix()
         print(written_file(readme, with_blocks(read_file(readme), context, seen)))
     return 0

@@ -8,17 +8,24 @@ from pathlib import Path
 from ..errors import InputError, refused_by_disk
 from .badges import badge_files
 from .context import Context
+from .diff import Diff
 from .document import json_text
 from .markdown import markdown_text
 from .page import html_text
 from .pictures import picture_files
+from .reread import Reported
 from .table_csv import csv_text
+from .torch_answer import torch_text
 
 
-def report_files(context: Context) -> dict[str, str]:
-    """Relative path to content of every file of a report that lies beside its folders."""
+def report_files(context: Context, diff: Diff | None = None, earlier: Reported | None = None) -> dict[str, str]:
+    """Relative path to content of every file of a report that lies beside its folders.
+
+    `diff` is what changed since an older report; `earlier` the same cells with the other packages of their time.
+    """
     return {
-        "compatibility.html": html_text(context),
+        "compatibility.html": html_text(context, diff),
+        "torch.md": torch_text(context, earlier),
         "compatibility.md": markdown_text(context),
         "compatibility.json": json_text(context),
         "compatibility.csv": csv_text(context),
@@ -40,11 +47,13 @@ def folders(context: Context) -> dict[str, dict[str, str]]:
     return {"locks": lock_files(context), "pictures": picture_files(context), "badges": badge_files(context)}
 
 
-def write_reports(context: Context, folder: Path) -> list[Path]:
+def write_reports(
+    context: Context, folder: Path, diff: Diff | None = None, earlier: Reported | None = None
+) -> list[Path]:
     """Write the report into `folder`; its own folders then hold this report's files alone. Raises MachineError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = [_replace(folder / name, text) for name, text in report_files(context).items()]
+        written = [_replace(folder / name, text) for name, text in report_files(context, diff, earlier).items()]
         for name, files in folders(context).items():
             written.append(_replace_folder(folder / name, files))
     except OSError as error:

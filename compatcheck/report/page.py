@@ -14,6 +14,9 @@ from markupsafe import Markup
 
 from ..domain import Basis, Mode, Outcome, Stage, printable
 from .context import Context, Entry, FailureClass
+from .diff import Diff
+from .diff_text import SHOWN
+from .glossary import needed_by
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 TEXT_CAP = 1500
@@ -24,10 +27,10 @@ MODES = [None, "pass", "fail", "wrong"]
 AXES = ("torch", "transformers", "peft")
 
 FIELDS = (
-    "outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "checks", "stages",
-    "seconds", "peak", "started", "lock", "imported",
+    "outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "blame", "rules",
+    "checks", "stages", "seconds", "peak", "started", "lock", "imported",
 )  # fmt: skip
-"""What the data tell of a cell, in order. A cell that was not run has only the first seven."""
+"""What the data tell of a cell, in order. A cell that was not run has only the first line of them."""
 
 MARKS = {
     Outcome.PASS: "✓",
@@ -45,20 +48,6 @@ WORDS = {
     Outcome.ERROR: "not measured: the machine's or the tool's own fault",
     Outcome.UNTESTED: "not run",
 }
-GLOSSARY = (
-    (
-        "prompt tuning",
-        "Training a few virtual tokens that stand in front of every text, while the model stays as it is.",
-    ),
-    ("virtual tokens", "The rows of numbers that prompt tuning trains; they take the place of written words."),
-    (
-        "cache",
-        "What generate keeps of the tokens seen so far, so that each new token does not cost a pass over all of them. "
-        "transformers changed its form several times; peft must know the form to put the virtual tokens in.",
-    ),
-    ("cell", "One combination of versions, run in an environment of its own."),
-    ("lock", "Every package of that environment, with its exact version and hash."),
-)
 
 
 @dataclass(frozen=True)
@@ -75,8 +64,8 @@ class Grid:
         return f"py{self.python.replace('.', '')}-torch{self.torch}"
 
 
-def html_text(context: Context) -> str:
-    """The whole page."""
+def html_text(context: Context, diff: Diff | None = None) -> str:
+    """The whole page. `diff` tells what changed since an earlier report."""
     grids = tuple(_grids(context))
     return _template().render(
         context=context,
@@ -84,7 +73,12 @@ def html_text(context: Context) -> str:
         pefts=context.versions("peft"),
         marks=MARKS,
         words=WORDS,
-        glossary=GLOSSARY,
+        glossary=needed_by(context),
+        declarations=[
+            each for each in context.findings.declarations if any(need.admitted for need in each.requirements)
+        ],
+        diff=diff,
+        changes=SHOWN,
         best=[(torch, context.newest_passing(torch)) for torch in reversed(context.versions("torch"))],
         css=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8")),
         script=Markup((TEMPLATES / "page.js").read_text(encoding="utf-8")),
@@ -92,6 +86,7 @@ def html_text(context: Context) -> str:
         cut=cut,
         address=address,
         spans=_spans,
+        ids=lambda each: [entry.cell.id for entry in each.entries],
         released=_released,
         seconds=_median(entry.result.observation.seconds for entry in context.entries if entry.result.observation),
     )
@@ -141,6 +136,16 @@ def _data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
     """What the page's script needs, as compact as 15,000 cells demand: a cell's versions are its place."""
     texts = _Texts()
     classes = {each.key: number for number, each in enumerate(context.classes)}
+    rules = (*context.findings.rules.verdicts, *context.findings.rules.failures)
+    covering: dict[str, list[int]] = {}
+    for number, rule in enumerate(rules):
+        for cell_id in rule.cells:
+            covering.setdefault(cell_id, []).append(number)
+
+    def told(entry: Entry) -> list[Any]:
+        blame = context.findings.blame.cells.get(entry.cell.id)
+        return _cell(entry, classes, texts, blame.words() if blame else "", covering.get(entry.cell.id, []))
+
     return {
         "matrix": context.matrix.name,
         "stages": [str(stage) for stage in Stage],
@@ -154,17 +159,16 @@ def _data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
                 "python": grid.python,
                 "torch": grid.torch,
                 "transformers": [version for version, _ in grid.rows],
-                "cells": [
-                    [_cell(entry, classes, texts) if entry else 0 for entry in entries] for _, entries in grid.rows
-                ],
+                "cells": [[told(entry) if entry else 0 for entry in entries] for _, entries in grid.rows],
             }
             for grid in grids
         ],
+        "rules": [rule.words() for rule in rules],
         "texts": list(texts.places),
     }
 
 
-def _cell(entry: Entry, classes: dict[str, int], text: _Texts) -> list[Any]:
+def _cell(entry: Entry, classes: dict[str, int], text: _Texts, blame: str, rules: list[int]) -> list[Any]:
     """The values of `FIELDS`."""
     result, seen, exception = entry.result, entry.result.observation, entry.exception
     message = f"{exception.type}: {exception.message}" if exception else ""
@@ -178,6 +182,8 @@ def _cell(entry: Entry, classes: dict[str, int], text: _Texts) -> list[Any]:
         MODES.index(entry.mode(Mode.UNCACHED)),
         text(message or result.trouble),
         int(entry.basis is Basis.INFERRED),
+        text(blame),
+        rules,
     ]
     if seen is None:
         return fields

@@ -1,8 +1,8 @@
 "use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
-  const FIELDS = ["outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "checks", "stages",
-    "seconds", "peak", "started", "lock", "imported"];
+  const FIELDS = ["outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "blame", "rules",
+    "checks", "stages", "seconds", "peak", "started", "lock", "imported"];
   const EMPTY = { checks: [], stages: [], seconds: 0, peak: 0, started: 0, lock: "", imported: -1 };
   const grids = [...document.querySelectorAll(".grid")];
   const cells = [];
@@ -144,6 +144,10 @@
       body.append(made("h3", `${failure.letter}. ${failure.title}`));
       if (failure.cause) body.append(made("p", failure.cause), made("p", [made("b", "What to do. "), failure.remedy]));
       body.append(made("p", made("a", "All cells of this class", { href: `#class-${failure.key}` })));
+    }
+    if (cell.blame >= 0) body.append(made("h3", "Who is to blame"), made("p", text(cell.blame)));
+    if (cell.rules.length) {
+      body.append(made("h3", "Rules that cover it"), made("ul", cell.rules.map((number) => made("li", data.rules[number]))));
     }
     const near = data.outcomes[cell.outcome] === "pass" ? null : nearest(cell);
     if (near) {

@@ -1,0 +1,116 @@
+"""The article's question in one page: torch.md. Does another torch help? Judged by cells that differ in torch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tabulate import tabulate
+
+from ..domain import Outcome
+from ..flips import AxisQuestion
+from .context import BAD, Context, Entry
+from .markdown import escaped
+from .reread import Reported
+
+TELLING = (Outcome.PASS, *BAD)
+
+
+def torch_text(context: Context, earlier: Reported | None = None) -> str:
+    """`earlier` has the same cells with the other packages of their time; None where that was not measured."""
+    question = context.findings.question("torch")
+    parts = ["# Does another torch help?", answer(context, question)]
+    if question.part.pairs:
+        parts += [
+            "## The numbers",
+            "\n".join(f"- {line}" for line in question.words()),
+            _totals(question),
+            "## Where torch makes a difference",
+            _differing(context, question),
+            "## What the other two do",
+            "\n".join(f"- {part.words()}." for part in context.findings.blame.axes if part.axis != "torch"),
+        ]
+    if earlier is not None:
+        parts += ["## And the packages that nobody pins?", drift(context, earlier)]
+    return "\n\n".join(parts) + "\n"
+
+
+def answer(context: Context, question: AxisQuestion) -> str:
+    """The verdict in a few sentences."""
+    versions = context.versions("torch")
+    if not question.part.pairs:
+        return f"Not judged: no two measured cells differ in torch alone (measured: {', '.join(versions) or 'none'})."
+    part = question.part
+    share = 100 * (part.pairs - part.changed) / part.pairs
+    said = [
+        f"**Hardly: {part.pairs - part.changed} of {part.pairs} pairs of cells that differ in torch alone "
+        f"({share:.0f} %) have the same outcome and the same failure.**"
+        if share > 50
+        else f"**Often: {part.changed} of {part.pairs} pairs of cells that differ in torch alone fare differently.**"
+    ]
+    said += [_rescue(version, question) for version in versions]
+    return "\n".join(said)
+
+
+def _rescue(version: str, question: AxisQuestion) -> str:
+    count = question.rescued.get(version, 0)
+    if not count:
+        return f"- torch {version} rescues nothing: whatever works with it works with every other torch tried."
+    return f"- torch {version} works in {count} combinations in which another torch tried does not."
+
+
+def _totals(question: AxisQuestion) -> str:
+    outcomes = [str(outcome) for outcome in TELLING]
+    rows = [[version, *(seen.get(outcome, 0) for outcome in outcomes)] for version, seen in question.totals.items()]
+    return tabulate(rows, headers=["torch", *outcomes], tablefmt="github", disable_numparse=True)
+
+
+def _differing(context: Context, question: AxisQuestion) -> str:
+    if not question.differing:
+        return "Nowhere."
+    versions = context.versions("torch")
+    rows = [
+        [
+            *(f"{name} {version}" for name, version in each.fixed.items() if name != "python"),
+            *_seen(each.seen, versions),
+        ]
+        for each in question.differing
+    ]
+    headers = [
+        *(name for name in question.differing[0].fixed if name != "python"),
+        *(f"torch {each}" for each in versions),
+    ]
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+
+
+def _seen(seen: Mapping[str, str], versions: tuple[str, ...]) -> Iterator[str]:
+    return (escaped(seen.get(version, "")) for version in versions)
+
+
+def drift(context: Context, earlier: Reported) -> str:
+    """Whether the cells fare otherwise with the newest other packages than with those of their own time."""
+    then = {each.id: each for each in earlier.cells}
+    pairs = [
+        (now, before)
+        for now in context.entries
+        if (before := then.get(now.cell.id)) and now.outcome in TELLING and before.outcome in TELLING
+    ]
+    other = sum(lock.digest != before.lock for now, before in pairs if (lock := now.result.lock))
+    changed = [
+        (now, before) for now, before in pairs if (now.outcome, _name(now)) != (before.outcome, before.signature)
+    ]
+    said = [
+        f"{len(pairs)} cells were measured twice: with today's newest accelerate, tokenizers, numpy and the rest, and "
+        f"with those that were out when the youngest of the three was released. In {other} of them the two locks "
+        f"differ; in {len(changed)} the outcome or the failure does."
+    ]
+    said += [
+        f"- {now.cell.id}: {before.outcome} {before.signature or ''} then, {now.outcome} {_name(now) or ''} today"
+        for now, before in changed
+    ]
+    if pairs and not changed:
+        said.append("Drift of the packages that nobody pins plays no part in this table.")
+    return "\n".join(said)
+
+
+def _name(entry: Entry) -> str | None:
+    return entry.diagnosis.signature if entry.diagnosis else None
