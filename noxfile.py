@@ -139,3 +139,11 @@ def page_scale(session: nox.Session) -> None:
     """The page at 15,000 cells in Chromium: size, first paint and filter; see benchmarks/results.md."""
     install(session, "browser")
     session.run("python", "benchmarks/page_scale.py", *session.posargs)
+
+
+@nox.session
+def claims(session: nox.Session) -> None:
+    """Run a random sample of the report's claims again, both ends with real packages, into reports/claims.md."""
+    install(session)
+    path, words = named_matrix(session.posargs)
+    session.run("compatcheck", "claims", path, *words)

@@ -17,6 +17,7 @@ from .commands import (
     blame,
     catalogue,
     check,
+    claims,
     diff,
     env,
     explain,
@@ -31,7 +32,24 @@ from .commands import (
 )
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
-COMMANDS = (run, plan, report, show, recommend, check, probe, explain, blame, diff, badge, env, table, catalogue, merge)
+COMMANDS = (
+    run,
+    plan,
+    report,
+    show,
+    recommend,
+    check,
+    probe,
+    explain,
+    blame,
+    claims,
+    diff,
+    badge,
+    env,
+    table,
+    catalogue,
+    merge,
+)
 
 DESCRIPTION = """\
 Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning

@@ -29,7 +29,7 @@ from .releases import PackageIndex, ReleaseSource, index_url
 from .report.context import Context, built_context
 from .runner import Stopped, Work, observe
 from .scenario.material import Material, material
-from .signatures import load_catalogue
+from .signatures import Catalogue, load_catalogue
 from .slot import Slot
 from .store import Store
 
@@ -272,12 +272,21 @@ def context_of(run: Run) -> Context:
     """What a report on the matrix says, from the store alone: diagnosed anew by today's catalogue."""
     catalogue = load_catalogue()
     expansion, results = run.expansion(), run.results()
+    return built_context(
+        run.matrix,
+        expansion,
+        results,
+        lambda result: diagnosis_of(result, catalogue),
+        catalogue,
+        run.material.digest,
+        PROBE_VERSION,
+    )
 
-    def diagnosed(result: CellResult) -> Diagnosis | None:
-        if result.outcome is Outcome.UNRESOLVABLE and result.resolution is not None:
-            return diagnose_resolution(result.resolution.reason, catalogue)
-        if result.outcome in (Outcome.FAIL, Outcome.WRONG) and result.observation is not None:
-            return diagnose(result.observation, catalogue)
-        return None
 
-    return built_context(run.matrix, expansion, results, diagnosed, catalogue, run.material.digest, PROBE_VERSION)
+def diagnosis_of(result: CellResult, catalogue: Catalogue) -> Diagnosis | None:
+    """What a result is recognised as; None where there is nothing to recognise."""
+    if result.outcome is Outcome.UNRESOLVABLE and result.resolution is not None:
+        return diagnose_resolution(result.resolution.reason, catalogue)
+    if result.outcome in (Outcome.FAIL, Outcome.WRONG) and result.observation is not None:
+        return diagnose(result.observation, catalogue)
+    return None
