@@ -9,7 +9,7 @@ from dataclasses import replace
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
-from .domain import Diagnosis, Digest, Mode, Observation, Outcome, Raised, Stage, digest_of
+from .domain import Diagnosis, Digest, Frame, Mode, Observation, Outcome, Raised, Stage, digest_of
 from .logtext import RESOLVER, Finding, Log
 from .signatures import Catalogue, Signature
 
@@ -63,22 +63,21 @@ def diagnose_chain(
     return Diagnosis(None, _fingerprint_of(decisive), decisive)
 
 
-def diagnose_line(text: str, catalogue: Catalogue) -> Diagnosis | None:
-    """What a line about a process's end is; None where it is nothing."""
+def diagnose_line(told: Raised, catalogue: Catalogue) -> Diagnosis | None:
+    """What a line about a process's end is; None where it is nothing. With frames where the process wrote them."""
     fits = [
         (signature, found)
         for signature in catalogue
         for line in signature.lines
-        if line.has in text and (found := line.pattern.search(text[:MESSAGE_CAP]))
+        if line.has in told.message and (found := line.pattern.search(told.message[:MESSAGE_CAP]))
+        if _stands(signature, told.frames, whole=bool(told.frames))
     ]
     if not fits:
         return None
     signature, found = fits[0]
     others = [other.id for other, _ in fits[1:] if other.id != signature.id]
     captures = {name: value for name, value in found.groupdict().items() if value is not None}
-    return Diagnosis(
-        signature.id, fingerprint(text), Raised("", "", text), captures, 0.7, others[0] if others else None
-    )
+    return Diagnosis(signature.id, _fingerprint_of(told), told, captures, 0.7, others[0] if others else None)
 
 
 def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagnosis | None]:
@@ -96,7 +95,9 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
         signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
         if signature.weak if signature else not _uncovered(finding.chain, catalogue):
             weak.append((finding, diagnosis))
-        elif finding.is_line or finding.is_traceback:
+        elif finding.is_line:
+            return _with_stack(finding, diagnosis, log, catalogue)
+        elif finding.is_traceback:
             return finding, diagnosis
         else:
             loose.append((finding, diagnosis))
@@ -104,10 +105,24 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
     return next(iter([*known, *(each for each in weak if each[1].signature), *loose, *weak]), (None, None))
 
 
+def _with_stack(finding: Finding, diagnosis: Diagnosis, log: Log, catalogue: Catalogue) -> tuple[Finding, Diagnosis]:
+    """The same end as faulthandler tells it, with the place, where a shell or a launcher only repeats it."""
+    if not finding.is_crash:
+        for other in reversed(log.findings):
+            if other.is_crash and other.line < finding.line:
+                told = diagnose_finding(other, catalogue, log.versions)
+                if told is not None and told.signature == diagnosis.signature:
+                    return other, told
+                break
+    return finding, diagnosis
+
+
 def diagnose_finding(finding: Finding, catalogue: Catalogue, versions: Mapping[str, str]) -> Diagnosis | None:
     """What one finding of a log is; None for a line that is nothing."""
     if finding.is_line:
-        return diagnose_line(finding.chain[0].message, catalogue)
+        told = finding.chain[0]
+        unknown = Diagnosis(None, _fingerprint_of(told), told) if finding.is_crash else None
+        return diagnose_line(told, catalogue) or unknown
     return diagnose_chain(finding.chain, catalogue, whole=finding.whole, versions=versions)
 
 
@@ -118,6 +133,7 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool) -> list[str]:
             signature.id
             for signature in catalogue
             if any(line.has in raised.message and line.pattern.search(raised.message) for line in signature.lines)
+            and _stands(signature, raised.frames, whole=bool(raised.frames))
         ]
         if by_line:
             return by_line
@@ -165,13 +181,18 @@ def _fitted(signature: Signature, raised: Raised, *, whole: bool) -> dict[str, s
     if not raised.type and not signature.message:
         return None
     found = signature.message_pattern.search(raised.message[:MESSAGE_CAP])
-    if found is None or not all(wanted.fits(raised.frames) for wanted in signature.frames):
-        return None
-    if signature.frames_any and not any(wanted.fits(raised.frames) for wanted in signature.frames_any):
-        return None
-    if signature.not_frames and (not whole or any(unwanted.fits(raised.frames) for unwanted in signature.not_frames)):
+    if found is None or not _stands(signature, raised.frames, whole=whole):
         return None
     return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
+def _stands(signature: Signature, frames: Sequence[Frame], *, whole: bool) -> bool:
+    """Whether the traceback has the places that the signature asks for, and none that it excludes."""
+    if not all(wanted.fits(frames) for wanted in signature.frames):
+        return False
+    if signature.frames_any and not any(wanted.fits(frames) for wanted in signature.frames_any):
+        return False
+    return not signature.not_frames or (whole and not any(unwanted.fits(frames) for unwanted in signature.not_frames))
 
 
 def _confidence(signature: Signature, raised: Raised, whole: bool, versions: Mapping[str, str]) -> float:

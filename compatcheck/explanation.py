@@ -12,11 +12,12 @@ from functools import cache
 from typing import Any, BinaryIO
 
 from .classify import diagnose_chain, diagnose_finding, diagnose_log
-from .domain import Diagnosis, Frame, Raised, Stage
+from .domain import Diagnosis, Frame, Raised, Stage, printable
 from .logline import short_file
 from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .signatures import Affected, Catalogue, Roles, Signature, load_catalogue
+from .sudden_end import SuddenEnd, sudden_end_of
 
 OTHERS_CAP = 20
 
@@ -59,6 +60,8 @@ class Explanation:
     line: int | None = None
     """Where in the text the deciding line stands."""
     others: tuple[Other, ...] = ()
+    end: SuddenEnd | None = None
+    """How the process ended, where it ended without an exception, and what to do about it."""
     measured: str = ""
     """What the table of measured combinations says of these versions."""
 
@@ -84,6 +87,8 @@ class Explanation:
             "remedy": signature.remedy if signature else None,
             "pins": list(signature.pins) if signature else [],
             "command": (signature.command or None) if signature else None,
+            "end": str(self.end.end) if self.end else None,
+            "advice": list(self.end.advice) if self.end else [],
             "transient": signature.transient if signature else False,
             "references": [_address(each) for each in signature.references] if signature else [],
             "affected": [_affected_json(each) for each in signature.affected] if signature else [],
@@ -101,6 +106,9 @@ class Explanation:
         if self.diagnosis is None:
             return "Nothing in this text tells of a failure that compatcheck knows how to read.\n"
         lines = self._known(self.signature) if self.signature else self._unknown()
+        if self.end:
+            lines += [f"evidence   {each}" for each in self.end.evidence]
+            lines += [f"advice     {each}" for each in self.end.advice]
         if self.versions:
             lines.append(
                 "versions   " + ", ".join(f"{name} {value}" for name, value in list(self.versions.items())[:12])
@@ -109,7 +117,7 @@ class Explanation:
             lines.append("measured   " + self.measured)
         for other in self.others:
             lines.append(f"also       line {other.line}: {other.exception} ({other.signature or 'unknown'})")
-        return "\n".join(lines) + "\n"
+        return "\n".join(printable(line) for line in lines) + "\n"
 
     def _decided_by(self) -> str:
         raised = self.diagnosis.exception if self.diagnosis else None
@@ -204,6 +212,7 @@ def _of_log(log: Log, catalogue: Catalogue) -> Explanation:
         log.versions,
         finding.line_of(diagnosis.exception),
         _others(log, catalogue, finding, diagnosis),
+        sudden_end_of(diagnosis.exception) if diagnosis.exception else None,
     )
 
 

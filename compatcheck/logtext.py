@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from .crash_reader import NEEDLES as CRASH_NEEDLES
+from .crash_reader import CrashReader
 from .domain import Raised
 from .logline import cleaned
 from .logversions import NEEDLES as VERSION_NEEDLES
@@ -32,6 +34,7 @@ RESOLVER = "ResolutionImpossible"
 _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
     "esolution", "o solution found", "Cannot install", "atisfies the requirement", "different Python", "No matching",
+    *CRASH_NEEDLES,
 )  # fmt: skip
 _REFUSAL = re.compile(
     r"(?:ERROR: )?(?:Cannot install .{1,2000}because these package versions have conflicting dependencies"
@@ -70,6 +73,11 @@ class Finding:
     @property
     def is_line(self) -> bool:
         return not self.chain[-1].type
+
+    @property
+    def is_crash(self) -> bool:
+        """Whether faulthandler wrote it."""
+        return self.is_line and self.chain[0].message.startswith(CRASH_NEEDLES)
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,14 @@ def _read(texts: Iterable[str], needles: Sequence[str]) -> Log:
     return reader.log()
 
 
+@dataclass
+class _Source:
+    """One process of a log."""
+
+    tracebacks: TracebackReader = field(default_factory=TracebackReader)
+    crash: CrashReader = field(default_factory=CrashReader)
+
+
 class _LogReader:
     def __init__(self, needles: Sequence[str]) -> None:
         self.ends = tuple(dict.fromkeys(needles))
@@ -147,7 +163,7 @@ class _LogReader:
         """Those that stand in the block that is being read."""
         self.needles = tuple(dict.fromkeys((*_ALWAYS, *VERSION_NEEDLES, *self.ends)))
         self.versions = Versions()
-        self.readers: dict[str, TracebackReader] = {}
+        self.sources: dict[str, _Source] = {}
         self.first: list[Finding] = []
         self.last: list[Finding] = []
         self.dropped = 0
@@ -160,8 +176,8 @@ class _LogReader:
     def busy(self) -> bool:
         if self.refusal or self.versions.waiting:
             return True
-        for reader in self.readers.values():  # noqa: SIM110 (asked for every line: any() costs twice as much)
-            if reader.busy:
+        for source in self.sources.values():  # noqa: SIM110 (asked for every line: any() costs twice as much)
+            if source.tracebacks.busy or source.crash.inside:
                 return True
         return False
 
@@ -192,16 +208,34 @@ class _LogReader:
         line = cleaned(raw)
         for text in line.text.split("\n"):
             self.versions.read(text)
-            reader = self.readers.get(line.tag)
-            if reader is None:
-                if len(self.readers) >= SOURCES_CAP:
+            source = self.sources.get(line.tag)
+            if source is None:
+                if len(self.sources) >= SOURCES_CAP:
                     continue
-                reader = self.readers[line.tag] = TracebackReader()
-            for exit_ in reader.read(text, self.number, dressed=line.dressed):
+                source = self.sources[line.tag] = _Source()
+            if self._crashing(source, text.strip()):
+                continue
+            for exit_ in source.tracebacks.read(text, self.number, dressed=line.dressed):
                 self._exit(exit_)
             self._refusal(text)
-            if self.active_ends and not reader.inside and any(needle in text for needle in self.active_ends):
+            if self.active_ends and not source.tracebacks.inside and any(each in text for each in self.active_ends):
                 self._keep(Finding(self.number, (Raised("", "", text.strip()[:MESSAGE_CAP]),)))
+
+    def _crashing(self, source: _Source, bare: str) -> bool:
+        """Whether the line is part of what faulthandler writes; then it is no traceback's."""
+        if source.crash.inside:
+            if source.crash.takes(bare):
+                return True
+            self._crashed(source)
+        if not source.crash.begins(bare, self.number):
+            return False
+        for exit_ in source.tracebacks.end():
+            self._exit(exit_)
+        return True
+
+    def _crashed(self, source: _Source) -> None:
+        if source.crash.inside:
+            self._keep(Finding(source.crash.line, (source.crash.end(),)))
 
     def _exit(self, exit_: Exit) -> None:
         self._keep(Finding(exit_.lines[-1], exit_.chain, exit_.whole, exit_.ignored, exit_.lines))
@@ -237,8 +271,9 @@ class _LogReader:
             self.dropped += 1
 
     def log(self) -> Log:
-        for reader in self.readers.values():
-            for exit_ in reader.end():
+        for source in self.sources.values():
+            self._crashed(source)
+            for exit_ in source.tracebacks.end():
                 self._exit(exit_)
         self._end_refusal()
         findings = sorted((*self.first, *self.last), key=lambda finding: finding.line)

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import time
 import uuid
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -34,11 +35,14 @@ from .domain import (
 )
 from .errors import MachineError, refused_by_disk
 from .machine import this_machine
+from .memory_evidence import oom_kills, room_mib
 from .parse import unstructured
 from .protocol import Heard, Protocol, Tail, silent
 
 POLL_SECONDS = 0.02
 SAMPLE_SECONDS = 0.25
+CURVE_LENGTH = 60
+"""Looks at the memory that are kept of a probe that did not come to its end."""
 GRACE_SECONDS = 3.0
 """Between the signal that makes a hanging probe show its stack, and SIGKILL."""
 MARK = "COMPATCHECK_PROBE"
@@ -110,10 +114,13 @@ class _Run:
         self.flooded = False
         self.peak_mib = 0.0
         self.last_mib = 0.0
+        self.curve: deque[tuple[float, float]] = deque(maxlen=CURVE_LENGTH)
+        """Seconds and resident memory at the last looks."""
+        self.room_mib = 0.0
 
     def observation(self) -> Observation:
         started, began = datetime.now(timezone.utc), time.monotonic()
-        oom_before = _kernel_oom_kills()
+        oom_before, self.room_mib = oom_kills(), room_mib()
         process, threads = self._start()
         try:
             ending = self._watch(process)
@@ -121,7 +128,7 @@ class _Run:
             self._end_all(process)
         for thread in threads:
             thread.join(GRACE_SECONDS)
-        if ending.kind is EndingKind.SIGNALLED and ending.signal == "SIGKILL" and _kernel_oom_kills() > oom_before:
+        if ending.kind is EndingKind.SIGNALLED and ending.signal == "SIGKILL" and oom_kills() > oom_before:
             ending = replace(ending, kind=EndingKind.OUT_OF_MEMORY, detail="the kernel's out-of-memory killer ended it")
         if ending.kind is EndingKind.COMPLETED and not self.protocol.done:
             ending = replace(ending, kind=EndingKind.EXITED, detail="it exited before it was done")
@@ -215,6 +222,7 @@ class _Run:
                 sampled = now
                 self.last_mib = _tree_mib(process.pid)
                 self.peak_mib = max(self.peak_mib, self.last_mib)
+                self.curve.append((round(now - began, 2), round(self.last_mib, 1)))
                 if self.last_mib > self.limits.memory_mib:
                     said = f"{self.last_mib:.0f} MiB where {self.limits.memory_mib} MiB is the limit"
                     return Ending(EndingKind.OUT_OF_MEMORY, detail=said)
@@ -275,6 +283,12 @@ class _Run:
         facts = dict(protocol.facts)
         if protocol.broken:
             facts["broken_protocol_lines"] = protocol.broken
+        if ending.kind is not EndingKind.COMPLETED:
+            facts["memory"] = {
+                "limit_mib": self.limits.memory_mib,
+                "room_mib": round(min(self.room_mib, self.limits.memory_mib), 1),
+                "curve_mib": [list(each) for each in self.curve],
+            }
         peaks = [record.peak_rss_mib for record in stages if record.peak_rss_mib is not None]
         return Observation(
             started=started,
@@ -331,15 +345,6 @@ def _marked(mark: str) -> Iterable[Any]:
                 yield process
         except psutil.Error:
             continue
-
-
-def _kernel_oom_kills() -> int:
-    """How often the kernel has killed for memory: of this machine, where the kernel tells. 0 elsewhere."""
-    try:
-        found = re.search(r"^oom_kill (\d+)$", Path("/proc/vmstat").read_text(), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
 
 
 def _shortened(streams: Mapping[str, Tail]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from ..domain import Mode, Observation, Outcome, Raised, printable
 from ..errors import UsageError
 from ..matrix import selected
+from ..sudden_end import sudden_end
 from .context import Context, Entry
 
 WIDTH = 112
@@ -43,6 +44,7 @@ def cell_lines(context: Context, entry: Entry, matrix: Path) -> list[str]:
         lines += _measured(observation)
     lines += _diagnosis(context, entry)
     if observation is not None:
+        lines += _sudden_end(observation)
         lines += _versions(entry, observation) + _end(observation)
     lines += ["", "to repeat it", f"  compatcheck run {matrix} --only {entry.cell.id} --again --live"]
     return lines
@@ -87,6 +89,19 @@ def _diagnosis(context: Context, entry: Entry) -> list[str]:
     lines += _wrapped("  cause       ", signature.cause)
     lines += _wrapped("  what to do  ", signature.remedy)
     return lines + [f"  see         {reference}" for reference in signature.references]
+
+
+def _sudden_end(observation: Observation) -> list[str]:
+    """What speaks for the end of a process that said nothing, and what to do about it."""
+    account = sudden_end(observation)
+    if account is None:
+        return []
+    lines = ["", f"ended without a word: {account.end}"]
+    for evidence in account.evidence:
+        lines += _wrapped("  evidence    ", evidence)
+    for advice in account.advice:
+        lines += _wrapped("  advice      ", advice)
+    return lines
 
 
 def _versions(entry: Entry, observation: Observation) -> list[str]:
