@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from . import __version__
-from .domain import Basis, Distribution, Lock
+from .domain import Basis, Distribution, Lock, Outcome, Policy, Stage
 from .errors import InputError
+from .parse import structured
 from .shipped import COMPANIONS, KIND, SCHEMA
 
 REPORT_SCHEMA = 1
@@ -21,11 +23,56 @@ _PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
 _HASH = re.compile(r"--hash=sha256:(?P<hash>[0-9a-f]{64})")
 
 
+@dataclass(frozen=True)
+class _Machine:
+    platform: str
+
+
+@dataclass(frozen=True)
+class _Scenario:
+    model: str
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A cell of a report, as far as the table needs it."""
+
+    id: str
+    python: str
+    versions: dict[str, str]
+    outcome: Outcome
+    basis: Basis
+    signature: str | None
+    fingerprint: str | None
+    stage: Stage | None
+    lock: str | None
+    started: datetime | None
+    attempts: int
+    agreeing: int
+    caveat: str | None
+    workaround: str | None
+    imported: dict[str, str]
+
+
+@dataclass(frozen=True)
+class _Report:
+    """A compatibility.json, as far as the table needs it."""
+
+    schema: int
+    matrix: str
+    policy: Policy
+    generated: datetime
+    platform: tuple[_Machine, ...]
+    scenario: _Scenario
+    released: dict[str, date]
+    cells: tuple[_Cell, ...]
+
+
 def table_text(reports: Sequence[Path]) -> str:
     """The table of these reports (compatibility.json, with `locks/` beside it) as the file's text.
 
     The same reports give the same bytes. Of one combination under one policy that stands in several reports, the
-    later named one counts.
+    later named one counts. Raises InputError.
     """
     sources: list[dict[str, Any]] = []
     released: dict[str, str] = {}
@@ -34,59 +81,65 @@ def table_text(reports: Sequence[Path]) -> str:
     for path in reports:
         report = _report(path)
         sources.append(_source(report))
-        released |= report["released"]
-        for cell in report["cells"]:
-            lock = _lock(path.parent / "locks" / f"{cell['id']}.txt", cell["lock"]) if cell["lock"] else None
-            if lock is not None and cell["outcome"] == "pass":
+        released |= {name: day.isoformat() for name, day in report.released.items()}
+        for cell in report.cells:
+            lock = _lock(path.parent / "locks" / f"{cell.id}.txt", cell.lock) if cell.lock else None
+            if lock is not None and cell.outcome is Outcome.PASS:
                 # the lock of a cell that fails is of no use to anyone who pins
                 locks[lock.digest] = lock
-            key = (cell["python"], tuple(sorted(cell["versions"].items())), report["policy"])
+            key = (cell.python, tuple(sorted(cell.versions.items())), report.policy)
             rows[key] = _row(cell, len(sources) - 1, lock)
     return _written(sources, released, list(rows.values()), locks)
 
 
-def _report(path: Path) -> dict[str, Any]:
+def report_paths(folder: Path) -> list[Path]:
+    """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts."""
+    own = folder / "compatibility.json"
+    return [*sorted(folder.glob("*/compatibility.json")), *([own] if own.is_file() else [])]
+
+
+def _report(path: Path) -> _Report:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(str(path), ["no such file"], REMEDY) from None
     except (OSError, ValueError) as error:
         raise InputError(str(path), [f"cannot be read: {error}"], REMEDY) from None
-    if not isinstance(data, dict) or "cells" not in data or data.get("schema") != REPORT_SCHEMA:
+    if not isinstance(data, dict) or "matrix" not in data or data.get("schema") != REPORT_SCHEMA:
         raise InputError(str(path), [f"not a report of schema {REPORT_SCHEMA}"], REMEDY)
-    return data
+    return structured(data, _Report, str(path), strict=False, remedy=REMEDY)
 
 
-def _source(report: Mapping[str, Any]) -> dict[str, Any]:
-    platforms = sorted({machine["platform"] for machine in report["platform"]})
+def _source(report: _Report) -> dict[str, Any]:
     return {
-        "matrix": report["matrix"],
-        "policy": report["policy"],
-        "platform": ", ".join(platforms),
-        "model": report["scenario"]["model"],
-        "generated": datetime.fromisoformat(report["generated"]).date().isoformat(),
+        "matrix": report.matrix,
+        "policy": report.policy,
+        "platform": ", ".join(sorted({machine.platform for machine in report.platform})),
+        "model": report.scenario.model,
+        "generated": report.generated.date().isoformat(),
     }
 
 
-def _row(cell: Mapping[str, Any], source: int, lock: Lock | None) -> dict[str, Any]:
+def _row(cell: _Cell, source: int, lock: Lock | None) -> dict[str, Any]:
     """A cell, with what is as usual left out."""
-    beside = lock.versions if lock else cell.get("imported") or {}
+    beside = lock.versions if lock else cell.imported
+    repeated = cell.attempts > 1
     row = {
         "source": source,
-        "python": cell["python"],
-        "versions": cell["versions"],
-        "outcome": cell["outcome"],
-        "signature": cell["signature"],
-        "fingerprint": None if cell["signature"] else cell["fingerprint"],
-        "stage": cell["stage"],
-        "basis": cell["basis"] if cell["basis"] != Basis.MEASURED else None,
-        "lock": cell["lock"],
-        "measured": cell["started"][:10] if cell["started"] else None,
-        "attempts": cell["attempts"] if cell["attempts"] > 1 else None,
-        "agreeing": cell["agreeing"] if cell["attempts"] > 1 else None,
-        "caveat": cell["caveat"],
-        "workaround": cell["workaround"],
-        "beside": {name: beside[name] for name in COMPANIONS if name in beside and name not in cell["versions"]},
+        "python": cell.python,
+        "versions": cell.versions,
+        "outcome": cell.outcome,
+        "signature": cell.signature,
+        "fingerprint": None if cell.signature else cell.fingerprint,
+        "stage": cell.stage,
+        "basis": cell.basis if cell.basis is not Basis.MEASURED else None,
+        "lock": cell.lock,
+        "measured": cell.started.date().isoformat() if cell.started else None,
+        "attempts": cell.attempts if repeated else None,
+        "agreeing": cell.agreeing if repeated else None,
+        "caveat": cell.caveat,
+        "workaround": cell.workaround,
+        "beside": {name: beside[name] for name in COMPANIONS if name in beside and name not in cell.versions},
     }
     return {name: value for name, value in row.items() if value not in (None, {})}
 
@@ -157,9 +210,3 @@ def _list(name: str, values: Iterable[Any]) -> str:
 
 def _mapping(name: str, values: Mapping[str, Any]) -> str:
     return f'"{name}": {{\n' + ",\n".join(f"{_compact(key)}:{_compact(value)}" for key, value in values.items()) + "\n}"
-
-
-def report_paths(folder: Path) -> list[Path]:
-    """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts."""
-    own = folder / "compatibility.json"
-    return [*sorted(folder.glob("*/compatibility.json")), *([own] if own.is_file() else [])]
