@@ -61,6 +61,9 @@ _FRAME_PYTEST = re.compile(
 )
 _FRAME_RICH = re.compile(r"(?P<file>[^\s\"'][^\"']{0,600}\.py):(?P<line>\d{1,7}) in ?(?P<function>[\w.<>]{0,200})$")
 
+_LINK = re.compile(r"^\[([^\]]{1,600})\]\(https?://[^)\s]{0,300}\)")
+"""What Colab makes of a file's name, and what stays of it when it is pasted into an issue."""
+
 EXCEPTION = re.compile(
     r"(?P<type>[A-Za-z_]\w{0,100}(?:\.[A-Za-z_]\w{0,100}){0,10})(?:\((?P<of>\w{1,100})\))?"
     r"(?P<colon>:(?:\s(?P<message>.*))?)?$",
@@ -134,6 +137,8 @@ def _docker(text: str) -> str:
 
 def frame_of(text: str) -> Frame | None:
     """The frame that a line without leading blanks names, as Python, IPython, pytest, rich or faulthandler write it."""
+    if text.startswith("["):
+        text = _LINK.sub(r"\1", text)
     if text.startswith(("File ", "> File", "| File", "+ File")):
         found = _FRAME_PLAIN.match(text) or _FRAME_CRASH.match(text) or _FRAME_NOTEBOOK.match(text)
     elif text.startswith(("Cell In", "Input In", "In [")):

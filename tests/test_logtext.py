@@ -214,7 +214,10 @@ KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'
 """
 
 
-@pytest.mark.parametrize("text", [NOTEBOOK, OLD_NOTEBOOK], ids=["new", "old"])
+COLAB = re.sub(r"^(/usr\S+\.py) in", r"[\1](https://localhost:8080/#) in", OLD_NOTEBOOK, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", [NOTEBOOK, OLD_NOTEBOOK, COLAB], ids=["new", "old", "Colab in an issue"])
 def test_notebooks(text: str) -> None:
     assert verdict(text) == NAME
     as_file = "".join(f'      "{line}\\n",\n' for line in text.replace('"', '\\"').splitlines())
@@ -248,6 +251,63 @@ def test_ranks_that_write_at_once_are_told_apart() -> None:
     for one, two in zip(LOG.splitlines(), [*OTHER.splitlines(), *[""] * 99], strict=False):
         mixed += [f"[rank1]: {two}", f"[rank0]: {one}"]
     assert verdict("\n".join(mixed)) == NAME
+
+
+LAUNCHER = """\
+E0325 20:57:27.620000 2606 site-packages/torch/distributed/elastic/multiprocessing/api.py:869] failed (exitcode: 1)
+Traceback (most recent call last):
+  File "/opt/env/bin/torchrun", line 8, in <module>
+    sys.exit(main())
+  File "/opt/env/lib/python3.12/site-packages/torch/distributed/launcher/api.py", line 269, in launch_agent
+    raise ChildFailedError(
+torch.distributed.elastic.multiprocessing.errors.ChildFailedError:
+============================================================
+train.py FAILED
+------------------------------------------------------------
+Failures:
+  <NO_OTHER_FAILURES>
+------------------------------------------------------------
+Root Cause (first observed failure):
+[0]:
+  time      : 2025-03-25_20:57:27
+  rank      : 0 (local_rank: 0)
+  exitcode  : 1 (pid: 2630)
+  error_file: <N/A>
+  traceback : To enable traceback see: https://pytorch.org/docs/stable/elastic/errors.html
+============================================================
+"""
+ACCELERATE = """\
+Traceback (most recent call last):
+  File "/opt/env/bin/accelerate", line 8, in <module>
+    sys.exit(main())
+  File "/opt/env/lib/python3.12/site-packages/accelerate/commands/launch.py", line 763, in simple_launcher
+    raise subprocess.CalledProcessError(returncode=process.returncode, cmd=cmd)
+subprocess.CalledProcessError: Command '['/opt/env/bin/python', 'train.py']' returned non-zero exit status 1.
+"""
+SPAWN = """\
+Traceback (most recent call last):
+  File "/opt/env/lib/python3.12/site-packages/torch/multiprocessing/spawn.py", line 188, in join
+    raise ProcessRaisedException(msg, error_index, failed_process.pid)
+torch.multiprocessing.spawn.ProcessRaisedException:
+
+-- Process 0 terminated with the following error:
+"""
+
+
+@pytest.mark.parametrize("text", [LOG + LAUNCHER, LOG + ACCELERATE, LOG + LAUNCHER + ACCELERATE, SPAWN + LOG])
+def test_a_launchers_report_is_not_what_ended_the_run(text: str) -> None:
+    assert verdict(text) == NAME
+
+
+def test_a_launchers_report_alone_says_nothing() -> None:
+    found = explain(LAUNCHER)
+    assert found.signature is None and found.diagnosis is not None and found.diagnosis.exception is not None
+    assert found.diagnosis.exception.type == "ChildFailedError"
+
+
+def test_a_progress_bar_before_the_head() -> None:
+    assert verdict("  0%|          | 0/10 [00:00<?, ?it/s]" + LOG) == NAME
+    assert verdict("\r 10%|#         | 1/10\r 20%|##        | 2/10" + LOG.replace("\n", "\r\n")) == NAME
 
 
 def test_a_refusal_of_pip_and_of_uv_is_a_finding() -> None:
