@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from log_corpus import FOLDER, read_case
 
 from compatcheck.explanation import Explanation, explain, explain_stream
@@ -332,3 +334,27 @@ def test_a_log_is_read_in_blocks_and_lines_are_counted_through() -> None:
 def test_a_line_without_end_is_read_in_bounded_time() -> None:
     assert verdict("Error: x " * 300_000 + "\n" + LOG) == NAME
     assert verdict("Traceback (most recent call last): " * 30_000 + "\n" + LOG) == NAME
+
+
+# ---------------------------------------------------------------------- whatever stands in it
+
+FRAGMENTS = (
+    "Traceback (most recent call last):", '  File "a/b.py", line 3, in f', "    code()", "    ^^^^^", "KeyError: 'x'",
+    "ValueError", "E   ValueError: x", "peft/peft_model.py:3: ValueError", "", "  ", "Fatal Python error: Aborted",
+    "Current thread 0x1 (most recent call first):", '  File "a.py", line 1 in f', "Timeout (0:00:01)!", '"""', "...",
+    "The above exception was the direct cause of the following exception:", "  + Exception Group Traceback", "│ a.py:3",
+    "During handling of the above exception, another exception occurred:", "[rank1]: x", "\x1b[31m", "> File",
+    "KeyError   Traceback (most recent call last)", "Cell In[3], line 1", "----> 1 x", "ERROR: Cannot install a",
+    "error: No solution found when resolving", "Name: torch", "Version: 2.6.0", "Package   Version", "torch   2.6.0",
+    "torch==2.6.0", "___ test_x ___", "Exception ignored in: x", "FAILED a.py::t - ValueError: x", '{"log": "x\\n"}',
+)  # fmt: skip
+
+
+@given(st.lists(st.one_of(st.sampled_from(FRAGMENTS), st.text(max_size=30)), max_size=40), st.sampled_from("\n\r"))
+@settings(max_examples=400, deadline=None)
+def test_no_text_breaks_it(lines: list[str], end: str) -> None:
+    text = end.join(lines)
+    found = explain(text)
+    assert found.line is None or 1 <= found.line <= text.count("\n") + text.count("\r") + 1
+    assert found.as_text().endswith("\n") and isinstance(found.as_json()["versions"], dict)
+    assert found == explain(text)
