@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib.metadata
 import io
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from typing import Any, BinaryIO
 
 from .classify import diagnose_chain, diagnose_finding, diagnose_log
@@ -16,10 +17,12 @@ from .domain import Diagnosis, Frame, Raised, Stage, printable
 from .logline import short_file
 from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
+from .measured_word import MeasuredWord, measured_word
 from .signatures import Affected, Catalogue, Roles, Signature, load_catalogue
 from .sudden_end import SuddenEnd, sudden_end_of
 
 OTHERS_CAP = 20
+WIDTH = 112
 
 _STAGES: tuple[tuple[str, str, Stage], ...] = (
     ("peft/peft_model.py", "generate", Stage.GENERATE),
@@ -62,8 +65,11 @@ class Explanation:
     others: tuple[Other, ...] = ()
     end: SuddenEnd | None = None
     """How the process ended, where it ended without an exception, and what to do about it."""
-    measured: str = ""
-    """What the table of measured combinations says of these versions."""
+
+    @cached_property
+    def measured(self) -> MeasuredWord | None:
+        """What the measured table says of these versions; None where too few of them are named."""
+        return measured_word(self.versions)
 
     def as_json(self) -> dict[str, Any]:
         """Plain data. The signature is null where the failure is unknown, the exception too where there is none."""
@@ -93,7 +99,7 @@ class Explanation:
             "references": [_address(each) for each in signature.references] if signature else [],
             "affected": [_affected_json(each) for each in signature.affected] if signature else [],
             "versions": dict(self.versions),
-            "measured": self.measured or None,
+            "measured": self.measured.as_json() if self.measured else None,
             "fingerprint": diagnosis.fingerprint if diagnosis else None,
             "line": self.line,
             "others": [
@@ -114,10 +120,12 @@ class Explanation:
                 "versions   " + ", ".join(f"{name} {value}" for name, value in list(self.versions.items())[:12])
             )
         if self.measured:
-            lines.append("measured   " + self.measured)
+            lines.append("measured   " + self.measured.says)
+            if self.measured.nearest and not (self.signature and self.signature.transient):
+                lines.append("passed     " + " ".join(self.measured.nearest) + " (the nearest that did)")
         for other in self.others:
             lines.append(f"also       line {other.line}: {other.exception} ({other.signature or 'unknown'})")
-        return "\n".join(printable(line) for line in lines) + "\n"
+        return "\n".join(_wrapped(printable(line)) for line in lines) + "\n"
 
     def _decided_by(self) -> str:
         raised = self.diagnosis.exception if self.diagnosis else None
@@ -158,6 +166,13 @@ class Explanation:
             f"seen       {self._decided_by()}{at}",
             f"known as   fingerprint {self.diagnosis.fingerprint} (the same for every failure of this kind)",
         ]
+
+
+def _wrapped(line: str) -> str:
+    """Over several lines where it is long; words, addresses and commands are never broken."""
+    return "\n".join(
+        textwrap.wrap(line, WIDTH, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
+    )
 
 
 def _address(reference: str) -> str:
