@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any, BinaryIO
 
-from .classify import diagnose_chain, diagnose_finding, diagnose_log
-from .domain import Diagnosis, Frame, Raised, Stage, printable
+from .classify import diagnose, diagnose_chain, diagnose_finding, diagnose_log
+from .domain import Diagnosis, Frame, Observation, Outcome, Raised, Stage, printable
 from .logline import short_file
 from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
 from .signatures import Affected, Catalogue, Roles, Signature, load_catalogue
-from .sudden_end import SuddenEnd, sudden_end_of
+from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
 
 OTHERS_CAP = 20
 WIDTH = 112
@@ -142,9 +142,10 @@ class Explanation:
             f"{signature.title}",
             f"known as   {signature.id}, confidence {self.diagnosis.confidence:.2f}"
             + (f", at the stage {self.stage}" if self.stage else ""),
-            f"seen       {self._decided_by()}{at}",
-            f"cause      {signature.cause}",
         ]
+        if decided := self._decided_by():
+            lines.append(f"seen       {decided}{at}")
+        lines.append(f"cause      {signature.cause}")
         if roles.trigger:
             lines.append(f"came with  {roles.trigger}")
         if roles.owner:
@@ -210,6 +211,16 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
     """What the log in a binary stream is. The stream is read once, and little of it is held in memory."""
     known = catalogue or shipped_catalogue()
     return _of_log(read_stream(stream, known.needles), known)
+
+
+def explain_observation(observation: Observation, catalogue: Catalogue | None = None) -> Explanation | None:
+    """What went wrong in an observation, by today's catalogue; None for a pass."""
+    if observation.outcome is Outcome.PASS:
+        return None
+    known = catalogue or shipped_catalogue()
+    diagnosis = diagnose(observation, known)
+    signature = known.get(diagnosis.signature) if diagnosis.signature else None
+    return Explanation(diagnosis, signature, observation.stage, dict(observation.imported), end=sudden_end(observation))
 
 
 def _of_log(log: Log, catalogue: Catalogue) -> Explanation:

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .classify import diagnose
 from .domain import Limits, Observation, Outcome, Scenario
 from .errors import UsageError
-from .explanation import Explanation, shipped_catalogue
+from .explanation import Explanation, explain_observation
 from .installation import Installed, installed
 from .parse import unstructured
 from .protocol import Heard, silent
@@ -133,14 +132,4 @@ def probe_environment(
     given = material(scenario)
     observation = observe(there.python, Work(scenario, given.model, given.texts), limits or Limits(), heard)
     known = lookup({**there.packages, "python": there.python_minor}, table)
-    return ProbeResult(there, observation, explained(observation), known)
-
-
-def explained(observation: Observation) -> Explanation | None:
-    """What went wrong in an observation; None for a pass."""
-    if observation.outcome is Outcome.PASS:
-        return None
-    catalogue = shipped_catalogue()
-    diagnosis = diagnose(observation, catalogue)
-    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
-    return Explanation(diagnosis, signature, observation.stage, dict(observation.imported))
+    return ProbeResult(there, observation, explain_observation(observation), known)

@@ -14,7 +14,7 @@ from minimatrix import wheels
 from minimatrix.releases import cell_with, find, with_fault
 
 from compatcheck.domain import Ending, EndingKind, Limits, Observation, Raised, Scenario, Stage
-from compatcheck.explanation import explain
+from compatcheck.explanation import explain, explain_observation
 from compatcheck.memory_evidence import oom_kills, room_mib
 from compatcheck.runner import Work, observe
 from compatcheck.scenario.material import material
@@ -61,6 +61,13 @@ def test_a_probe_that_ends_without_a_word(
     assert found.evidence
     if end in (End.CRASH, End.HANG):
         assert found.where is not None and any(found.where.function in each for each in found.evidence)
+
+
+def test_an_observation_is_explained_with_the_advice_of_its_end(observed) -> None:
+    found = explain_observation(observed("segfault-in-train"))
+    assert found is not None and found.signature is not None and found.end is not None
+    assert found.as_json()["end"] == "crash" and "evidence   SIGSEGV in the stage train" in found.as_text()
+    assert explain_observation(observation()) is None
 
 
 def test_a_probe_that_raises_or_passes_did_not_end_without_a_word(observed) -> None:
