@@ -168,10 +168,10 @@ def _for_import(where: Frame | None, memory_mib: int) -> tuple[str, ...]:
 
 
 def _for_crash(where: Frame | None, memory_mib: int) -> tuple[str, ...]:
-    called = f" It was called from {_package(where)}." if where else ""
     return (
-        "Run again with python -X faulthandler: the innermost line names the package whose compiled code crashed."
-        f"{called}",
+        f"The compiled code was called from {_package(where)}: look there first."
+        if where
+        else "Run again with python -X faulthandler: the innermost line names the package whose compiled code crashed.",
         _CLEAN,
         "Where the clean environment crashes too: OMP_NUM_THREADS=1 tells whether two OpenMP libraries are in each "
         "other's way; then it is a bug of that package on this machine.",

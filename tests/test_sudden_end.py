@@ -44,7 +44,7 @@ def observed(tmp_path: Path):
 @pytest.mark.parametrize(
     ("fault", "limits", "end", "advice"),
     [
-        ("segfault-in-train", {}, End.CRASH, "-X faulthandler"),
+        ("segfault-in-train", {}, End.CRASH, "look there first"),
         ("illegal-instruction-in-train", {}, End.CRASH, "--require-hashes"),
         ("segfault-in-import", {}, End.IMPORT, "--require-hashes"),
         ("sigkill-in-train", {}, End.KILLED, "dmesg"),
