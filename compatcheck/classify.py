@@ -90,7 +90,7 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
     weak: list[tuple[Finding, Diagnosis]] = []
     for finding in reversed(log.findings):
         diagnosis = diagnose_finding(finding, catalogue, log.versions)
-        if diagnosis is None or finding.ignored:
+        if diagnosis is None or finding.ignored or (log.foreign and finding.is_line):
             continue
         signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
         if signature.weak if signature else not _uncovered(finding.chain, catalogue):
@@ -142,6 +142,11 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool) -> list[str]:
         for signature in catalogue
         if not signature.wrapper and _fitted(signature, raised, whole=whole) is not None
     ]
+
+
+def covers(signature: Signature, raised: Raised) -> bool:
+    """Whether `signature`, a wrapper, fits the exception."""
+    return signature.wrapper and _fitted(signature, raised, whole=True) is not None
 
 
 def _uncovered(chain: Sequence[Raised], catalogue: Catalogue) -> list[Raised]:

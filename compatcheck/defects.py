@@ -14,7 +14,7 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from .classify import MESSAGE_CAP, diagnose_log, fitting
+from .classify import MESSAGE_CAP, covers, diagnose_log, fitting
 from .domain import Stage
 from .errors import InputError
 from .logtext import read_text
@@ -77,7 +77,11 @@ def checked(folder: Path) -> Checked:
     for signature in catalogue:
         file, place = read.places[signature.id]
         read.defects += [Defect(file, f"{place}{name}", problem) for name, problem in _problems(signature, catalogue)]
-    bare = [each.id for each in catalogue if (each.exception or each.lines or each.message) and not each.examples]
+    bare = [
+        each.id
+        for each in catalogue
+        if (each.exception or each.lines or each.message) and not (each.examples or each.wrapper)
+    ]
     return Checked(catalogue, tuple(read.defects), tuple(bare))
 
 
@@ -188,7 +192,8 @@ def _slow(pattern: re.Pattern[str], signature: Signature) -> str:
 def _example_problem(signature: Signature, example: str, catalogue: Catalogue) -> str:
     """Why an example does not show its signature and it alone; empty where it does."""
     if signature.wrapper:
-        return ""
+        chains = [raised for found in read_text(example, catalogue.needles).findings for raised in found.chain]
+        return "" if any(covers(signature, raised) for raised in chains) else "is not recognised"
     finding, diagnosis = diagnose_log(read_text(example, catalogue.needles), catalogue)
     if finding is None or diagnosis is None:
         return "nothing in it tells of a failure"

@@ -36,6 +36,24 @@ _ALWAYS = (
     "esolution", "o solution found", "Cannot install", "atisfies the requirement", "different Python", "No matching",
     *CRASH_NEEDLES,
 )  # fmt: skip
+_PYTHON = (
+    ".py",
+    "ython",
+    "Traceback",
+    "site-packages",
+    "pip ",
+    "torch",
+    "ransformers",
+    "it/s]",
+    "{'loss'",
+    "CUDA",
+    "uv ",
+)
+_OTHER = re.compile(
+    r"\.(?:java|cpp|cc|cxx|hpp|rs|go|js|ts|rb|cs|kt|scala|swift):\d|\bjava\.(?:lang|net|io|util)\.|\bnpm ERR!|\bpanic: "
+    r"|\b(?:g\+\+|clang\+\+|rustc|cargo|cmake|mvn|gradle|gdb|valgrind)\b|panicked at "
+)
+"""What stands in the logs of programs in other languages: there a line such as `Killed` is none of this stack's."""
 _REFUSAL = re.compile(
     r"(?:ERROR: )?(?:Cannot install .{1,2000}because these package versions have conflicting dependencies"
     r"|error: No solution found when resolving|× No solution found when resolving|No solution found when resolving"
@@ -90,6 +108,8 @@ class Log:
     lines: int
     dropped: int = 0
     """Findings between the first and the last ones that were not kept."""
+    foreign: bool = False
+    """Whether it is the log of a program in another language: there is a sign of one, and none of Python."""
     tail: tuple[str, ...] = field(default=())
     """The last lines that hold text."""
 
@@ -158,6 +178,10 @@ class _Source:
 
 class _LogReader:
     def __init__(self, needles: Sequence[str]) -> None:
+        self.python = False
+        """Whether a sign of Python was seen."""
+        self.other = False
+        """Whether a sign of another language was seen before one of Python."""
         self.ends = tuple(dict.fromkeys(needles))
         self.active_ends: list[str] = []
         """Those that stand in the block that is being read."""
@@ -183,6 +207,8 @@ class _LogReader:
 
     def take(self, lines: list[str]) -> None:
         whole = "\n".join(lines)
+        self.python = self.python or any(mark in whole for mark in _PYTHON)
+        self.other = self.other or (not self.python and bool(_OTHER.search(whole)))
         active = tuple(needle for needle in self.needles if needle in whole)
         if not active and not self.busy:
             self.number += len(lines)
@@ -277,4 +303,5 @@ class _LogReader:
                 self._exit(exit_)
         self._end_refusal()
         findings = sorted((*self.first, *self.last), key=lambda finding: finding.line)
-        return Log(tuple(findings), self.versions.found, self.number, self.dropped, tuple(self.tail))
+        foreign = self.other and not self.python
+        return Log(tuple(findings), self.versions.found, self.number, self.dropped, foreign, tuple(self.tail))
