@@ -49,10 +49,10 @@ _PYTHON = (
     "CUDA",
     "uv ",
 )
-_OTHER = re.compile(
-    r"\.(?:java|cpp|cc|cxx|hpp|rs|go|js|ts|rb|cs|kt|scala|swift):\d|\bjava\.(?:lang|net|io|util)\.|\bnpm ERR!|\bpanic: "
-    r"|\b(?:g\+\+|clang\+\+|rustc|cargo|cmake|mvn|gradle|gdb|valgrind)\b|panicked at "
-)
+_OTHER = (
+    ".java:", ".cpp:", ".cc:", ".cxx:", ".hpp:", ".rs:", ".go:", ".js:", ".ts:", ".cs:", "java.lang.", "npm ERR!",
+    "panicked at", "goroutine ", "g++ ", "clang++ ", "CMakeFiles", "cargo ", "(gdb)",
+)  # fmt: skip
 """What stands in the logs of programs in other languages: there a line such as `Killed` is none of this stack's."""
 _REFUSAL = re.compile(
     r"(?:ERROR: )?(?:Cannot install .{1,2000}because these package versions have conflicting dependencies"
@@ -208,7 +208,7 @@ class _LogReader:
     def take(self, lines: list[str]) -> None:
         whole = "\n".join(lines)
         self.python = self.python or any(mark in whole for mark in _PYTHON)
-        self.other = self.other or (not self.python and bool(_OTHER.search(whole)))
+        self.other = self.other or (not self.python and any(mark in whole for mark in _OTHER))
         active = tuple(needle for needle in self.needles if needle in whole)
         if not active and not self.busy:
             self.number += len(lines)
