@@ -11,13 +11,14 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from .errors import InputError
 from .parse import toml
 
-REMEDY = "Name a requirements file, a pyproject.toml with a [project] table, or a lock file."
+REMEDY = "Name a requirements file, a pyproject.toml, or a lock file."
 NESTED_CAP = 20
 
 
@@ -121,17 +122,55 @@ def _requirement(line: str, path: Path, number: int) -> Requirement | None:
 
 
 def _of_pyproject(path: Path) -> Iterator[Wanted]:
-    text = _text(path)
-    project = toml(path, REMEDY).get("project")
-    if not isinstance(project, dict):
-        raise InputError(str(path), ["has no [project] table"], REMEDY)
-    told = project.get("dependencies", [])
-    if not isinstance(told, list) or not all(isinstance(each, str) for each in told):
-        raise InputError(str(path), ["project.dependencies: not a list of strings"], REMEDY)
-    for each in told:
-        number = _line_of(text, each)
-        if wanted := _requirement(each, path, number):
+    text, told = _text(path), toml(path, REMEDY)
+    for each in _declared(told, path):
+        if wanted := _requirement(each, path, number := _line_of(text, each)):
             yield Wanted(wanted, path, number)
+    for name, wish in _poetry(told, path).items():
+        line = next(iter(re.finditer(rf"^\s*{re.escape(name)}\s*=", text, re.MULTILINE)), None)
+        wanted = Requirement(f"{name}{_poetry_specifier(name, wish, path)}")
+        yield Wanted(wanted, path, text.count("\n", 0, line.end()) + 1 if line else 1)
+
+
+def _declared(told: dict[str, Any], path: Path) -> list[str]:
+    """The dependencies of [project]; none where there is no such table."""
+    project = told.get("project", {})
+    dependencies = project.get("dependencies", []) if isinstance(project, dict) else None
+    if not isinstance(dependencies, list) or not all(isinstance(each, str) for each in dependencies):
+        raise InputError(str(path), ["project.dependencies: not a list of strings"], REMEDY)
+    return dependencies
+
+
+def _poetry(told: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Poetry's own table of dependencies, where the project has one."""
+    try:
+        dependencies = told.get("tool", {}).get("poetry", {}).get("dependencies", {})
+        return {name: wish for name, wish in dependencies.items() if name != "python"}
+    except AttributeError:
+        raise InputError(str(path), ["tool.poetry.dependencies: not a table"], REMEDY) from None
+
+
+def _poetry_specifier(name: str, wish: Any, path: Path) -> SpecifierSet:
+    """`^1.2`, `~1.2`, `*` and plain specifiers as a specifier; anything for a path or a repository."""
+    text = wish.get("version", "*") if isinstance(wish, dict) else wish
+    try:
+        return SpecifierSet(",".join(_poetry_part(each.strip()) for each in text.split(",")))
+    except (AttributeError, InvalidSpecifier, InvalidVersion):
+        raise InputError(str(path), [f"tool.poetry.dependencies.{name}: {wish!r} is not a version"], REMEDY) from None
+
+
+def _poetry_part(text: str) -> str:
+    if text in ("", "*"):
+        return ""
+    if text[0] not in "^~" or text.startswith("~="):
+        return f"=={text}" if text[0].isdigit() else text
+    release = list(Version(text[1:]).release)
+    kept = 1 if text[0] == "~" and len(release) > 1 else 0
+    if text[0] == "^":
+        # up to the first number that is not 0
+        kept = next((place for place, number in enumerate(release) if number), len(release) - 1)
+    above = [*release[:kept], release[kept] + 1]
+    return f">={text[1:]},<{'.'.join(map(str, above))}"
 
 
 def _line_of(text: str, part: str) -> int:

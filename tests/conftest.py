@@ -15,6 +15,9 @@ from compatcheck.matrix import Index, Matrix
 from compatcheck.pipeline import Run
 from compatcheck.store import Store
 
+collect_ignore = ["downstream"]
+"""Projects of their own, whose tests run where their packages are installed."""
+
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 

@@ -58,6 +58,28 @@ def test_a_pyproject_is_read_with_its_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wish", "specifier"),
+    [
+        ('"^0.12"', "<0.13,>=0.12"),
+        ('"^4.44.2"', "<5,>=4.44.2"),
+        ('"^0.0.3"', "<0.0.4,>=0.0.3"),
+        ('"~4.44"', "<4.45,>=4.44"),
+        ('"~4"', "<5,>=4"),
+        ('"~=4.44"', "~=4.44"),
+        ('"4.44.2"', "==4.44.2"),
+        ('">=4.44, <5"', "<5,>=4.44"),
+        ('"*"', ""),
+        ('{ version = "^5", extras = ["torch"] }', "<6,>=5"),
+        ('{ git = "https://host/x" }', ""),
+    ],
+)
+def test_poetrys_own_table_is_read(wish: str, specifier: str, tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text(f'[tool.poetry.dependencies]\npython = "^3.11"\npeft = {wish}\n')
+    assert wanted(path) == [("peft", specifier, 3, False)]
+
+
+@pytest.mark.parametrize(
     ("line", "version"),
     [
         ("peft==0.12.0", "0.12.0"),
@@ -105,7 +127,9 @@ def test_every_lock_format_is_read(name: str, tmp_path: Path) -> None:
         ("r.txt", "ok\n-r r.txt\n", "includes itself"),
         ("r.txt", "-r nowhere.txt\n", "nowhere.txt: no such file"),
         ("r.txt", "\udcff", "cannot be read"),
-        ("pyproject.toml", "[tool]\n", "has no [project] table"),
+        ("pyproject.toml", "project = 3\n", "not a list of strings"),
+        ("pyproject.toml", "[tool.poetry.dependencies]\npeft = 3\n", "peft: 3 is not a version"),
+        ("pyproject.toml", "[tool.poetry.dependencies]\npeft = '^new'\n", "peft: '^new' is not a version"),
         ("pyproject.toml", '[project]\ndependencies = "peft"\n', "not a list of strings"),
         ("pyproject.toml", "[project\n", "not TOML"),
     ],

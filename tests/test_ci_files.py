@@ -1,0 +1,102 @@
+"""The GitHub Action and the pre-commit hook: they parse, and their script does what the action says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compatcheck import cli
+
+ROOT = Path(__file__).parent.parent
+ACTION = ROOT / ".github" / "actions" / "check"
+
+
+def test_the_action_passes_every_input_to_its_script() -> None:
+    action = yaml.safe_load((ACTION / "action.yml").read_text())
+    step = action["runs"]["steps"][0]
+    assert action["runs"]["using"] == "composite" and step["shell"] == "bash"
+    passed = set(re.findall(r"inputs\.([\w-]+)", " ".join(step["env"].values())))
+    assert passed == set(action["inputs"])
+    script = (ACTION / "check.sh").read_text()
+    assert all(f"${name}" in script or f"${{{name}" in script for name in step["env"])
+    # the inputs get to the script as variables only: text in a workflow must never be run
+    assert "inputs." not in step["run"]
+
+
+class Runner:
+    """What GitHub gives a composite action, with a compatcheck that is already installed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        program = folder / "compatcheck" / "bin" / "compatcheck"
+        program.parent.mkdir(parents=True)
+        program.write_text(
+            f'#!/bin/sh\necho "$@" >> {folder}/asked\nPYTHONPATH={ROOT} exec {sys.executable} -m compatcheck "$@"\n'
+        )
+        program.chmod(0o755)
+
+    def run(self, **inputs: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            **inputs,
+            "RUNNER_TEMP": str(self.folder),
+            "GITHUB_OUTPUT": str(self.folder / "output"),
+            "GITHUB_STEP_SUMMARY": str(self.folder / "summary"),
+        }
+        return subprocess.run(
+            ["bash", str(ACTION / "check.sh")], cwd=self.folder, env=environment, capture_output=True, text=True
+        )
+
+    def asked(self) -> list[str]:
+        return (self.folder / "asked").read_text().splitlines()
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> Runner:
+    (tmp_path / "bad.txt").write_text("torch==2.6.0\ntransformers==4.44.2\npeft==0.7.1\n")
+    (tmp_path / "works.txt").write_text("torch==2.6.0\ntransformers==4.51.3\npeft==0.15.2\n")
+    return Runner(tmp_path)
+
+
+def test_the_action_fails_a_job_with_bad_requirements_and_says_why(runner: Runner) -> None:
+    done = runner.run(REQUIREMENTS="works.txt bad.txt", PYTHON_VERSION="3.11", SARIF="out.sarif")
+    assert done.returncode == 1
+    assert "::error file=bad.txt,line=3,title=compatcheck::" in done.stdout and "::notice file=works.txt" in done.stdout
+    assert (runner.folder / "output").read_text() == "exit-code=1\n"
+    assert "known bad" in (runner.folder / "summary").read_text()
+    assert '"version": "2.1.0"' in (runner.folder / "out.sarif").read_text()
+    assert runner.asked()[0] == "check -r works.txt -r bad.txt --python-version 3.11 --format github"
+
+
+def test_the_action_judges_the_environment_where_no_file_is_named(runner: Runner) -> None:
+    done = runner.run(ENVIRONMENT_PYTHON=sys.executable, STRICT="true", PROBE="true")
+    assert runner.asked()[0] == f"check --python {sys.executable} --strict --format github"
+    # torch is not installed beside the tests: there is nothing to judge, and nothing to probe
+    assert done.returncode == 2 and runner.asked()[-1] == f"probe --python {sys.executable}"
+
+
+def test_the_hook_takes_the_files_that_check_reads() -> None:
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    taken = (
+        "requirements.txt requirements-dev.in sub/constraints.txt pyproject.toml pylock.dev.toml uv.lock poetry.lock"
+    )
+    assert all(re.search(hook["files"], name) for name in taken.split())
+    assert not any(re.search(hook["files"], name) for name in ("setup.py", "requirements.md", "my-pyproject.toml.bak"))
+    parsed = cli.built_parser().parse_args([*hook["entry"].split()[1:], "requirements.txt", "uv.lock"])
+    assert [str(path) for path in parsed.files] == ["requirements.txt", "uv.lock"]
+
+
+def test_the_downstream_project_is_judged_with_its_own_waiver(capsys: pytest.CaptureFixture[str]) -> None:
+    project = ROOT / "tests" / "downstream" / "prompted" / "pyproject.toml"
+    code = cli.main(["check", "-r", str(project), "--project", str(project), "--python-version", "3.11"])
+    told = capsys.readouterr().out
+    decides = next(line for line in told.splitlines() if line.endswith("<- decides"))
+    bad = ": known bad" in decides or ": wrong" in decides
+    assert decides.startswith("  highest") and code == (bad and "waived   until 2999-12-31" not in told)
+    assert "of the" in told and "measured combinations within the ranges work" in told

@@ -1,0 +1,84 @@
+"""`compatcheck.nox`: a downstream noxfile over the combinations that work."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_up_table import table, table_text
+
+from compatcheck.domain import CORE
+from compatcheck.errors import InputError, UsageError
+from compatcheck.nox import MatrixCell, parametrize_matrix, spread, working_cells
+from compatcheck.shipped import load_table
+
+HERE = Path(__file__).parent
+
+
+def test_only_what_passed_within_the_requirements_is_offered() -> None:
+    cells = working_cells(["transformers>=4.44", "torch==2.6.0"], table())
+    assert [str(cell) for cell in cells] == [
+        "torch2.6.0-transformers4.44.2-peft0.20.0",
+        "torch2.6.0-transformers4.44.2-peft0.12.0",
+    ]
+    assert cells[0].pins == ("torch==2.6.0", "transformers==4.44.2", "peft==0.20.0")
+    assert working_cells(["peft"], table(), python="3.12") == ()
+
+
+def test_requirements_may_come_from_files(tmp_path: Path) -> None:
+    (tmp_path / "requirements.txt").write_text("transformers<5\n")
+    (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["peft>=0.20"]\n')
+    files = [str(tmp_path / "requirements.txt"), str(tmp_path / "pyproject.toml")]
+    assert {cell.versions["peft"] for cell in working_cells(files, table())} == {"0.20.0"}
+    assert len(working_cells(files, table())) == 4
+
+
+def test_a_limit_spreads_from_the_newest_to_the_oldest() -> None:
+    cells = [MatrixCell({"peft": str(number)}) for number in range(10)]
+    assert [int(cell.versions["peft"]) for cell in spread(cells, 4)] == [0, 3, 6, 9]
+    assert spread(cells, 1) == (cells[0],) and len(spread(cells, None)) == 10 == len(spread(cells, 99))
+    with pytest.raises(UsageError, match="at least 1"):
+        spread(cells, 0)
+
+
+def test_what_cannot_be_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"no combination that is known to work lies within peft<0\.1"):
+        parametrize_matrix("peft<0.1")
+    with pytest.raises(UsageError, match="neither a requirement nor"):
+        parametrize_matrix("peft >> 1")
+    with pytest.raises(InputError, match="no such file"):
+        parametrize_matrix(str(tmp_path / "requirements.txt"))
+
+
+def test_every_cell_of_the_shipped_table_that_is_offered_passed() -> None:
+    shipped = load_table()
+    offered = working_cells([], shipped)
+    assert offered
+    for cell in offered:
+        assert any(each.works for each in shipped.at({name: cell.versions[name] for name in CORE}))
+
+
+def test_nox_itself_lists_and_runs_the_sessions_of_a_downstream_project(tmp_path: Path) -> None:
+    shutil.copytree(HERE / "downstream" / "prompted", tmp_path / "prompted")
+    folder = tmp_path / "prompted"
+    (folder / "table.json").write_text(table_text("3.11"))
+    noxfile = folder / "noxfile.py"
+    noxfile.write_text(noxfile.read_text().replace("limit=3)", 'limit=2, table="table.json")'))
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "COMPATCHECK_STORE": str(tmp_path / "none")}
+
+    def ran(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-m", "nox", *words], cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
+
+    newest, oldest = "torch2.6.0-transformers4.44.2-peft0.20.0", "torch2.6.0-transformers4.44.2-peft0.12.0"
+    listed = ran("--list")
+    assert f"* tests({newest})" in listed and f"* tests({oldest})" in listed and "5.0.0" not in listed
+    said = ran("-s", f"tests({oldest})")
+    assert "pins: torch==2.6.0 transformers==4.44.2 peft==0.12.0" in said and "0.20.0" not in said
