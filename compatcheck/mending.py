@@ -1,12 +1,14 @@
-"""The nearest combination that passed: what a report on a bad one ends with."""
+"""What to pin instead of versions that are known not to work: what a report on them ends with."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
+from .domain import CORE
+from .recommendation import recommend
+from .request import PYTHON, Request
 from .shipped import KnownCell, KnownTable
 
 
@@ -16,32 +18,14 @@ def nearest_working(
     python: str | None = None,
     ranges: Mapping[str, SpecifierSet] | None = None,
 ) -> KnownCell | None:
-    """The combination that passed and differs least from `versions`: in few packages, and then by few releases.
+    """What `compatcheck recommend` answers to the same versions, or to the `ranges` that allowed them.
 
-    Of two that are as near the one with the newer packages. `ranges` are what it has to lie within. None where there
-    is no such one.
+    None where nothing of the table works.
     """
-    candidates = [
-        cell
-        for cell in table.cells
-        if cell.works
-        and python in (None, cell.python)
-        and all(each.contains(cell.versions[name], True) for name, each in (ranges or {}).items())
-    ]
-    return min(candidates, key=lambda cell: _apart(cell, versions, table), default=None)
-
-
-def _apart(cell: KnownCell, versions: Mapping[str, str], table: KnownTable) -> tuple[int, int, tuple[int, ...]]:
-    """How many packages differ, by how many of the table's releases together, and how new the cell is."""
-    changed, steps, newness = 0, 0, []
-    for name, axis in table.axes.items():
-        if name not in cell.versions or name not in versions:
-            continue
-        wanted, place = Version(versions[name]), axis.index(cell.versions[name])
-        changed += Version(cell.versions[name]) != wanted
-        steps += abs(sum(Version(each) < wanted for each in axis) - place)
-        newness.append(-place)
-    return changed, steps, tuple(newness)
+    asked = dict(ranges or {name: SpecifierSet(f"=={versions[name]}") for name in CORE})
+    if python is not None:
+        asked[PYTHON] = SpecifierSet(f"=={python}.*")
+    return recommend(Request(asked), table=table).cell
 
 
 def pins(cell: KnownCell) -> str:
