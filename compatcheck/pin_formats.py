@@ -60,6 +60,8 @@ def _head(recommendation: Recommendation) -> str:
         lines.append(f"for Python {lock.python} on {lock.platform}, lock {lock.digest}")
     else:
         lines.append(f"for Python {cell.python} on {cell.source.platform}; its lock is not known here")
+    if recommendation.resolved is not None:
+        lines.append("the three are measured; the whole was resolved with " + ", ".join(recommendation.request.others))
     lines += [f"note: {each}" for each in cell.caveats]
     lines += [each.words() for each in recommendation.concessions]
     return "".join(f"# {line}\n" for line in lines)
@@ -86,10 +88,11 @@ def _uv(recommendation: Recommendation) -> str:
     cell = recommendation.cell
     assert cell is not None
     beside = [pin for pin in _all_pins(recommendation) if pin.partition("==")[0] not in cell.versions]
+    wanted = recommendation.request.others if recommendation.resolved is not None else ()
     return _head(recommendation) + (
         '[project]\nname = "pinned"\nversion = "0"\n'
         f'requires-python = "=={cell.python}.*"\n'
-        f"dependencies = {_toml_list(list(recommendation.pins))}\n"
+        f"dependencies = {_toml_list([*recommendation.pins, *wanted])}\n"
         "[tool.uv]\npackage = false\n"
         f"constraint-dependencies = {_toml_list(beside)}"
     )

@@ -44,6 +44,14 @@ class Concession:
 
 
 @dataclass(frozen=True)
+class Refusal:
+    """A cell that works, and cannot be installed beside what else was asked for."""
+
+    cell: KnownCell
+    reason: str
+
+
+@dataclass(frozen=True)
 class Recommendation:
     """Pins that passed, or the nearest miss."""
 
@@ -62,6 +70,10 @@ class Recommendation:
     """Packages asked for that the table says nothing of."""
     age: int = 0
     """Days since the newest measurement of the table."""
+    resolved: Lock | None = None
+    """A lock of the cell together with what else was asked for: its three packages were measured, the whole was not."""
+    refused: tuple[Refusal, ...] = ()
+    """Better cells that the resolver refused beside what else was asked for."""
 
     @property
     def found(self) -> bool:
@@ -79,8 +91,26 @@ class Recommendation:
 
     @cached_property
     def lock(self) -> Lock | None:
-        """The complete lock, with hashes, that passed."""
+        """The complete lock, with hashes, that passed; or the one that was resolved."""
+        if self.resolved is not None:
+            return self.resolved
+        return self.measured_lock
+
+    @cached_property
+    def measured_lock(self) -> Lock | None:
         return self.table.lock(self.cell) if self.cell else None
+
+    @property
+    def moved(self) -> dict[str, tuple[str, str]]:
+        """Package to the version it was measured with and the one in the resolved lock, where those differ."""
+        if self.resolved is None or self.measured_lock is None:
+            return {}
+        here = self.resolved.versions
+        return {
+            name: (version, here[name])
+            for name, version in self.measured_lock.versions.items()
+            if name in here and here[name] != version
+        }
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -99,6 +129,9 @@ class Recommendation:
             "fitting": self.fitting,
             "passing": self.passing,
             "unjudged": list(self.unjudged),
+            "resolved": self.resolved is not None,
+            "moved": self.moved,
+            "refused": [{"versions": dict(each.cell.versions), "reason": each.reason} for each in self.refused],
             "lock": {"digest": lock.digest, "platform": lock.platform, "versions": lock.versions} if lock else None,
             "age_days": self.age,
             "table": self.table.name,
@@ -124,9 +157,17 @@ class Recommendation:
             lines.append("beside " + ", ".join(f"{name} {version}" for name, version in cell.beside.items()))
         lines += [f"note: {each}" for each in cell.caveats]
         lines += [each.words() for each in self.concessions]
+        if self.refused:
+            first = self.refused[0]
+            more = f" (and {len(self.refused) - 1} more)" if len(self.refused) > 1 else ""
+            lines.append(f"passed over{more}: {first.cell.words()}: {first.reason}")
+        if self.resolved is not None:
+            lines.append("resolved together with: " + ", ".join(self.request.others))
+            moved = ", ".join(f"{name} {there} -> {here}" for name, (there, here) in self.moved.items())
+            lines.append(f"beside other versions than measured: {moved}" if moved else "all else is as measured")
         if self.found and self.request.asked:
             lines.append(self._count().capitalize())
-        if self.unjudged:
+        if self.unjudged and self.resolved is None:
             lines.append("not judged, the table does not have them: " + ", ".join(self.unjudged))
         return "\n".join(lines) + "\n"
 
@@ -157,26 +198,32 @@ def recommend(
         asked = request
     else:
         asked = request_of(request, python=python, prefer=prefer, table=known)
-    day = today or datetime.now(timezone.utc).date()
-    working = [cell for cell in known.cells if cell.works]
-    misses = {id(cell): asked.misses(cell, _locked(cell, asked, known)) for cell in known.cells}
-    fitting = [cell for cell in known.cells if not misses[id(cell)]]
-    within = [cell for cell in fitting if cell.works]
-    rank = _rank(asked.prefer, known)
-    facts = (len(fitting), len(within), asked.unjudged(known), known.age(day))
-    if within:
-        best = min(within, key=rank)
-        return Recommendation(asked, known, best, (), _forgone(best, asked, known), *facts)
-    if not working:
-        return Recommendation(asked, known, None, asked.asked, (), *facts)
+    cells = candidates(asked, known)
+    return answer_of(cells[0] if cells else None, asked, known, today or datetime.now(timezone.utc).date())
 
-    def far(cell: KnownCell) -> tuple[Any, ...]:
-        return (*_far(cell, misses[id(cell)], asked, known), rank(cell))
 
-    nearest = min(working, key=far)
-    missed = misses[id(nearest)]
-    given_up = tuple(_given_up(name, nearest, asked, known, fitting) for name in missed)
-    return Recommendation(asked, known, nearest, missed, given_up, *facts)
+def candidates(asked: Request, table: KnownTable) -> list[KnownCell]:
+    """The cells that work, the best first: those within what is asked, then the near misses."""
+    rank = _rank(asked.prefer, table)
+
+    def order(cell: KnownCell) -> tuple[Any, ...]:
+        return (*_far(cell, asked.misses(cell, _locked(cell, asked, table)), asked, table), rank(cell))
+
+    return sorted((cell for cell in table.cells if cell.works), key=order)
+
+
+def answer_of(cell: KnownCell | None, asked: Request, table: KnownTable, today: date) -> Recommendation:
+    """The recommendation of `cell`, with its reasons."""
+    misses = {id(each): asked.misses(each, _locked(each, asked, table)) for each in table.cells}
+    fitting = [each for each in table.cells if not misses[id(each)]]
+    facts = len(fitting), sum(each.works for each in fitting), asked.unjudged(table), table.age(today)
+    if cell is None:
+        return Recommendation(asked, table, None, asked.asked, (), *facts)
+    missed = misses[id(cell)]
+    if not missed:
+        return Recommendation(asked, table, cell, (), _forgone(cell, asked, table), *facts)
+    given_up = tuple(_given_up(name, cell, asked, table, fitting) for name in missed)
+    return Recommendation(asked, table, cell, missed, given_up, *facts)
 
 
 def _locked(cell: KnownCell, asked: Request, table: KnownTable) -> Mapping[str, str]:

@@ -13,7 +13,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from .domain import Word
+from .domain import CORE, Word
 from .errors import UsageError
 from .requirement_files import marker_environment, read_requirements
 from .shipped import KnownCell, KnownTable
@@ -41,6 +41,8 @@ class Request:
     prefer: Prefer = Prefer.NEWEST
     origins: Mapping[str, str] = field(default_factory=dict)
     """Package to where its range stands, `requirements.txt line 3`."""
+    others: tuple[str, ...] = ()
+    """Requirements as the files write them, of everything but torch, transformers and peft."""
 
     @cached_property
     def asked(self) -> tuple[str, ...]:
@@ -63,7 +65,7 @@ class Request:
 
     def unjudged(self, table: KnownTable) -> tuple[str, ...]:
         """Packages that are asked for, and that the table can say nothing of."""
-        return tuple(name for name in self.asked if name != PYTHON and name not in table.known_names)
+        return tuple(name for name in self.ranges if name != PYTHON and name not in table.known_names)
 
     def words(self, name: str) -> str:
         """`transformers>=4.50 (requirements.txt line 3)`."""
@@ -112,6 +114,7 @@ def request_of(
     """
     ranges: dict[str, SpecifierSet] = {}
     origins: dict[str, str] = {}
+    others: list[str] = []
 
     def add(name: str, wanted: SpecifierSet, origin: str = "") -> None:
         ranges[name] = ranges.get(name, SpecifierSet()) & wanted
@@ -135,6 +138,10 @@ def request_of(
             # a direct address names one version, which only the name of its wheel tells
             exact = wanted.direct_version
             spec = SpecifierSet(f"=={exact}") if exact else wanted.requirement.specifier
+            if wanted.name not in CORE and not wanted.constraint:
+                others.append(str(wanted.requirement))
+            elif wanted.requirement.extras:
+                others.append(f"{wanted.name}[{','.join(sorted(wanted.requirement.extras))}]")
             add(wanted.name, spec, f"{path.name} line {wanted.line}" if wanted.file == path else str(wanted.file))
         if path.suffix == ".toml" and python is None and (declared := _requires_python(path)):
             add(PYTHON, declared, f"{path.name} requires-python")
@@ -146,7 +153,7 @@ def request_of(
         chosen = Prefer(prefer)
     except ValueError:
         raise UsageError(f"prefer: {prefer!r} is not one of {', '.join(Prefer)}") from None
-    return Request(ranges, chosen, origins)
+    return Request(ranges, chosen, origins, tuple(others))
 
 
 def _minor(python: str | None) -> str | None:

@@ -20,6 +20,7 @@ EPILOG = """\
   compatcheck recommend --torch 2.6.0 --transformers '>=4.50'
   compatcheck recommend --project pyproject.toml --bounds      the ranges to declare
   compatcheck recommend -r requirements.txt --format constraints -o constraints.txt
+  compatcheck recommend -r requirements.txt --resolve --relax --format requirements -o pinned.txt
   compatcheck recommend --torch 2.6.0 --format requirements | pip install -r /dev/stdin
 
 A version of two numbers means the whole series: --transformers 4.51 is every 4.51.x. Exit code 1: nothing that was
@@ -57,6 +58,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="which of several answers: the newest releases, those whose neighbours work too, or the oldest",
     )  # fmt: skip
     asked.add_argument("--relax", action="store_true", help="take the nearest that works where nothing fulfils all")
+    asked.add_argument(
+        "--resolve", action="store_true",
+        help="take the best that can be installed beside everything else the file names: asks the package index",
+    )  # fmt: skip
     given = parser.add_argument_group("what is given")
     given.add_argument("--format", choices=FORMATS, default="text", help="see below (default: %(default)s)")
     given.add_argument("--bounds", action="store_true", help="ranges to declare, instead of pins")
@@ -76,6 +81,7 @@ def add_table(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from ..domain import Cell
     from ..errors import EXIT_DONE, EXIT_NEGATIVE
     from ..own_runs import known_table
     from ..pin_formats import PinFormat, pins_text
@@ -93,7 +99,17 @@ def execute(arguments: argparse.Namespace) -> int:
         prefer=arguments.prefer,
         table=table,
     )
-    answer = recommend(request, table=table)
+    if arguments.resolve:
+        from ..environment import Uv
+        from ..resolved_pins import recommend_resolved
+
+        uv = Uv()
+        answer = recommend_resolved(
+            request, table, lambda cell, others: uv.resolution(Cell(cell.python, cell.versions), others),
+            relax=arguments.relax,
+        )  # fmt: skip
+    else:
+        answer = recommend(request, table=table)
     form = PinFormat(arguments.format)
     found = answer.found or (arguments.relax and answer.cell is not None)
     if not found and form not in (PinFormat.TEXT, PinFormat.JSON):
