@@ -86,7 +86,8 @@ def bounds(recommendation: Recommendation) -> Bounds | None:
                 inferred.add(point)
     axes = [tuple(each for each in table.axes[name] if asked.admits(name, each)) for name in CORE]
     seed = tuple(cell.versions[name] for name in CORE)
-    block = max(_blocks(axes, seed, works), key=lambda each: _size(each), default=None)
+    blocks = (_largest_block(axes, seed, works, free) for free in range(len(CORE)))
+    block = max((each for each in blocks if each is not None), key=_size, default=None)
     if block is None:
         return None
     return Bounds(
@@ -110,31 +111,57 @@ def _between(versions: Sequence[str], axis: Sequence[str]) -> tuple[str, ...]:
     return tuple(each for each in axis[low : high + 1] if each not in versions)
 
 
-def _blocks(
-    axes: Sequence[tuple[str, ...]], seed: tuple[str, ...], works: Mapping[tuple[str, ...], bool]
-) -> Iterator[tuple[tuple[str, ...], ...]]:
-    """Every block around `seed`: stretches along all axes but one, and of that one all versions that work with them."""
-    for free in range(len(axes)):
-        others = [place for place in range(len(axes)) if place != free]
-        for stretches in product(*(tuple(_stretches(axes[place], seed[place])) for place in others)):
-            chosen = dict(zip(others, stretches, strict=True))
-            kept = tuple(
-                version
-                for version in axes[free]
-                if all(
-                    works.get(point, False)
-                    for point in product(*(chosen.get(place, (version,)) for place in range(len(axes))))
-                )
-            )
-            if seed[free] in kept:
-                yield tuple(chosen.get(place, kept) for place in range(len(axes)))
+def _largest_block(
+    axes: Sequence[tuple[str, ...]], seed: tuple[str, ...], works: Mapping[tuple[str, ...], bool], free: int
+) -> tuple[tuple[str, ...], ...] | None:
+    """The largest block around `seed`: stretches along two axes, and of the `free` one all that works with them.
+
+    What works is kept as bits over the free axis, so that a block grows by one version with one `&` a column.
+    """
+    first, second = (place for place in range(len(axes)) if place != free)
+    start = [axis.index(version) for axis, version in zip(axes, seed, strict=True)]
+    needed = 1 << start[free]
+
+    def bits(one: int, other: int) -> int:
+        point = [""] * len(axes)
+        point[first], point[second] = axes[first][one], axes[second][other]
+        found = 0
+        for place, version in enumerate(axes[free]):
+            point[free] = version
+            found |= works.get(tuple(point), False) << place
+        return found
+
+    grid = [[bits(one, other) for other in range(len(axes[second]))] for one in range(len(axes[first]))]
+    best: tuple[int, int, int, int, int, int] | None = None
+    for low in range(start[first], -1, -1):
+        columns = [-1] * len(axes[second])
+        for row in grid[low : start[first]]:
+            columns = [column & cell for column, cell in zip(columns, row, strict=True)]
+        for high in range(start[first], len(axes[first])):
+            columns = [column & cell for column, cell in zip(columns, grid[high], strict=True)]
+            for left, right, kept in _spans(columns, start[second], needed):
+                size = (high - low + 1) * (right - left + 1) * kept.bit_count()
+                if best is None or size > best[0]:
+                    best = size, low, high, left, right, kept
+    if best is None:
+        return None
+    _, low, high, left, right, kept = best
+    block: list[tuple[str, ...]] = [()] * len(axes)
+    block[first], block[second] = axes[first][low : high + 1], axes[second][left : right + 1]
+    block[free] = tuple(version for place, version in enumerate(axes[free]) if kept >> place & 1)
+    return tuple(block)
 
 
-def _stretches(axis: Sequence[str], version: str) -> Iterator[tuple[str, ...]]:
-    """Every stretch of neighbouring versions that holds `version`."""
-    if version not in axis:
-        return
-    place = axis.index(version)
-    for low in range(place + 1):
-        for high in range(place, len(axis)):
-            yield tuple(axis[low : high + 1])
+def _spans(columns: Sequence[int], start: int, needed: int) -> Iterator[tuple[int, int, int]]:
+    """Every stretch of columns around `start` whose common bits hold `needed`, with those bits."""
+    leftwards = -1
+    for left in range(start, -1, -1):
+        leftwards &= columns[left]
+        if not leftwards & needed:
+            return
+        kept = leftwards
+        for right in range(start, len(columns)):
+            kept &= columns[right]
+            if not kept & needed:
+                break
+            yield left, right, kept

@@ -51,12 +51,17 @@ class Request:
 
     def admits(self, name: str, version: str) -> bool:
         """Whether the range of `name` has room for `version`; of a Python, for any of its patch releases."""
-        wanted = self.ranges.get(name)
-        if wanted is None:
+        if name not in self.ranges:
             return True
-        if name == PYTHON:
-            return any(wanted.contains(f"{version}.{patch}", prereleases=True) for patch in (0, 99))
-        return wanted.contains(version, prereleases=True)
+        # the same few versions come back in every cell of a table
+        known = self._answers.get((name, version))
+        if known is None:
+            known = self._answers[name, version] = _contains(self.ranges[name], name, version)
+        return known
+
+    @cached_property
+    def _answers(self) -> dict[tuple[str, str], bool]:
+        return {}
 
     def misses(self, cell: KnownCell, locked: Mapping[str, str]) -> tuple[str, ...]:
         """The packages of `cell`, and of what it was locked with, that are not as asked for."""
@@ -71,6 +76,12 @@ class Request:
         """`transformers>=4.50 (requirements.txt line 3)`."""
         origin = f" ({self.origins[name]})" if name in self.origins else ""
         return f"{name}{self.ranges[name]}{origin}"
+
+
+def _contains(wanted: SpecifierSet, name: str, version: str) -> bool:
+    if name == PYTHON:
+        return any(wanted.contains(f"{version}.{patch}", prereleases=True) for patch in (0, 99))
+    return wanted.contains(version, prereleases=True)
 
 
 def range_of_text(name: str, text: str) -> SpecifierSet:

@@ -72,11 +72,12 @@ def table_text(reports: Sequence[Path]) -> str:
     """The table of these reports (compatibility.json, with `locks/` beside it) as the file's text.
 
     The same reports give the same bytes. Of one combination under one policy that stands in several reports, the
-    later named one counts. Raises InputError.
+    later named one counts, and a measured one before an inferred one. Raises InputError.
     """
     sources: list[dict[str, Any]] = []
     released: dict[str, str] = {}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    told: dict[tuple[Any, ...], int] = {}
     locks: dict[str, Lock] = {}
     for path in reports:
         report = _report(path)
@@ -88,8 +89,15 @@ def table_text(reports: Sequence[Path]) -> str:
                 # the lock of a cell that fails is of no use to anyone who pins
                 locks[lock.digest] = lock
             key = (cell.python, tuple(sorted(cell.versions.items())), report.policy)
-            rows[key] = _row(cell, len(sources) - 1, lock)
+            if key not in rows or _tells(cell) >= told[key]:
+                rows[key], told[key] = _row(cell, len(sources) - 1, lock), _tells(cell)
     return _written(sources, released, list(rows.values()), locks)
+
+
+def _tells(cell: _Cell) -> int:
+    if cell.outcome in (Outcome.ERROR, Outcome.UNTESTED):
+        return 0
+    return 2 if cell.basis is Basis.MEASURED else 1
 
 
 def report_paths(folder: Path) -> list[Path]:

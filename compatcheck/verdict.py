@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -331,10 +331,10 @@ def _neighbours(asked: Mapping[str, str], python: str | None, table: KnownTable)
         for point in itertools.product(*around):
             for cell in table.at(dict(zip(names, point, strict=True)), which):
                 found[id(cell)] = cell
+    apart = _distances(asked, table)
     if not found:
-        apart = sorted(table.cells, key=lambda cell: _distance(cell, asked, table))
-        found = {id(cell): cell for cell in apart[:2]}
-    yield from sorted(found.values(), key=lambda cell: _distance(cell, asked, table))
+        found = {id(cell): cell for cell in sorted(table.cells, key=apart)[:2]}
+    yield from sorted(found.values(), key=apart)
 
 
 def _around(version: str, among: Sequence[str]) -> tuple[str, ...]:
@@ -345,12 +345,17 @@ def _around(version: str, among: Sequence[str]) -> tuple[str, ...]:
     return tuple(among[max(0, place - 1) : place + 1])
 
 
-def _distance(cell: KnownCell, asked: Mapping[str, str], table: KnownTable) -> tuple[int, float]:
-    """How many versions differ, and over how many of the table's versions together."""
-    steps = 0.0
+def _distances(asked: Mapping[str, str], table: KnownTable) -> Callable[[KnownCell], tuple[int, float]]:
+    """How many versions of a cell differ, and over how many of the table's versions together."""
+    apart: dict[tuple[str, str], float] = {}
     for name in CORE:
         axis = [Version(each) for each in table.axes[name]]
         place = bisect.bisect_left(axis, Version(asked[name]))
         here = place if place < len(axis) and axis[place] == Version(asked[name]) else place - 0.5
-        steps += abs(axis.index(Version(cell.versions[name])) - here)
-    return sum(cell.versions[name] != asked[name] for name in CORE), steps
+        apart |= {(name, version): abs(rank - here) for rank, version in enumerate(table.axes[name])}
+
+    def distance(cell: KnownCell) -> tuple[int, float]:
+        steps = [apart[name, cell.versions[name]] for name in CORE]
+        return sum(map(bool, steps)), sum(steps)
+
+    return distance

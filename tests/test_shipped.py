@@ -138,3 +138,42 @@ def test_a_table_is_read_from_an_address(served: str) -> None:
         load_table(f"{served}/cut")
     with pytest.raises(MachineError, match="cannot be fetched"):
         load_table("http://127.0.0.1:1/table.json")
+
+
+def test_of_several_reports_what_was_measured_last_counts_and_never_what_was_not(tmp_path: Path) -> None:
+    report = json.loads(REPORTS[-1].read_text(encoding="utf-8"))
+    cells = [{**cell, "lock": None} for cell in report["cells"][:3]]
+
+    def written(name: str, **changes: object) -> Path:
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({**report, "cells": [{**cell, **changes} for cell in cells]}))
+        return path
+
+    first, second = written("first", outcome="fail"), written("second", outcome="pass")
+    inferred, error = written("inferred", outcome="pass", basis="inferred"), written("error", outcome="error")
+    for paths, expected in [
+        ([first, second], "pass"), ([second, first], "fail"), ([first, inferred], "fail"), ([inferred, first], "fail"),
+        ([first, error], "fail"), ([error, inferred], "pass"),
+    ]:  # fmt: skip
+        table = table_of_text(table_text(paths).encode(), "built")
+        assert len(table.cells) == 3 and {str(cell.outcome) for cell in table.cells} == {expected}, paths
+
+
+def test_a_lock_file_that_is_not_the_one_named_is_refused(tmp_path: Path) -> None:
+    report = json.loads(REPORTS[-1].read_text(encoding="utf-8"))
+    cell = next(cell for cell in report["cells"] if cell["lock"])
+    path = tmp_path / "compatibility.json"
+    path.write_text(json.dumps({**report, "cells": [cell]}))
+    with pytest.raises(InputError, match="cannot be read"):
+        table_text([path])
+    text = (REPORTS[-1].parent / "locks" / f"{cell['id']}.txt").read_text(encoding="utf-8")
+    (tmp_path / "locks").mkdir()
+    lock = tmp_path / "locks" / f"{cell['id']}.txt"
+    lock.write_text(text)
+    assert cell["lock"] in table_text([path])
+    lock.write_text(text.replace("sha256:", "sha256:0", 1).replace("0\n", "\n", 1))
+    with pytest.raises(InputError):
+        table_text([path])
+    lock.write_text("peft==0.1\n")
+    with pytest.raises(InputError, match="names no lock"):
+        table_text([path])
