@@ -40,6 +40,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("compatcheck", "the same as --compatcheck: check, warn, probe or off", default="off")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers",
@@ -161,11 +162,9 @@ class Judging:
             )
         return told
 
-    @pytest.hookimpl(hookwrapper=True)
-    def pytest_sessionstart(self) -> Generator[None, Any, None]:
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self) -> None:
         """After the header, before anything is collected: what does not work together may not even import."""
-        outcome = yield
-        outcome.get_result()
         from .errors import EXIT_DONE
 
         _, judgement = self.known()

@@ -90,6 +90,8 @@ def test_known_bad_versions_end_the_session_before_anything_is_collected(bad: Pr
     assert "compatcheck: known bad: torch 2.6.0, transformers 4.44.2, peft 0.7.1: Cache only has 0 layers" in out
     assert "works    torch==2.6.0 transformers==4.44.2 peft==0.12.0" in out and "why " in out
     assert "see above; to go on all the same: --compatcheck=warn" in out
+    assert out.index("compatcheck: known bad") < out.index("= compatcheck =")
+    assert "Warning" not in out + result.stderr.str()
     assert "collected " not in out and "must not be imported" not in out
 
 
