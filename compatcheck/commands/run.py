@@ -7,12 +7,14 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, opened_run
 
 if TYPE_CHECKING:
     from ..domain import CellResult
+    from ..own_command import CommandResult
 
 EPILOG = """\
 What is already known is not run again; a run that was interrupted goes on where it was.
@@ -21,9 +23,10 @@ What is already known is not run again; a run that was interrupted goes on where
   compatcheck run matrix/quick.toml --jobs 2         another one, two cells at a time
   compatcheck run --only 'torch2.6.0*peft0.15.*'     some of its cells
   compatcheck run --only CELL --again --live         one cell once more, watched
+  compatcheck run --command "pytest -x" --with pytest   a project's own tests instead of the cycle
 
-Exit code: 0 done; 1 exactly one cell was selected and it does not pass; 4 some cells could not be measured
-(no network, no disk: run again, it goes on); 130 interrupted.
+Exit code: 0 done; 1 exactly one cell was selected and it does not pass, or --command fails in some cell; 4 some
+cells could not be measured (no network, no disk: run again, it goes on); 130 interrupted.
 """
 
 
@@ -41,6 +44,17 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--again", action="store_true", help="run the selected cells even where they are known")
     parser.add_argument("--live", action="store_true", help="show every step of every cell")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live display")
+    own = parser.add_argument_group("a project's own tests")
+    own.add_argument(
+        "--command", metavar="COMMAND",
+        help="run this in every cell's environment instead of the cycle; results are told and not stored",
+    )  # fmt: skip
+    own.add_argument(
+        "--with", metavar="REQUIREMENT", action="append", default=[], dest="extras",
+        help="install this too, for --command; may be repeated",
+    )  # fmt: skip
+    own.add_argument("--folder", type=Path, default=Path(), help="where to run it (default: the working folder)")
+    own.add_argument("--seconds", type=float, default=1800.0, help="for --command in one cell (default: %(default)s)")
     add_places(parser)
     parser.set_defaults(execute=execute)
 
@@ -50,6 +64,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError
     from ..progress import DetailedProgress, PlainProgress, Progress, chosen_progress
 
+    if arguments.command is not None:
+        return _run_command(arguments)
     jobs = arguments.jobs if arguments.jobs > 0 else max(1, (os.cpu_count() or 1) // 2)
     with opened_run(arguments, jobs=jobs) as run:
         cells = chosen_cells(arguments, run)
@@ -76,7 +92,28 @@ def execute(arguments: argparse.Namespace) -> int:
     return EXIT_DONE
 
 
-def _summary(results: Iterable[CellResult]) -> str:
+def _run_command(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
+    from ..domain import Outcome
+    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE
+    from ..own_command import command_of, run_command
+
+    logs = arguments.store.parent / "command-logs"
+    command = command_of(arguments.command, arguments.folder, logs, arguments.seconds)
+    # one at a time unless asked for: a project's tests may write into its folder
+    with opened_run(arguments, jobs=max(1, arguments.jobs)) as run:
+        if arguments.extras:
+            run.matrix = replace(run.matrix, extras=(*run.matrix.extras, *arguments.extras))
+        cells = chosen_cells(arguments, run)
+        results = run_command(run, cells, command, lambda result: print(result.as_line(), flush=True))
+    print(_summary(results))
+    if any(result.outcome is Outcome.ERROR for result in results):
+        return EXIT_MACHINE
+    return EXIT_DONE if all(result.outcome is Outcome.PASS for result in results) else EXIT_NEGATIVE
+
+
+def _summary(results: Iterable[CellResult | CommandResult]) -> str:
     from collections import Counter
 
     counts = Counter(str(result.outcome) for result in results)
