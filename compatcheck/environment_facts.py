@@ -23,12 +23,12 @@ from .machine_facts import accelerators, disks, machine, tools
 from .masking import masked_text, masked_value, without_home
 
 STACK = (
-    *CORE, "accelerate", "tokenizers", "huggingface-hub", "safetensors", "datasets", "bitsandbytes", "numpy",
-    "sentencepiece", "trl", "sentence-transformers", "diffusers", "torchvision", "torchaudio", "triton", "deepspeed",
+    *CORE, "accelerate", "tokenizers", "huggingface-hub", "safetensors", "datasets", "bitsandbytes", "deepspeed",
+    "numpy", "sentencepiece", "trl", "sentence-transformers", "diffusers", "torchvision", "torchaudio", "triton",
     "flash-attn", "xformers", "torchao", "hf-xet", "hf-transfer", "filelock", "fsspec", "pyarrow", "protobuf", "psutil",
     "packaging", "regex", "requests", "httpx", "tqdm", "pyyaml", "jinja2", "compatcheck", "pip", "uv",
 )  # fmt: skip
-"""The distributions told by name, in this order; those above `triton` also where they are missing."""
+"""The distributions told by name, in this order; those before `sentencepiece` also where they are missing."""
 
 TOLD_MISSING = STACK[: STACK.index("sentencepiece")]
 

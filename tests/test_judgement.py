@@ -347,6 +347,15 @@ def test_the_installed_versions_are_those_this_process_would_import(
     assert verdict.status is Standing.KNOWN_BAD and verdict.versions["transformers"] == "4.44.2"
 
 
+def test_the_examples_in_the_docstrings_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import doctest
+
+    from compatcheck import assertion
+
+    monkeypatch.chdir(tmp_path)
+    assert doctest.testmod(assertion).failed == 0 and doctest.testmod(assertion).attempted == 3
+
+
 def test_judging_imports_nothing_heavy() -> None:
     heavy = {"torch", "transformers", "peft", "numpy", "rich", "jinja2", "pypi_simple"}
     code = (
