@@ -13,7 +13,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from .domain import CORE, Word
+from .domain import CORE, Outcome, Word
 from .errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_UNKNOWN
 from .installation import Installed
 from .mending import nearest_working
@@ -214,10 +214,19 @@ def _share(
     for point in itertools.product(*(allowed[name] for name in CORE)):
         versions = dict(zip(CORE, point, strict=True))
         if table.at(versions, python):
-            counts[verdict(versions).status] += 1
+            counts[_as_measured(verdict(versions))] += 1
     lowest, highest = ({name: allowed[name][end] for name in CORE} for end in (0, -1))
     newer = tuple(name for name in CORE if ranges[name].contains(_next(table.axes[name][-1]), True))
     return Share(dict(counts), verdict(lowest), verdict(highest), newer)
+
+
+def _as_measured(verdict: Verdict) -> Standing:
+    """What came of the measurement, however old it is: the share is about what was measured."""
+    if verdict.status is not Standing.STALE or verdict.cell is None:
+        return verdict.status
+    if verdict.cell.works:
+        return Standing.WORKS
+    return Standing.WRONG if verdict.cell.outcome is Outcome.WRONG else Standing.KNOWN_BAD
 
 
 def _next(version: str) -> str:

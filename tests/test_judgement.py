@@ -95,6 +95,15 @@ def test_ranges_tell_the_share_that_works_and_their_corners(tmp_path: Path) -> N
     assert finding.mend is not None and finding.mend.versions["transformers"] == "4.44.2"
 
 
+def test_the_share_is_of_what_was_measured_however_long_ago(tmp_path: Path) -> None:
+    old = DAY - timedelta(400)
+    cells = tuple(replace(cell, measured=old, source=replace(cell.source, generated=old)) for cell in TABLE.cells)
+    path = tmp_path / "requirements.txt"
+    path.write_text("transformers>=4.44\npeft>=0.7,<0.20\n")
+    finding = judged_requirements(path, read_requirements(path), replace(TABLE, cells=cells))
+    assert finding.share is not None and finding.share.counts == {Standing.KNOWN_BAD: 6, Standing.WORKS: 2}
+
+
 @pytest.mark.parametrize(
     ("corner", "which", "status"),
     [("both", "lowest", "known-bad"), ("lowest", "lowest", "known-bad"), ("highest", "highest", "works")],
