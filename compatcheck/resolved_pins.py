@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
 
-from .domain import Resolution
+from .domain import Lock, Resolution
 from .errors import UsageError
 from .recommendation import Recommendation, Refusal, answer_of, candidates
 from .request import Request
@@ -46,8 +46,8 @@ def recommend_resolved(
         if resolution.lock is None:
             refused.append(Refusal(cell, reason_of(resolution.reason)))
             continue
-        nearer = _nearer(cell, answer, request.others, solve)
-        return replace(answer, resolved=(nearer or resolution).lock, refused=tuple(refused))
+        lock = _nearer(cell, answer, request.others, resolution.lock, solve)
+        return replace(answer, resolved=lock, refused=tuple(refused))
     if not refused:
         return answer_of(None, request, table, day)
     raise UsageError(
@@ -57,17 +57,21 @@ def recommend_resolved(
     )
 
 
-def _nearer(cell: KnownCell, answer: Recommendation, others: Sequence[str], solve: Solve) -> Resolution | None:
-    """A resolution that keeps more of what was measured than the three; None where the rest does not allow it."""
-    lock = answer.measured_lock
-    whole = [f"{item.name}=={item.version}" for item in lock.distributions] if lock else []
-    companions = [f"{name}=={version}" for name, version in cell.beside.items()]
-    for kept in (whole, companions):
-        if kept:
-            resolution = solve(cell, [*others, *kept])
-            if resolution.lock is not None:
-                return resolution
-    return None
+def _nearer(cell: KnownCell, answer: Recommendation, others: Sequence[str], loose: Lock, solve: Solve) -> Lock:
+    """A lock that keeps more of what was measured than the three; `loose` where the rest does not allow it.
+
+    What was not measured stays at the versions of `loose`: else a resolver would meet a measured pin that they refuse
+    by going back to releases of theirs so old that they say nothing of it.
+    """
+    measured = answer.measured_lock
+    whole = measured.versions if measured else {}
+    known = {**cell.beside, **whole}
+    added = [f"{item.name}=={item.version}" for item in loose.distributions if item.name not in known]
+    for kept in (whole, cell.beside):
+        pins = [f"{name}=={version}" for name, version in kept.items()]
+        if pins and (lock := solve(cell, [*others, *added, *pins]).lock) is not None:
+            return lock
+    return loose
 
 
 def reason_of(text: str) -> str:

@@ -38,7 +38,9 @@ class Resolver:
         pinned = [each for each in others if each.startswith("numpy==")]
         if cell.versions["transformers"] not in self.transformers or (self.numpy and pinned not in ([], [self.numpy])):
             return Resolution(None, REFUSED)
-        free = [*(pinned or [self.numpy or "numpy==3.0"]), "trl==0.12.2"]
+        # as resolvers do: what is asked of numpy alone is met by an ancient trl
+        trl = next((each for each in others if each.startswith("trl==")), "trl==0.1" if pinned else "trl==0.12.2")
+        free = [*(pinned or [self.numpy or "numpy==3.0"]), trl]
         return Resolution(lock_of(*(f"{name}=={version}" for name, version in cell.versions.items()), *free))
 
 
@@ -69,6 +71,12 @@ def test_the_newest_that_resolves_is_taken_and_what_was_passed_over_is_told() ->
     text = pins_text(answer, PinFormat.REQUIREMENTS)
     assert "trl==0.12.2 \\\n    --hash" in text and "the whole was resolved with trl==0.12.2" in text
     assert '"trl==0.12.2"' in pins_text(answer, PinFormat.UV)
+
+
+def test_what_was_not_measured_is_not_pushed_back_by_what_was() -> None:
+    answer = recommend_resolved(Request(others=("trl",)), KNOWN, Resolver(("5.0.0",)), today=DAY)
+    assert answer.lock is not None
+    assert answer.lock.versions["numpy"] == "2.0" and answer.lock.versions["trl"] == "0.12.2"
 
 
 def test_what_moves_is_told() -> None:
