@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from .domain import Basis, Outcome
     from .errors import CompatcheckError, InputError, MachineError, UsageError
     from .explanation import Explanation, explain
+    from .known import KnownCell, KnownTable
     from .own_environment import ProbeResult, probe_environment
     from .own_runs import known_table
     from .recommendation import Recommendation, recommend
     from .request import Prefer, Request, request_of
-    from .shipped import KnownCell, KnownTable, load_table
+    from .shipped import load_table
     from .verdict import Standing, Verdict, lookup
 
 __version__ = "0.1.0"
@@ -27,8 +28,8 @@ _HOMES = {
     "Explanation": "explanation",
     "IncompatibleVersions": "assertion",
     "InputError": "errors",
-    "KnownCell": "shipped",
-    "KnownTable": "shipped",
+    "KnownCell": "known",
+    "KnownTable": "known",
     "MachineError": "errors",
     "Outcome": "domain",
     "Prefer": "request",

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .domain import CORE, Digest, Lock, Observation, Outcome, Policy
-from .shipped import COMPANIONS, KnownCell, KnownTable, Source, load_table
+from .known import COMPANIONS, KnownCell, KnownTable, Source
+from .shipped import load_table
 
 if TYPE_CHECKING:
     from .signatures import Catalogue

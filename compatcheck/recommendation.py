@@ -20,9 +20,9 @@ from packaging.version import Version
 from .domain import CORE, Basis, Lock, Outcome, Policy
 from .errors import UsageError
 from .explanation import shipped_catalogue
+from .known import KnownCell, KnownTable
 from .own_runs import known_table
 from .request import PYTHON, Prefer, Request, request_of
-from .shipped import KnownCell, KnownTable
 from .verdict import cell_json, days
 
 Rank = Callable[[KnownCell], tuple[Any, ...]]
@@ -190,6 +190,10 @@ def recommend(
 
     `request` maps packages to versions or ranges; `python` and `prefer` go with such a mapping. Where nothing within
     the request works, the nearest miss is given, with `found` False. Raises UsageError for what is no request.
+
+    >>> miss = recommend({"transformers": "99.0.0"})
+    >>> miss.found, miss.missed
+    (False, ('transformers',))
     """
     known = table if table is not None else known_table()
     if isinstance(request, Request):

@@ -15,8 +15,8 @@ from packaging.version import InvalidVersion, Version
 
 from .domain import CORE, Word
 from .errors import UsageError
+from .known import KnownCell, KnownTable
 from .requirement_files import marker_environment, read_requirements
-from .shipped import KnownCell, KnownTable
 
 PYTHON = "python"
 
@@ -122,6 +122,10 @@ def request_of(
     `options` maps packages to versions or ranges; `requirements` are texts as `peft>=0.13`; `files` are requirements
     files or pyproject.toml. With a table, a package named in `options` or `requirements` must be one that it knows.
     Raises UsageError (InputError for a file).
+
+    >>> asked = request_of({"torch": "2.6"}, requirements=["peft>=0.13"], python="3.11")
+    >>> asked.admits("torch", "2.6.3"), asked.admits("peft", "0.12.0")
+    (True, False)
     """
     ranges: dict[str, SpecifierSet] = {}
     origins: dict[str, str] = {}

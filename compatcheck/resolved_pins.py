@@ -12,9 +12,9 @@ from datetime import date, datetime, timezone
 
 from .domain import Lock, Resolution
 from .errors import UsageError
+from .known import KnownCell, KnownTable
 from .recommendation import Recommendation, Refusal, answer_of, candidates
 from .request import Request
-from .shipped import KnownCell, KnownTable
 
 Solve = Callable[[KnownCell, Sequence[str]], Resolution]
 """The lock of a cell together with further requirements, or the reason why there is none."""

@@ -13,8 +13,9 @@ from typing import Any
 from . import __version__
 from .domain import Basis, Distribution, Lock, Outcome, Policy, Stage
 from .errors import InputError
+from .known import COMPANIONS
 from .parse import structured
-from .shipped import COMPANIONS, KIND, SCHEMA
+from .shipped import KIND, SCHEMA
 
 REPORT_SCHEMA = 1
 REMEDY = "Name compatibility.json files that `compatcheck report` has written."

@@ -23,8 +23,8 @@ from packaging.version import InvalidVersion, Version
 
 from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
+from .known import KnownCell, KnownTable
 from .own_runs import known_table
-from .shipped import KnownCell, KnownTable
 
 if TYPE_CHECKING:
     from .signatures import Signature
@@ -197,6 +197,10 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
     `versions` maps torch, transformers and peft to exact versions, and may name `python` and any other package of the
     environment. None for the table: the shipped one, with the results of the local store before it. Raises UsageError
     where one of the three is missing or something is not a version.
+
+    >>> verdict = lookup({"torch": "2.6.0", "transformers": "5.24.0", "peft": "0.13.2", "python": "3.11"})
+    >>> verdict.bad, verdict.cell.signature
+    (True, 'cache-key-missing')
     """
     known = table if table is not None else known_table()
     day = today or datetime.now(timezone.utc).date()

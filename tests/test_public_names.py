@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,16 @@ def test_no_module_hides_a_public_name() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("home", sorted(set(compatcheck._HOMES.values())))
+def test_the_examples_in_the_docstrings_are_true(home: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where there is no store: the shipped table alone answers
+    monkeypatch.delenv("COMPATCHECK_STORE", raising=False)
+    found = doctest.testmod(importlib.import_module(f"compatcheck.{home}"))
+    assert found.failed == 0
+    if home in ("verdict", "recommendation", "request", "shipped", "known"):
+        assert found.attempted > 0
 
 
 def test_importing_takes_no_time() -> None:

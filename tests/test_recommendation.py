@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import doctest
 import json
 import random
 from dataclasses import replace
@@ -13,7 +12,6 @@ import pytest
 from packaging.version import Version
 from test_verdict import DAY, TODAY, known, table
 
-import compatcheck.recommendation
 from compatcheck.bounds import bounds
 from compatcheck.domain import CORE, Basis, Outcome, Policy
 from compatcheck.errors import UsageError
@@ -23,10 +21,6 @@ from compatcheck.shipped import load_table
 from compatcheck.verdict import lookup
 
 SHIPPED = load_table()
-
-
-def test_the_examples_in_the_docstring_are_true() -> None:
-    assert doctest.testmod(compatcheck.recommendation).failed == 0
 
 
 def random_request(chance: random.Random) -> dict[str, str]:
