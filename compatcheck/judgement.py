@@ -101,6 +101,8 @@ class Judgement:
     expired: tuple[Waiver, ...] = ()
     unused: tuple[Waiver, ...] = ()
     """Waivers that still count and cover nothing."""
+    counting: tuple[Waiver, ...] = ()
+    """Waivers that still count."""
     strict: bool = False
 
     @property
@@ -268,6 +270,7 @@ def waived(
         table.age(day),
         tuple(each for each in settings.waivers if each.expired(day)),
         tuple(each for each in good if id(each) not in used),
+        tuple(good),
         strict or settings.strict,
     )
 

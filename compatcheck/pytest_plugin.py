@@ -165,19 +165,26 @@ class Judging:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionstart(self) -> None:
         """After the header, before anything is collected: what does not work together may not even import."""
-        from .errors import EXIT_DONE
-
-        _, judgement = self.known()
-        probed = self.probed()
-        failed = probed.explanation is not None if probed else judgement.exit_code != EXIT_DONE
-        if failed and self.mode != "warn":
+        if self.mode != "warn" and self._bad():
             self._say("compatcheck", self._text())
             pytest.exit("compatcheck: see above; to go on all the same: --compatcheck=warn", returncode=1)
 
-    def pytest_terminal_summary(self) -> None:
+    def _bad(self) -> bool:
+        """What the probe found counts, where it ran; else what the table says. Waivers count for both."""
         from .errors import EXIT_DONE
 
-        if self.mode == "warn" and self.known()[1].exit_code != EXIT_DONE:
+        finding, judgement = self.known()
+        probed = self.probed()
+        if probed is None or finding.verdict is None:
+            return judgement.exit_code != EXIT_DONE
+        if judgement.expired:
+            return True
+        versions = finding.verdict.versions
+        waived = any(waiver.covers(probed.signature, versions) for waiver in judgement.counting)
+        return probed.explanation is not None and not waived
+
+    def pytest_terminal_summary(self) -> None:
+        if self.mode == "warn" and self._bad():
             self._say("compatcheck", self._text())
 
     def _text(self) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from made_up_table import table_text
+from stub_environments import stub_environment
 
 pytest_plugins = ["pytester"]
 
@@ -233,3 +235,35 @@ def test_under_xdist_known_bad_versions_end_the_session(bad: Project) -> None:
     assert result.ret == 1
     assert result.stdout.str().count("see above; to go on all the same") == 1
     assert "passed" not in result.stdout.str()
+
+
+WAIVER = "[[tool.compatcheck.waivers]]\nversions = { peft = '<0.2' }\nuntil = 2999-01-01\nreason = 'we know'\n"
+
+
+@pytest.mark.parametrize(
+    ("versions", "waiver", "code", "said"),
+    [
+        ({"torch": "2.1.0", "transformers": "5.1.0", "peft": "0.10.0"}, "", 0, "; probed: pass"),
+        ({"torch": "2.1.0", "transformers": "5.0.0", "peft": "0.1.0"}, "", 1, "; probed: fail in generate"),
+        ({"torch": "2.1.0", "transformers": "5.0.0", "peft": "0.1.0"}, WAIVER, 0, "; probed: fail in generate"),
+    ],
+)
+def test_probe_runs_the_cycle_once_and_believes_it(
+    project: Project, versions: dict[str, str], waiver: str, code: int, said: str
+) -> None:
+    project.write("pyproject.toml", f'[tool.compatcheck]\ntable = "table.json"\n{waiver}')
+    python = stub_environment(project.pytester.path / "env", versions)
+    project.write("test_downstream.py", "def test_it(): pass\n")
+    outside = os.pathsep.join([os.environ["PYTHONPATH"], str(Path(pytest.__file__).parent.parent)])
+    done = subprocess.run(
+        [python, "-m", "pytest", "-p", "no:cacheprovider", "--compatcheck=probe"],
+        cwd=project.pytester.path,
+        env={**os.environ, "PYTHONPATH": outside},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    # the table knows nothing of these versions: the probe alone decides
+    assert "compatcheck: unknown: torch 2.1.0" in done.stdout and said in done.stdout
+    if code == 1:
+        assert "use_cache=False gives the right result" in done.stdout and "passed" not in done.stdout
