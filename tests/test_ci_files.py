@@ -100,3 +100,21 @@ def test_the_downstream_project_is_judged_with_its_own_waiver(capsys: pytest.Cap
     bad = ": known bad" in decides or ": wrong" in decides
     assert decides.startswith("  highest") and code == (bad and "waived   until 2999-12-31" not in told)
     assert "of the" in told and "measured combinations within the ranges work" in told
+
+
+@pytest.mark.parametrize("client", ["trl-client", "sentence-transformers-client"])
+def test_a_real_client_as_resolved_is_wrong_and_as_mended_works(
+    client: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """requirements.txt is what the resolver picked for requirements.in; mended.txt what it picked within the
+    constraints that `compatcheck recommend` gave."""
+    monkeypatch.chdir(tmp_path)
+    folder = ROOT / "tests" / "downstream" / client
+    words = ["check", "--python-version", "3.11", "--lock"]
+    assert cli.main([*words, str(folder / "requirements.txt")]) == 1
+    told = capsys.readouterr().out
+    assert "wrong: " in told and "[prompt-injected-at-every-step]" in told
+    works = next(line.split()[1:] for line in told.splitlines() if line.startswith("  works "))
+    assert cli.main([*words, str(folder / "mended.txt")]) == 0
+    assert ": works" in capsys.readouterr().out
+    assert set(works) <= set((folder / "mended.txt").read_text().splitlines())
