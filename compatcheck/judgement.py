@@ -14,7 +14,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from .domain import CORE, Outcome, Word
-from .errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_UNKNOWN
+from .errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_UNKNOWN, InputError
 from .installation import Installed
 from .mending import nearest_working
 from .requirement_files import Locked, Wanted, exact_version
@@ -157,11 +157,11 @@ def judged_requirements(
         return Finding(subject, None, file=subject, note="peft is not among its requirements: nothing to judge")
     line = next(each.line for each in wanted if each.name == "peft" and not each.constraint)
     exact = _exact(wanted)
+    ranges = {name: _specifier(wanted, name, exact) for name in CORE}
     beside = {name: version for name, version in exact.items() if name not in CORE}
     if all(name in exact for name in CORE):
         found = Finding(subject, lookup({**exact, **_python(python)}, table), file=subject, line=line)
         return _mended(found, table)
-    ranges = {name: _specifier(wanted, name, exact) for name in CORE}
     allowed = {name: [each for each in table.axes[name] if ranges[name].contains(each, True)] for name in CORE}
     if empty := [f"{name}{ranges[name]}" for name in CORE if not allowed[name]]:
         note = f"the table has no release within {', '.join(empty)}: unknown"
@@ -193,12 +193,15 @@ def _exact(wanted: Iterable[Wanted]) -> dict[str, str]:
     return {each.name: version for each in wanted if (version := exact_version(each))}
 
 
-def _specifier(wanted: Iterable[Wanted], name: str, exact: Mapping[str, str]) -> SpecifierSet:
-    """What all lines together say of a package."""
+def _specifier(wanted: Sequence[Wanted], name: str, exact: Mapping[str, str]) -> SpecifierSet:
+    """What all lines together say of a package. Raises InputError where they contradict each other."""
+    lines = [each for each in wanted if each.name == name]
     together = SpecifierSet()
-    for each in wanted:
-        if each.name == name:
-            together &= each.requirement.specifier
+    for each in lines:
+        together &= each.requirement.specifier
+    if together.is_unsatisfiable():
+        places = " and ".join(dict.fromkeys(f"{each.file} line {each.line}" for each in lines))
+        raise InputError(places, [f"no release can fulfil {name}{together}"], "Mend the requirements.")
     return together if together or name not in exact else SpecifierSet(f"=={exact[name]}")
 
 

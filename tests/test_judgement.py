@@ -127,6 +127,15 @@ def test_ranges_without_any_measured_release_are_unknown(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.parametrize(
+    "text", ["peft>=0.15\npeft<0.12\n", "torch==2.5.1\ntorch==2.6.0\ntransformers==4.44.2\npeft==0.12.0\n"]
+)
+def test_what_contradicts_itself_is_refused_with_its_lines(tmp_path: Path, text: str) -> None:
+    with pytest.raises(compatcheck.InputError, match=r"line 1 and .*line 2: no release can fulfil") as caught:
+        judged(tmp_path, text)
+    assert caught.value.exit_code == 2
+
+
 @pytest.mark.parametrize("text", ["", "torch\ntransformers\n", "-c held.txt\n"])
 def test_a_project_without_peft_is_none_of_our_business(tmp_path: Path, text: str) -> None:
     (tmp_path / "held.txt").write_text("peft==0.7.1\n")
@@ -293,6 +302,9 @@ def test_the_command_judges_files_and_says_so_with_its_code(
     (project / "nothing.txt").write_text("flask\n")
     assert cli.main(["check", *words]) == code
     assert said in capsys.readouterr().out
+    if words[0].endswith(".txt"):
+        assert cli.main(["check", str(project / words[0]), *words[1:]]) == code
+        assert capsys.readouterr().out.startswith(f"{words[0]}: ")
 
 
 def test_the_projects_settings_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:

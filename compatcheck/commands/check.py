@@ -88,8 +88,9 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
     from ..requirement_files import is_lock, marker_environment, read_lock, read_requirements
 
     python = _python_version(arguments.python_version)
-    requirements = [*arguments.requirements, *(each for each in arguments.files if not is_lock(each))]
-    locks = [*arguments.lock, *(each for each in arguments.files if is_lock(each))]
+    files = [_from_here(each) for each in arguments.files]
+    requirements = [*map(_from_here, arguments.requirements), *(each for each in files if not is_lock(each))]
+    locks = [*map(_from_here, arguments.lock), *(each for each in files if is_lock(each))]
     findings: list[Finding] = []
     for path in requirements:
         wanted = read_requirements(path, marker_environment(python))
@@ -100,6 +101,11 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
         subject = f"the environment of {arguments.python}" if arguments.python else "this environment"
         findings.append(judged_environment(installed(arguments.python), table, subject))
     return findings
+
+
+def _from_here(path: Path) -> Path:
+    """GitHub and code scanning know files by their paths from the working folder."""
+    return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
 
 
 def _python_version(text: str | None) -> str | None:

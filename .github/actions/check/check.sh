@@ -5,7 +5,7 @@ set -uo pipefail
 home="${RUNNER_TEMP:-$(mktemp -d)}/compatcheck"
 judged="${ENVIRONMENT_PYTHON:-$(command -v python || command -v python3)}"
 if [ ! -x "$home/bin/compatcheck" ]; then
-  "$judged" -m venv "$home" && "$home/bin/python" -m pip install --quiet "$SOURCE" || exit 4
+  "$judged" -m venv "$home" && "$home/bin/python" -m pip install --quiet "${SOURCE:-$GITHUB_ACTION_PATH/../../..}" || exit 4
 fi
 
 arguments=()
