@@ -10,10 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timezone
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
 from .domain import Lock, Resolution
 from .errors import UsageError
 from .known import KnownCell, KnownTable
-from .recommendation import Recommendation, Refusal, answer_of, candidates
+from .recommendation import Recommendation, Refusal, answer_of, candidates, recommend
 from .request import Request
 
 Solve = Callable[[KnownCell, Sequence[str]], Resolution]
@@ -30,6 +33,8 @@ def recommend_resolved(
     Cells outside of what is asked are tried only with `relax`. Everything that was measured is kept where the rest
     allows it: the whole lock, else its companions, else the three alone. Raises UsageError where nothing resolves.
     """
+    if not request.others:
+        return recommend(request, table=table, today=today)
     day = today or datetime.now(timezone.utc).date()
     refused: list[Refusal] = []
     seen: set[object] = set()
@@ -68,10 +73,20 @@ def _nearer(cell: KnownCell, answer: Recommendation, others: Sequence[str], loos
     known = {**cell.beside, **whole}
     added = [f"{item.name}=={item.version}" for item in loose.distributions if item.name not in known]
     for kept in (whole, cell.beside):
-        pins = [f"{name}=={version}" for name, version in kept.items()]
+        pins = [f"{name}=={version}" for name, version in kept.items() if not _refused(name, version, others)]
         if pins and (lock := solve(cell, [*others, *added, *pins]).lock) is not None:
             return lock
-    return loose
+    best, pins = loose, []
+    for name, version in cell.beside.items():
+        if (lock := solve(cell, [*others, *added, *pins, f"{name}=={version}"]).lock) is not None:
+            best, pins = lock, [*pins, f"{name}=={version}"]
+    return best
+
+
+def _refused(name: str, version: str, others: Sequence[str]) -> bool:
+    """Whether one of the requirements names the package and has no room for this version."""
+    named = (Requirement(each) for each in others)
+    return any(canonicalize_name(each.name) == name and not each.specifier.contains(version, True) for each in named)
 
 
 def reason_of(text: str) -> str:

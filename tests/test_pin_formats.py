@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import packaging.pylock
@@ -15,8 +16,10 @@ import pytest
 from conftest import PYTHON
 from minimatrix.index import LocalIndex
 from minimatrix.releases import DRIFT, NEW
+from minimatrix.wheels import Release
 
-from compatcheck.domain import Limits, Scenario
+from compatcheck.domain import Cell, Limits, Scenario
+from compatcheck.environment import Uv
 from compatcheck.errors import MachineError, UsageError
 from compatcheck.matrix import Index, Matrix
 from compatcheck.own_runs import known_table, own_table
@@ -25,6 +28,8 @@ from compatcheck.pin_formats import PinFormat, pins_text
 from compatcheck.pipeline import Run
 from compatcheck.recommendation import Recommendation, recommend
 from compatcheck.releases import PackageIndex
+from compatcheck.request import request_of
+from compatcheck.resolved_pins import recommend_resolved
 from compatcheck.shipped import KnownTable
 from compatcheck.store import Store
 
@@ -130,6 +135,38 @@ def test_pip_and_uv_install_exactly_what_was_measured(
     text = pins_text(answer, PinFormat(form), PackageIndex(index.url))
     (tmp_path / "project" / name).write_text(text)
     assert installed(tmp_path / "project", command, index) == answer.lock.versions
+
+
+@pytest.mark.parametrize(
+    ("form", "name", "command"),
+    [
+        ("requirements", "requirements.txt", [*PIP, "-r", "requirements.txt"]),
+        ("pylock", "pylock.toml", [*UV, "-r", "pylock.toml"]),
+        ("uv", "pyproject.toml", ["uv", "sync", "-q"]),
+    ],
+)
+def test_pins_beside_the_rest_of_a_project_are_installed(
+    form: str, name: str, command: list[str], measured: KnownTable, index: LocalIndex, tmp_path: Path
+) -> None:
+    """The newest that works would be transformers 5: what else the project needs does not go with it."""
+    index.publish(Release("tokenizers", "0.22.0", requires=("transformers<5",)), DRIFT)
+    source = tmp_path / "asked.txt"
+    source.write_text("peft\ntokenizers>=0.22\n")
+    asked = replace(request_of(files=[source], table=measured), ranges={})
+    uv = Uv(index.url)
+    answer = recommend_resolved(
+        asked, measured, lambda cell, others: uv.resolution(Cell(cell.python, cell.versions), others)
+    )
+    assert answer.found and answer.versions["transformers"] == "4.44.0" and answer.lock is not None
+    assert answer.refused and "transformers<5" in answer.refused[0].reason
+    assert answer.lock.versions["accelerate"] == "0.3.0", "as it was measured, though a newer one is there"
+    assert answer.moved == {"tokenizers": ("0.21.0", "0.22.0")}
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / name).write_text(pins_text(answer, PinFormat(form), PackageIndex(index.url)))
+    found = installed(tmp_path / "project", command, index)
+    assert found.items() >= {**answer.versions, "tokenizers": "0.22.0"}.items()
+    if form != "uv":  # which takes the lock as constraints
+        assert found == answer.lock.versions
 
 
 def test_a_tampered_wheel_is_refused(answer: Recommendation, index: LocalIndex, tmp_path: Path) -> None:

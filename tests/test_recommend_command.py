@@ -39,6 +39,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (["--table", "http://127.0.0.1:9/table.json"], 4, "cannot be fetched"),
         (["--store", "bad.txt"], 4, "cannot be opened"),
         (["--format", "pylock"], 4, "index did not answer"),
+        (["-r", "good.txt", "--resolve"], 4, "index did not answer"),
         (["-o", "none/pins.txt"], 4, "cannot be written"),
         (["--bounds", "--format", "uv"], 2, "cannot be written as uv"),
     ],
@@ -47,6 +48,7 @@ def test_bad_input_gives_one_clear_line_and_its_exit_code(
     words: list[str], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.txt").write_text("torch\npeft >> 1\n")
+    (tmp_path / "good.txt").write_text("torch\ntrl\n")
     (tmp_path / "bad.toml").write_text("[project\n")
     (tmp_path / "cut.json").write_bytes(SHIPPED.read_bytes()[:5000])
     (tmp_path / "list.json").write_text("[]")

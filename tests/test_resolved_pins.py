@@ -85,6 +85,22 @@ def test_what_moves_is_told() -> None:
     assert answer.as_json()["resolved"] is True
 
 
+def test_one_companion_that_conflicts_does_not_set_the_others_free() -> None:
+    cell = replace(measured("5.0.0")[0], beside={"numpy": "2.0", "accelerate": "1.0", "safetensors": "0.7"})
+
+    def solve(cell: KnownCell, others: Sequence[str]) -> Resolution:
+        pins = dict(each.split("==") for each in others if "==" in each)
+        if pins.get("accelerate") == "1.0":
+            return Resolution(None, REFUSED)
+        free = {"numpy": "3.0", "accelerate": "2.0", "safetensors": "0.9", "trl": "0.12.2", **pins}
+        return Resolution(lock_of(*(f"{name}=={version}" for name, version in {**cell.versions, **free}.items())))
+
+    answer = recommend_resolved(ASKED, table(cell), solve, today=DAY)
+    assert answer.lock is not None
+    versions = answer.lock.versions
+    assert (versions["numpy"], versions["accelerate"], versions["safetensors"]) == ("2.0", "2.0", "0.7")
+
+
 def test_near_misses_are_tried_only_when_asked_for() -> None:
     asked = replace(request_of({"transformers": ">=5"}), others=ASKED.others)
     strict = recommend_resolved(asked, KNOWN, Resolver(("4.50.0",)), today=DAY)
@@ -103,6 +119,12 @@ def test_where_nothing_resolves_the_reason_is_told() -> None:
 def test_a_table_without_any_pass_has_nothing_to_resolve() -> None:
     answer = recommend_resolved(ASKED, table(known(Outcome.FAIL)), Resolver(()), today=DAY)
     assert answer.cell is None and not answer.found
+
+
+def test_without_anything_else_nothing_is_resolved() -> None:
+    resolver = Resolver(())
+    answer = recommend_resolved(Request(), KNOWN, resolver, today=DAY)
+    assert answer.versions["transformers"] == "5.0.0" and answer.resolved is None and resolver.asked == []
 
 
 def test_a_reason_without_the_usual_words_is_kept() -> None:
