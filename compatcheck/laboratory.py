@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -27,7 +28,6 @@ from .releases import Release, ReleaseSource
 from .runner import Work, observe
 from .scenario.material import Material
 from .signatures import Catalogue
-from .slot import Slot
 from .store import Store
 from .table import CLEAN, Unit
 from .trials import Verdict
@@ -78,26 +78,22 @@ class Locksmith:
         return self._allowed[key]
 
 
+class LockRunner(Protocol):
+    runs: int
+    """Runs really made; what was stored costs none."""
+
+    def verdict(self, lock: Lock, repetition: int) -> Verdict:
+        """What the run of that number of `lock` showed. Raises MachineError where nothing can go on."""
+
+
 @dataclass
-class CycleLaboratory:
-    """The cycle, run in environments of its own: what `attribution` asks its questions of."""
+class RealLaboratory:
+    """What `attribution` asks its questions of: versions into a lock, and a run of it."""
 
     locksmith: Locksmith
-    store: Store
-    environments: Path
-    scenario: Scenario
-    limits: Limits
-    material: Material
-    catalogue: Catalogue
-    platform: str
+    runner: LockRunner
     asked: Unit | None = None
-    """The failure that is attributed: beside a pass, the only thing that a forbidden lock may tell."""
-    again: bool = False
-    """Do not answer from the store: every trial is a new run."""
-    say: Say = lambda _: None
-    runs: int = 0
-    """Runs really made."""
-    _fresh: dict[Digest, list[Observation]] = field(default_factory=dict)
+    """The failure that is attributed: beside a pass, the only thing that a forbidden lock may tell. None: any."""
     _instead: dict[Digest, Lock] = field(default_factory=dict)
     """For locks that the metadata forbid and that show another error: what is run in their place from then on."""
 
@@ -107,10 +103,11 @@ class CycleLaboratory:
             return Verdict(Outcome.UNRESOLVABLE, note=f"nothing to install: {_short(resolution.reason)}")
         if repetition and resolution.lock.digest in self._instead:
             return self._adapted(versions, self._instead[resolution.lock.digest], repetition)
-        seen = self._verdict(resolution.lock, repetition)
+        seen = self.runner.verdict(resolution.lock, repetition)
         if objection := self.locksmith.objection(versions):
             seen = replace(seen, note=f"the metadata object: {_short(objection)}")
-            nearest = None if seen.unit in (CLEAN, self.asked) else self.locksmith.adapted(versions)
+            telling = self.asked is None or seen.unit in (CLEAN, self.asked)
+            nearest = None if telling else self.locksmith.adapted(versions)
             if nearest is not None and nearest.digest != resolution.lock.digest:
                 self._instead[resolution.lock.digest] = nearest
                 return self._adapted(versions, nearest, repetition)
@@ -118,18 +115,37 @@ class CycleLaboratory:
 
     def _adapted(self, versions: Mapping[str, str], nearest: Lock, repetition: int) -> Verdict:
         moved = ", ".join(changes(versions, nearest.versions))
-        return replace(self._verdict(nearest, repetition), note=f"run as the metadata demand, with {moved}")
+        return replace(self.runner.verdict(nearest, repetition), note=f"run as the metadata demand, with {moved}")
 
-    def _verdict(self, lock: Lock, repetition: int) -> Verdict:
+
+@dataclass
+class CycleRunner:
+    """The cycle in the environment of a lock; every run is kept in the store."""
+
+    uv: Uv
+    store: Store
+    environments: Path
+    scenario: Scenario
+    limits: Limits
+    material: Material
+    catalogue: Catalogue
+    platform: str
+    again: bool = False
+    """Do not answer from the store: every trial is a new run."""
+    say: Say = lambda _: None
+    runs: int = 0
+    _fresh: dict[Digest, list[Observation]] = field(default_factory=dict)
+
+    def verdict(self, lock: Lock, repetition: int) -> Verdict:
         try:
-            observation = self._known(lock, repetition) or self._run(lock)
+            observation = self.known(lock, repetition) or self._run(lock)
         except (DiskFull, IndexUnavailable, InterpreterMissing):
             raise
         except MachineError as error:
             return Verdict(Outcome.ERROR, evidence=lock.digest, note=error.what)
         return Verdict(observation.outcome, failure_of(observation, self.catalogue), lock.digest)
 
-    def _known(self, lock: Lock, repetition: int) -> Observation | None:
+    def known(self, lock: Lock, repetition: int = 0) -> Observation | None:
         """The stored run of that number: each attempt in the store is a run of its own."""
         if self.again:
             attempts: Sequence[Observation] = self._fresh.get(lock.digest, [])
@@ -140,18 +156,14 @@ class CycleLaboratory:
     def _run(self, lock: Lock) -> Observation:
         self.runs += 1
         with slot_for(place_of(lock), self.environments) as slot:
-            observation = self._observed(lock, slot)
+            python = slot.prepare(lock, self.uv)
+            try:
+                work = Work(self.scenario, self.material.model, self.material.texts)
+                observation = observe(python, work, self.limits)
+            finally:
+                slot.heal(self.uv)
         self.store.save_observation(lock, self.material.digest, observation)
         self._fresh.setdefault(lock.digest, []).append(observation)
-        return observation
-
-    def _observed(self, lock: Lock, slot: Slot) -> Observation:
-        self.say(f"run {self.runs}: {lock.digest}")
-        python = slot.prepare(lock, self.locksmith.uv)
-        try:
-            observation = observe(python, Work(self.scenario, self.material.model, self.material.texts), self.limits)
-        finally:
-            slot.heal(self.locksmith.uv)
         said = failure_of(observation, self.catalogue)
         self.say(f"run {self.runs}: {lock.digest} {observation.outcome}" + (f" ({said})" if said else ""))
         return observation

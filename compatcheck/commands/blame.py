@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from ..attribution import Blame, Pair
     from ..cell_blame import CellBlame, End
     from ..domain import Lock
-    from ..laboratory import CycleLaboratory
+    from ..laboratory import CycleRunner
     from ..pipeline import Run
     from ..report.context import Context, Entry
+    from ..store import Store
     from ..table import Row, Table
 
 EPILOG = """\
@@ -112,9 +113,8 @@ def rows_of(context: Context) -> list[Row]:
 
 def _by_experiment(arguments: argparse.Namespace, run: Run, context: Context, entry: Entry, table: Table) -> CellBlame:
     from ..cell_blame import End, blame_cell
-    from ..laboratory import CycleLaboratory, InstallableReleases, Locksmith, large_packages
+    from ..laboratory import InstallableReleases, Locksmith, RealLaboratory, large_packages
     from ..releases import PackageIndex, index_url
-    from ..signatures import load_catalogue
     from ..table import CLEAN
     from ..time_travel import earlier_locks
 
@@ -127,10 +127,7 @@ def _by_experiment(arguments: argparse.Namespace, run: Run, context: Context, en
     for lock in locks.values():
         if lock.python == failing.python:
             locksmith.learn(lock)
-    laboratory = CycleLaboratory(
-        locksmith, run.store, run.cache / "environments", run.matrix.scenario, run.matrix.limits, run.material,
-        load_catalogue(), run.platform, row.unit, arguments.again, say,
-    )  # fmt: skip
+    laboratory = RealLaboratory(locksmith, cycle_runner(arguments, run, say), row.unit)
     releases = InstallableReleases(
         run.source or PackageIndex(run.matrix.index.url or index_url()),
         entry.cell.python,
@@ -152,8 +149,19 @@ def _by_experiment(arguments: argparse.Namespace, run: Run, context: Context, en
         most_runs=arguments.max_runs, say=say,
     )  # fmt: skip
     if arguments.locks:
-        write_locks(arguments.locks, found.blame, laboratory)
+        write_locks(arguments.locks, found.blame, run.store)
     return found
+
+
+def cycle_runner(arguments: argparse.Namespace, run: Run, say: Callable[[str], None]) -> CycleRunner:
+    """The cycle as the matrix of `run` has it, with the run's store."""
+    from ..laboratory import CycleRunner
+    from ..signatures import load_catalogue
+
+    return CycleRunner(
+        run.uv, run.store, run.cache / "environments", run.matrix.scenario, run.matrix.limits, run.material,
+        load_catalogue(), run.platform, arguments.again, say,
+    )  # fmt: skip
 
 
 def teller() -> Callable[[str], None]:
@@ -165,13 +173,13 @@ def teller() -> Callable[[str], None]:
     return lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", file=sys.stderr, flush=True)
 
 
-def write_locks(folder: Path, blame: Blame, laboratory: CycleLaboratory) -> None:
+def write_locks(folder: Path, blame: Blame, store: Store) -> None:
     """The locks of the evidence as requirements files that pip, uv and `compatcheck bisect` take."""
     from ..domain import Digest
 
     folder.mkdir(parents=True, exist_ok=True)
     for digest in dict.fromkeys(end for pair in blame.evidence for end in (pair.good, pair.bad)):
-        lock: Lock | None = laboratory.store.lock(Digest(digest))
+        lock: Lock | None = store.lock(Digest(digest))
         if lock is not None:
             (folder / f"{digest}.txt").write_text(lock.requirements)
 
