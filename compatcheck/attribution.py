@@ -7,7 +7,7 @@ Every verdict rests on pairs of runs that differ in one thing. Where the runs do
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from packaging.version import Version
 
@@ -83,6 +83,8 @@ class Pair:
     says: str
     note: str = ""
     """What the laboratory noted on either run."""
+    border: str = ""
+    """The package whose releases on both sides of a border these are."""
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ class Blame:
     """Why there is no verdict, where there is none; for a verdict, what weakens it."""
     also: tuple[Culprit, ...] = ()
     """Beside drift: packages that take the failure away too when they alone are moved."""
+
+    @property
+    def border(self) -> Pair | None:
+        """The runs on both sides of the first culprit's border: of where it broke, else of where it was mended."""
+        pairs = [pair for culprit in self.culprits for pair in self.evidence if pair.border == culprit.package]
+        return next(iter(pairs), None)
 
     def words(self) -> str:
         """The verdict in a sentence."""
@@ -300,14 +308,16 @@ class _Attribution:
         run = {frozenset(trial.versions.items()): trial for trial in self.bench.trials}
         pairs: dict[tuple[str, str], Pair] = {}
 
-        def add(good: Mapping[str, str], bad: Mapping[str, str], says: str) -> None:
+        def add(good: Mapping[str, str], bad: Mapping[str, str], says: str, border: str = "") -> None:
             ends = run.get(frozenset(good.items())), run.get(frozenset(bad.items()))
             if ends[0] is None or ends[1] is None:
                 return
             if self.bench.standing_of(ends[0]) is Standing.GOOD and self.bench.standing_of(ends[1]) is Standing.BAD:
                 note = "; ".join(dict.fromkeys(filter(None, (ends[0].note, ends[1].note))))
-                pair = Pair(ends[0].evidence, ends[1].evidence, says, note)
-                pairs.setdefault((pair.good, pair.bad), pair)
+                pair = Pair(ends[0].evidence, ends[1].evidence, says, note, border)
+                known = pairs.setdefault((pair.good, pair.bad), pair)
+                if border and not known.border:
+                    pairs[pair.good, pair.bad] = replace(known, border=border)
 
         for cause in causes:
             moved = " and ".join(cause.packages)
@@ -322,7 +332,7 @@ class _Attribution:
                 for good, bad in ((found.last_good, found.first_bad), (found.fixed_in, found.last_bad)):
                     if good and bad:
                         says = f"{found.package} {good} works, {bad} does not"
-                        add({**base, found.package: good}, {**base, found.package: bad}, says)
+                        add({**base, found.package: good}, {**base, found.package: bad}, says, found.package)
         return tuple(pairs.values())
 
     def _unsure(self, reason: str) -> Blame:

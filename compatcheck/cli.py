@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 
 from . import __version__
-from .commands import (
+from .commands import bisect, blame, merge, plan, report, run, show
     badge,
     blame,
     catalogue,
@@ -32,24 +32,7 @@ from .commands import (
 )
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
-COMMANDS = (
-    run,
-    plan,
-    report,
-    show,
-    recommend,
-    check,
-    probe,
-    explain,
-    blame,
-    claims,
-    diff,
-    badge,
-    env,
-    table,
-    catalogue,
-    merge,
-)
+COMMANDS = (run, plan, report, show, merge, blame, bisect)
 
 DESCRIPTION = """\
 Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning

@@ -30,6 +30,7 @@ from .scenario.material import Material
 from .signatures import Catalogue
 from .store import Store
 from .table import CLEAN, Unit
+from .traceback_text import raised_lines
 from .trials import Verdict
 
 Say = Callable[[str], None]
@@ -66,6 +67,10 @@ class Locksmith:
         missing = sorted(answer.lock.versions.keys() - versions.keys())
         return f"{', '.join(missing)} would be needed too" if missing else ""
 
+    def completed(self, versions: Mapping[str, str]) -> Lock | None:
+        """The lock that holds `versions` and all that they need; None where the metadata do not allow one."""
+        return self._resolved(versions, versions).lock
+
     def adapted(self, versions: Mapping[str, str]) -> Lock | None:
         """The nearest lock that the metadata allow; None where there is none."""
         kept = {name: version for name, version in versions.items() if name in self.kept}
@@ -84,6 +89,9 @@ class LockRunner(Protocol):
 
     def verdict(self, lock: Lock, repetition: int) -> Verdict:
         """What the run of that number of `lock` showed. Raises MachineError where nothing can go on."""
+
+    def lock(self, digest: str) -> Lock | None:
+        """The lock of a run's evidence."""
 
 
 @dataclass
@@ -144,6 +152,16 @@ class CycleRunner:
         except MachineError as error:
             return Verdict(Outcome.ERROR, evidence=lock.digest, note=error.what)
         return Verdict(observation.outcome, failure_of(observation, self.catalogue), lock.digest)
+
+    def lock(self, digest: str) -> Lock | None:
+        return self.store.lock(Digest(digest))
+
+    def shown(self, lock: Lock) -> str:
+        """What a run of `lock` raised, or else the end of what it wrote."""
+        observation = self.known(lock)
+        if observation is None:
+            return ""
+        return raised_lines(observation.chain) if observation.chain else observation.output_tail
 
     def known(self, lock: Lock, repetition: int = 0) -> Observation | None:
         """The stored run of that number: each attempt in the store is a run of its own."""

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from ..laboratory import CycleRunner
     from ..pipeline import Run
     from ..report.context import Context, Entry
-    from ..store import Store
     from ..table import Row, Table
 
 EPILOG = """\
@@ -127,7 +126,8 @@ def _by_experiment(arguments: argparse.Namespace, run: Run, context: Context, en
     for lock in locks.values():
         if lock.python == failing.python:
             locksmith.learn(lock)
-    laboratory = RealLaboratory(locksmith, cycle_runner(arguments, run, say), row.unit)
+    runner = cycle_runner(arguments, run, say)
+    laboratory = RealLaboratory(locksmith, runner, row.unit)
     releases = InstallableReleases(
         run.source or PackageIndex(run.matrix.index.url or index_url()),
         entry.cell.python,
@@ -149,7 +149,7 @@ def _by_experiment(arguments: argparse.Namespace, run: Run, context: Context, en
         most_runs=arguments.max_runs, say=say,
     )  # fmt: skip
     if arguments.locks:
-        write_locks(arguments.locks, found.blame, run.store)
+        write_locks(arguments.locks, found.blame, runner.lock)
     return found
 
 
@@ -173,14 +173,11 @@ def teller() -> Callable[[str], None]:
     return lambda text: print(f"[{time.monotonic() - began:5.0f} s] {text}", file=sys.stderr, flush=True)
 
 
-def write_locks(folder: Path, blame: Blame, store: Store) -> None:
+def write_locks(folder: Path, blame: Blame, lock_of: Callable[[str], Lock | None]) -> None:
     """The locks of the evidence as requirements files that pip, uv and `compatcheck bisect` take."""
-    from ..domain import Digest
-
     folder.mkdir(parents=True, exist_ok=True)
     for digest in dict.fromkeys(end for pair in blame.evidence for end in (pair.good, pair.bad)):
-        lock: Lock | None = store.lock(Digest(digest))
-        if lock is not None:
+        if lock := lock_of(digest):
             (folder / f"{digest}.txt").write_text(lock.requirements)
 
 

@@ -12,3 +12,6 @@ TEXTS: dict[str, Path] = {
     "quotations": _HERE / "texts" / "quotations.jsonl",
 }
 """Name of a data set -> its JSON lines, one object with the key `text` a line, in UTF-8."""
+
+MINIMAL: Path = _HERE / "minimal.py"
+"""The cycle as one short script that needs neither a model nor texts: what a report to a package's makers carries."""

@@ -1,0 +1,236 @@
+"""`compatcheck bisect`: which package, and which release of it, broke what worked with an earlier lock."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .blame import add_experiment, blame_data, evidence_lines, teller, write_locks
+from .common import DEFAULT_STORE, add_places, cache_folder
+
+if TYPE_CHECKING:
+    from ..attribution import Blame
+    from ..bisect_report import BisectReport
+    from ..command_runner import CommandRunner
+    from ..domain import Lock
+    from ..environment import Uv
+    from ..laboratory import CycleRunner, Locksmith
+    from ..releases import ReleaseSource
+    from ..store import Store
+
+    Runner = CycleRunner | CommandRunner
+    Say = Callable[[str], None]
+
+EPILOG = """\
+FILE is a requirements file with everything pinned, the output of `pip freeze`, a pylock.toml or a uv.lock. Without
+--run, what is run is the prompt-tuning cycle. A command is run by no shell, in this folder, with the environment under
+test in front of PATH: exit status 0 is good, 125 says that it cannot tell, any other is bad; another traceback than
+that of the bad lock counts as neither.
+
+  compatcheck bisect --good monday.txt --bad friday.txt
+  compatcheck bisect --good old/uv.lock --bad uv.lock --run 'python -m pytest -x tests/test_train.py'
+  compatcheck bisect --good good.txt --bad bad.txt --markdown issue.md       a report to file upstream
+
+Exit code 1: no culprit could be named.
+"""
+
+
+def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "bisect", help="which package, and which release, broke what worked with an earlier lock", description=__doc__,
+        epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--good", type=Path, required=True, metavar="FILE", help="the lock with which it works")
+    parser.add_argument("--bad", type=Path, required=True, metavar="FILE", help="the lock with which it fails")
+    parser.add_argument("--run", metavar="COMMAND", help="what to run (default: the prompt-tuning cycle)")
+    parser.add_argument(
+        "--timeout", type=float, default=600.0, metavar="SECONDS", help="for one run of COMMAND (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pinned", action="append", default=[], metavar="NAME",
+        help="a package that was chosen and not only resolved; may be repeated. A culprit outside these is drift",
+    )  # fmt: skip
+    parser.add_argument(
+        "--python", default=".".join(platform.python_version_tuple()[:2]), metavar="VERSION",
+        help="the Python of the locks (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--model", default="tiny-bloom", help="the cycle's model (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the verdict as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write a report to file upstream")
+    add_experiment(parser)
+    add_places(parser)
+    parser.set_defaults(execute=execute, store=DEFAULT_STORE)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    from packaging.utils import canonicalize_name
+
+    from ..attribution import attribute
+    from ..bisect_report import markdown
+    from ..domain import CORE
+    from ..environment import Uv
+    from ..errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
+    from ..laboratory import InstallableReleases, Locksmith, RealLaboratory, large_packages
+    from ..releases import PackageIndex, index_url
+    from ..store import Store
+    from ..table import CLEAN, unit_text
+
+    say, uv = teller(), Uv()
+    pinned = tuple(canonicalize_name(name) for name in arguments.pinned)
+    locksmith = Locksmith(arguments.python, uv, pinned or CORE)
+    good, bad = (_end(path, locksmith, say) for path in (arguments.good, arguments.bad))
+    if not arguments.run and not (good.versions.keys() & bad.versions.keys()).issuperset(CORE):
+        raise UsageError(
+            f"the cycle needs {', '.join(CORE)} in both locks", "Say what to run instead: --run 'python my_script.py'."
+        )
+    with Store(arguments.store) as store:
+        runner = _runner(arguments, uv, store, say)
+        laboratory = RealLaboratory(locksmith, runner)
+        laboratory.asked = laboratory.trial(bad.versions).unit
+        if laboratory.asked == CLEAN:
+            raise UsageError(f"{arguments.bad} works: there is nothing to look for", "Exchange the two locks?")
+        if laboratory.asked:
+            say(f"{arguments.bad}: {unit_text(laboratory.asked)}")
+        source = PackageIndex(index_url())
+        releases = InstallableReleases(source, arguments.python, {} if arguments.large else large_packages(good, bad))
+        blame = attribute(
+            laboratory, releases, good.versions, bad.versions,
+            pinned=pinned or None, first=pinned or CORE, most_runs=arguments.max_runs,
+        )  # fmt: skip
+        report = _report(arguments, blame, bad, runner, source)
+        if arguments.markdown:
+            report = _confirmed(arguments, report, runner, uv, say)
+            arguments.markdown.write_text(markdown(report))
+            say(f"wrote {arguments.markdown}")
+        if arguments.locks:
+            write_locks(arguments.locks, blame, runner.lock)
+    if arguments.json:
+        print(_json(arguments, blame, good, bad, report))
+    else:
+        print("\n".join([blame.words(), "", *evidence_lines(blame.evidence), f"{blame.runs} runs"]))
+    return EXIT_DONE if blame.culprits else EXIT_NEGATIVE
+
+
+def _end(path: Path, locksmith: Locksmith, say: Say) -> Lock:
+    """The complete lock of a file. Raises UsageError where it cannot be installed here."""
+    from ..errors import UsageError
+    from ..locks import read_lock
+
+    read = read_lock(path, locksmith.python)
+    for each in read.left_out:
+        say(f"{path}: left out, since no index has it: {each}")
+    exact = locksmith.exact(read.versions)
+    if exact.lock is None:
+        raise UsageError(f"{path} cannot be installed here: {exact.reason[:600]}", "Is --python the right one?")
+    complete = locksmith.completed(read.versions)
+    if complete is None:
+        say(f"{path}: its packages' metadata object, it is installed all the same")
+        return exact.lock
+    added = sorted(complete.versions.keys() - read.versions.keys())
+    if added:
+        say(f"{path} is not complete; added as they resolve today: {', '.join(added)}")
+    locksmith.learn(complete)
+    return complete
+
+
+def _runner(arguments: argparse.Namespace, uv: Uv, store: Store, say: Say) -> Runner:
+    from ..command_runner import CommandRunner
+    from ..domain import Limits, Scenario
+    from ..laboratory import CycleRunner
+    from ..machine import platform_key
+    from ..scenario.material import material
+    from ..signatures import load_catalogue
+
+    environments, catalogue = cache_folder(arguments) / "environments", load_catalogue()
+    if arguments.run:
+        return CommandRunner(arguments.run, uv, environments, catalogue, arguments.timeout, say)
+    scenario = Scenario(model=arguments.model)
+    return CycleRunner(
+        uv, store, environments, scenario, Limits(), material(scenario), catalogue, platform_key(), arguments.again, say
+    )
+
+
+def _report(
+    arguments: argparse.Namespace, blame: Blame, bad: Lock, runner: Runner, source: ReleaseSource
+) -> BisectReport:
+    """What is to be filed: with the two locks nearest to the border where one was found, else with the bad lock's
+    traceback alone."""
+    from ..bisect_report import BisectReport, Contrast
+    from ..scenario import MINIMAL
+
+    contrast, shown = None, bad
+    if (border := blame.border) is not None:
+        works, fails = runner.lock(border.good), runner.lock(border.bad)
+        if works is not None and fails is not None:
+            contrast, shown = Contrast(works.versions, fails.versions), fails
+    return BisectReport(
+        blame,
+        arguments.python,
+        bad.platform,
+        arguments.run or "python minimal.py",
+        "" if arguments.run else MINIMAL.read_text(),
+        runner.shown(shown),
+        contrast,
+        released=_days(blame, source),
+    )
+
+
+def _days(blame: Blame, source: ReleaseSource) -> dict[str, str]:
+    """When the releases at the borders came out, as far as the index says."""
+    from ..errors import CompatcheckError
+
+    found = {}
+    for culprit in blame.culprits:
+        try:
+            releases = source.releases(culprit.package)
+        except CompatcheckError:
+            continue
+        for each in releases:
+            if each.uploaded and each.version in (culprit.last_good, culprit.first_bad, culprit.fixed_in):
+                found[f"{culprit.package} {each.version}"] = f"{each.uploaded:%Y-%m-%d}"
+    return found
+
+
+def _confirmed(arguments: argparse.Namespace, report: BisectReport, runner: Runner, uv: Uv, say: Say) -> BisectReport:
+    """The report with its script tried on both sides of the border."""
+    from dataclasses import replace
+
+    from ..command_runner import CommandRunner
+    from ..domain import Outcome
+    from ..scenario import MINIMAL
+    from ..signatures import load_catalogue
+
+    border = report.blame.border
+    if border is None or report.contrast is None or not report.script:
+        return report
+    script = CommandRunner(
+        f"python {shlex.quote(str(MINIMAL))}", uv, cache_folder(arguments) / "environments", load_catalogue()
+    )
+    works, fails = runner.lock(border.good), runner.lock(border.bad)
+    assert works is not None and fails is not None
+    seen = script.verdict(fails, 0), script.verdict(works, 0)
+    confirmed = seen[0].unit == report.blame.unit and seen[1].outcome is Outcome.PASS
+    say(f"the minimal script shows {'the same' if confirmed else 'something else'}")
+    if not confirmed:
+        return replace(report, confirmed=False)
+    return replace(report, confirmed=True, traceback=script.shown(fails))
+
+
+def _json(arguments: argparse.Namespace, blame: Blame, good: Lock, bad: Lock, report: BisectReport) -> str:
+    import json
+
+    data = {
+        "good": {"file": str(arguments.good), "lock": good.digest},
+        "bad": {"file": str(arguments.bad), "lock": bad.digest},
+        "command": arguments.run,
+        "python": arguments.python,
+        "platform": bad.platform,
+        "failure": report.title,
+        **blame_data(blame),
+        "released": dict(report.released),
+    }
+    return json.dumps(data, indent=2)
