@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from textwrap import shorten
 
 from .attribution import Blame, Kind
 
@@ -38,9 +39,9 @@ class BisectReport:
         said = next((line for line in reversed(self.traceback.splitlines()) if line.strip()), "it fails").strip()
         if not self.blame.culprits:
             return f"No single culprit: {said}"
-        culprit = self.blame.culprits[0]
-        names = " with ".join(f"{each.package} {each.first_bad or ''}".strip() for each in self.blame.culprits)
-        return f"{names if self.blame.verdict is Kind.PAIR else f'{culprit.package} {culprit.first_bad}'}: {said[:120]}"
+        named = self.blame.culprits[: None if self.blame.verdict is Kind.PAIR else 1]
+        names = " with ".join(f"{each.package} {each.first_bad or ''}".strip() for each in named)
+        return f"{names}: {shorten(said, 120, placeholder=' ...')}"
 
 
 def markdown(report: BisectReport) -> str:
@@ -60,8 +61,8 @@ def _summary(report: BisectReport) -> str:
         if each.first_bad and each.last_good:
             lines.append(
                 f"`{each.package}` {each.first_bad}{_day(report, each.package, each.first_bad)} is the first release "
-                f"with which this fails; with {each.last_good}{_day(report, each.package, each.last_good)}, and all "
-                "else the same, it works."
+                f"with which this fails; with {each.last_good}{_day(report, each.package, each.last_good)} it works"
+                f"{_beside(report)}."
             )
         if each.fixed_in:
             lines.append(f"It works again from `{each.package}` {each.fixed_in} on.")
@@ -76,6 +77,23 @@ def _summary(report: BisectReport) -> str:
     return "\n".join(lines)
 
 
+def _beside(report: BisectReport) -> str:
+    """What else differs between the two locks at the border."""
+    if report.contrast is None:
+        return ""
+    names = [name for name in moved(report.contrast) if name not in {each.package for each in report.blame.culprits}]
+    if not names:
+        return ", with all else the same"
+    pins = ", ".join(f"{name} {report.contrast.good.get(name, 'absent')}" for name in names)
+    return f" (with {pins}, as its metadata demand, and all else the same)"
+
+
+def moved(contrast: Contrast) -> list[str]:
+    """The packages that are not the same in both locks."""
+    names = {*contrast.good, *contrast.bad}
+    return sorted(name for name in names if contrast.good.get(name) != contrast.bad.get(name))
+
+
 def _day(report: BisectReport, package: str, version: str) -> str:
     day = report.released.get(f"{package} {version}")
     return f" ({day})" if day else ""
@@ -83,14 +101,9 @@ def _day(report: BisectReport, package: str, version: str) -> str:
 
 def _reproduction(report: BisectReport) -> str:
     assert report.contrast is not None
-    moved = sorted(
-        name
-        for name in {*report.contrast.good, *report.contrast.bad}
-        if report.contrast.good.get(name) != report.contrast.bad.get(name)
-    )
     rows = "".join(
         f"| {name} | {report.contrast.good.get(name, 'absent')} | {report.contrast.bad.get(name, 'absent')} |\n"
-        for name in moved
+        for name in moved(report.contrast)
     )
     text = (
         "## To reproduce\n\n```console\n"

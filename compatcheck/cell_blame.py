@@ -81,8 +81,12 @@ def blame_cell(
     *,
     most_runs: int = 250,
     say: Callable[[str], None] = lambda _: None,
+    before: Callable[[End], None] = lambda _: None,
 ) -> CellBlame:
-    """Blame for `row`, whose complete lock is `failing`. `earlier` are passing locks of the same cell."""
+    """Blame for `row`, whose complete lock is `failing`. `earlier` are passing locks of the same cell.
+
+    `before` is called with each passing end before the cell is held against it.
+    """
     pinned = tuple(row.versions)
     idle = idle_axes(table, row)
     parts: list[Part] = []
@@ -91,6 +95,7 @@ def blame_cell(
     def hold_against(end: End) -> Blame:
         nonlocal spent
         say(f"held against {end.name}")
+        before(end)
         found = attribute(
             laboratory, releases, end.versions, failing,
             pinned=pinned, first=pinned, expected=row.unit, most_runs=most_runs - spent,

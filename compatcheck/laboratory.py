@@ -46,6 +46,8 @@ class Locksmith:
     uv: Uv
     kept: Collection[str] = ()
     """The packages that stay as asked for where a lock is adapted to what the metadata allow."""
+    ends: list[Mapping[str, str]] = field(default_factory=list)
+    """The locks between which blame is looked for."""
     known: dict[frozenset[tuple[str, str]], Resolution] = field(default_factory=dict)
     _allowed: dict[frozenset[tuple[str, str]], Resolution] = field(default_factory=dict)
 
@@ -72,9 +74,23 @@ class Locksmith:
         return self._resolved(versions, versions).lock
 
     def adapted(self, versions: Mapping[str, str]) -> Lock | None:
-        """The nearest lock that the metadata allow; None where there is none."""
+        """The nearest lock that the metadata allow; None where there is none.
+
+        What has to move goes to where one of the `ends` has it, where the metadata allow that: so a package that has
+        to follow another one brings no third version into play.
+        """
         kept = {name: version for name, version in versions.items() if name in self.kept}
-        return self._resolved(kept, versions).lock if kept else None
+        found = self._resolved(kept, versions).lock if kept else None
+        if found is None:
+            return None
+        names = {*found.versions, *versions}
+        moved = {name for name in names if found.versions.get(name) != versions.get(name)}
+        for end in self.ends:
+            wanted = {name: end.get(name) if name in moved else versions.get(name) for name in {*names, *end}}
+            near = {name: version for name, version in wanted.items() if version is not None and name in names | moved}
+            if near != found.versions and not self.objection(near) and (lock := self.exact(near).lock):
+                return lock
+        return found
 
     def _resolved(self, kept: Mapping[str, str], preferred: Mapping[str, str]) -> Resolution:
         key = frozenset([*kept.items(), *(("", f"{name}=={each}") for name, each in preferred.items())])

@@ -87,6 +87,7 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(
             f"the cycle needs {', '.join(CORE)} in both locks", "Say what to run instead: --run 'python my_script.py'."
         )
+    locksmith.ends = [bad.versions, good.versions]
     with Store(arguments.store) as store:
         runner = _runner(arguments, uv, store, say)
         laboratory = RealLaboratory(locksmith, runner)
@@ -217,7 +218,7 @@ def _confirmed(arguments: argparse.Namespace, report: BisectReport, runner: Runn
     say(f"the minimal script shows {'the same' if confirmed else 'something else'}")
     if not confirmed:
         return replace(report, confirmed=False)
-    return replace(report, confirmed=True, traceback=script.shown(fails))
+    return replace(report, confirmed=True, traceback=script.shown(fails).replace(str(MINIMAL), MINIMAL.name))
 
 
 def _json(arguments: argparse.Namespace, blame: Blame, good: Lock, bad: Lock, report: BisectReport) -> str:

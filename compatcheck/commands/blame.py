@@ -140,13 +140,16 @@ def _by_experiment(arguments: argparse.Namespace, run: Run, context: Context, en
             if laboratory.trial(earlier.lock.versions).unit == CLEAN:
                 yield End(f"{entry.cell.id} with {earlier.name}", earlier.lock.versions, drift=True)
 
+    def between(end: End) -> None:
+        locksmith.ends = [failing.versions, end.versions]
+
     def lock_of(other: Row) -> dict[str, str] | None:
         lock = locks.get(other.cell_id)
         return lock.versions if lock else None
 
     found = blame_cell(
         laboratory, releases, table, row, failing.versions, lock_of, passing_earlier(),
-        most_runs=arguments.max_runs, say=say,
+        most_runs=arguments.max_runs, say=say, before=between,
     )  # fmt: skip
     if arguments.locks:
         write_locks(arguments.locks, found.blame, runner.lock)
