@@ -12,8 +12,9 @@ from pathlib import Path
 from types import FrameType
 
 from . import __version__
-from .commands import bisect, blame, merge, plan, report, run, show
+from .commands import (
     badge,
+    bisect,
     blame,
     catalogue,
     check,
@@ -32,7 +33,12 @@ from .commands import bisect, blame, merge, plan, report, run, show
 )
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
-COMMANDS = (run, plan, report, show, merge, blame, bisect)
+COMMANDS = (
+    *(run, plan, report, show),
+    *(recommend, check, probe, explain),
+    *(blame, bisect, claims, diff),
+    *(badge, env, table, catalogue, merge),
+)
 
 DESCRIPTION = """\
 Finds out, by experiment, which combinations of torch, transformers and peft really work: a minimal prompt-tuning

@@ -42,7 +42,8 @@ _ROUTES: tuple[tuple[str, int, re.Pattern[str]], ...] = (
     ("==", PINNED, re.compile(rf"(?<![\w.-]){_NAME}(?:\[[\w,-]{{1,40}}\])?={{2,3}} ?{_NUMBER}")),
     (".whl", PINNED, re.compile(rf"(?:[\s/]|^){_NAME}-{_NUMBER}-[\w.]{{1,60}}-\w{{1,40}}-[\w.]{{1,120}}\.whl")),
     ("", SAID, re.compile(
-        rf"(?<![\w./-])(?P<name>{_STACK_NAME})`?(?: version)?`? {{0,40}}(?:=|:|==|v|is|at|\|)? ?`?v?{_NUMBER}{_END}", re.I)),
+        rf"(?<![\w./-])(?P<name>{_STACK_NAME})`?(?: version)?`? {{0,40}}(?:=|:|==|v|is|at|\|)? ?"
+        rf"`?v?{_NUMBER}{_END}", re.I)),
 )  # fmt: skip
 _HINT = re.compile(r"\d\.\d|^Package |^# Name |^Name: ")
 """What a line must hold to be looked at any further."""

@@ -74,7 +74,7 @@ def test_both_ends_are_really_run_again(make_run: MakeRun, index: LocalIndex, tm
     assert main(["claims", str(matrix), "--seed", "1", *places]) == 0
     assert "1 of 1 claims hold" in capsys.readouterr().out
     text = (tmp_path / "out" / "stub" / "claims.md").read_text()
-    assert "2 cells were run once more" in text
+    assert "2 cells ran once more" in text
     attempts = [len(run.attempts(run.store.resolution(cell, run.matrix.resolution_digest, run.platform).lock))
                 for cell in run.expand().cells]  # fmt: skip
     assert attempts == [2, 2]

@@ -29,7 +29,7 @@ def claims_text(context: Context, trials: Sequence[Trial], of: int, seed: int, d
         [
             "# Claims tried again",
             f"**{holding} of {len(trials)} claims hold.** Drawn by chance (seed {seed}) on {day} from the {of} pairs "
-            f"of cells that the blame in [compatibility.md](compatibility.md) rests on; {runs} cells were run once more, "
+            f"of cells that the blame in [compatibility.md](compatibility.md) rests on; {runs} cells ran once more, "
             f"with real packages and the same locks. Machine: {machines}.",
             tabulate(rows, headers=["", "claim", "works", "does not"], tablefmt="github", disable_numparse=True),
         ]
