@@ -22,7 +22,7 @@ def nearest_working(
 
     None where nothing of the table works.
     """
-    asked = dict(ranges or {name: SpecifierSet(f"=={versions[name]}") for name in CORE})
+    asked = dict(ranges or {name: SpecifierSet(f"=={versions[name]}") for name in CORE if name in versions})
     if python is not None:
         asked[PYTHON] = SpecifierSet(f"=={python}.*")
     return recommend(Request(asked), table=table).cell
