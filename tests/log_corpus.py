@@ -42,6 +42,11 @@ class Case:
         """From a run of this project, and not from a public thread."""
         return self.source.startswith("measured")
 
+    @property
+    def written(self) -> bool:
+        """In the form of another language's failures, for want of that language here."""
+        return self.source.startswith("written")
+
 
 def read_case(path: Path) -> Case:
     """The case in a file. Raises ValueError with the file's name where its form is not the corpus's."""

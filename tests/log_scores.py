@@ -59,8 +59,9 @@ def table(cases: list[Case], verdict: Callable[[str], str | None]) -> str:
     ]
     groups = {
         "this project's own runs": [case for case in cases if case.measured],
-        "public threads and other projects": [case for case in cases if not case.measured],
-        "both": cases,
+        "public threads": [case for case in cases if not case.measured and not case.written],
+        "written for the tests": [case for case in cases if case.written],
+        "all": cases,
     }
     for name, group in groups.items():
         of = scores(group, verdict)

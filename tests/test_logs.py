@@ -80,9 +80,11 @@ def test_scores_count_what_is_named_wrong_against_precision() -> None:
 
 
 def allowed(whole: Explanation) -> set[str | None]:
-    """What a part of a log may be named as: what the whole is, or another failure that the whole tells of besides."""
-    own = whole.signature.id if whole.signature else None
-    return {None, own} | {other.signature for other in whole.others}
+    """What a part of a log may be named as: what the whole is, another failure that the whole tells of besides, or
+    the wider name that the catalogue allows beside its own (offline mode, cut down, is a hub that cannot be reached).
+    """
+    own = {whole.signature.id, *whole.signature.beside} if whole.signature else set()
+    return {None} | own | {other.signature for other in whole.others}
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
