@@ -79,11 +79,16 @@ def test_scores_count_what_is_named_wrong_against_precision() -> None:
     assert Scores(4, 3, 1, 2).precision == pytest.approx(1 / 3) and Scores(4, 3, 1, 2).recall == pytest.approx(1 / 3)
 
 
+BARE_ENDS = {signature.id for signature in CATALOGUE if signature.lines and not signature.exception}
+"""A line such as `Killed` or `Segmentation fault` says the same of any program. Where the rest shows that the program is
+none of this stack's, the whole is unknown; the line alone, with all of that cut off, is named."""
+
+
 def allowed(whole: Explanation) -> set[str | None]:
     """What a part of a log may be named as: what the whole is, another failure that the whole tells of besides, or
     the wider name that the catalogue allows beside its own (offline mode, cut down, is a hub that cannot be reached).
     """
-    own = {whole.signature.id, *whole.signature.beside} if whole.signature else set()
+    own = {whole.signature.id, *whole.signature.beside} if whole.signature else BARE_ENDS
     return {None} | own | {other.signature for other in whole.others}
 
 
