@@ -80,8 +80,8 @@ def test_scores_count_what_is_named_wrong_against_precision() -> None:
 
 
 BARE_ENDS = {signature.id for signature in CATALOGUE if signature.lines and not signature.exception}
-"""A line such as `Killed` or `Segmentation fault` says the same of any program. Where the rest shows that the program is
-none of this stack's, the whole is unknown; the line alone, with all of that cut off, is named."""
+"""A line such as `Killed` or `Segmentation fault` says the same of any program. Where the rest shows that the program
+is none of this stack's, the whole is unknown; the line alone, with all of that cut off, is named."""
 
 
 def allowed(whole: Explanation) -> set[str | None]:
