@@ -186,7 +186,7 @@ def _fitted(signature: Signature, raised: Raised, *, whole: bool) -> dict[str, s
     if not raised.type and not signature.message:
         return None
     found = signature.message_pattern.search(raised.message[:MESSAGE_CAP])
-    if found is None or not _stands(signature, raised.frames, whole=whole):
+    if found is None or not (raised.type or found[0]) or not _stands(signature, raised.frames, whole=whole):
         return None
     return {name: value for name, value in found.groupdict().items() if value is not None}
 

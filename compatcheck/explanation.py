@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from .classify import diagnose, diagnose_chain, diagnose_finding, diagnose_log
 from .domain import Diagnosis, Frame, Observation, Outcome, Raised, Stage, printable
@@ -18,6 +18,7 @@ from .logline import short_file
 from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
+from .prose import CAP, diagnose_prose
 from .signatures import Affected, Catalogue, Roles, Signature, load_catalogue
 from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
 
@@ -210,7 +211,33 @@ def explain(text_or_exception: str | BaseException, catalogue: Catalogue | None 
 def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Explanation:
     """What the log in a binary stream is. The stream is read once, and little of it is held in memory."""
     known = catalogue or shipped_catalogue()
-    return _of_log(read_stream(stream, known.needles), known)
+    head = stream.read(CAP)
+    if len(head) < CAP:
+        found = _of_log(read_stream(io.BytesIO(head), known.needles), known)
+        return found if found.diagnosis else _of_prose(head.decode("utf-8", "replace"), found, known)
+    return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
+
+
+class _Rejoined(io.RawIOBase):
+    """A stream whose beginning was read already."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head = head
+        self._rest = rest
+
+    def read(self, size: int = -1) -> bytes:
+        if self._head:
+            head, self._head = self._head, b""
+            return head
+        return self._rest.read(size)
+
+
+def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue) -> Explanation:
+    if (found := diagnose_prose(text, catalogue, nothing.versions)) is None:
+        return nothing
+    line, diagnosis = found
+    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    return Explanation(diagnosis, signature, _stage(signature, ()), nothing.versions, line)
 
 
 def explain_observation(observation: Observation, catalogue: Catalogue | None = None) -> Explanation | None:

@@ -1,0 +1,52 @@
+"""Failures told in running text are found; text that only speaks of errors names nothing."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from compatcheck.explanation import explain, explain_stream
+from compatcheck.prose import CAP
+
+
+@pytest.mark.parametrize(
+    ("text", "signature", "line"),
+    [
+        ("It says\n`Exception: data did not match any variant of untagged enum ModelWrapper at line 12 column 3`",
+         "tokenizer-file-too-new", 2),
+        ("Node -> Error loading model: Due to a serious vulnerability issue in `torch.load`, even with\nand so on",
+         "torch-load-refused", 1),
+        ("I get (KeyError: 'Cache only has 0 layers, attempted to access layer with index 0') on generate",
+         "cache-layers-empty", 1),
+    ],
+)  # fmt: skip
+def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: str, line: int) -> None:
+    found = explain(text)
+    assert found.signature is not None and found.signature.id == signature and found.line == line
+    assert found.diagnosis is not None and found.diagnosis.confidence < 0.9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There was an error in my cache of errors, and the build failed.",
+        "The torch release notes speak of a fix for an exception in generate.",
+        "error: no rule to make target 'all'",
+        "",
+    ],
+)
+def test_talk_of_errors_names_nothing(text: str) -> None:
+    assert explain(text).signature is None
+
+
+def test_a_long_log_is_not_read_as_prose() -> None:
+    line = b"Error loading model: Due to a serious vulnerability issue in `torch.load`\n"
+    assert explain_stream(io.BytesIO(b"step 1 of 10\n" * CAP + line)).signature is None
+    assert explain_stream(io.BytesIO(line)).signature is not None
+
+
+def test_the_beginning_of_a_long_log_is_not_lost() -> None:
+    text = b"RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn\n\n\n"
+    found = explain_stream(io.BytesIO(text + b"step 1 of 10\n" * CAP))
+    assert found.signature is not None and found.signature.id == "nothing-requires-grad"
