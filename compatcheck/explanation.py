@@ -19,7 +19,7 @@ from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
 from .prose import CAP, diagnose_prose
-from .signatures import Affected, Catalogue, Roles, Signature, load_catalogue
+from .signatures import Affected, Catalogue, Roles, Signature, address, load_catalogue
 from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
 
 OTHERS_CAP = 20
@@ -97,7 +97,7 @@ class Explanation:
             "end": str(self.end.end) if self.end else None,
             "advice": list(self.end.advice) if self.end else [],
             "transient": signature.transient if signature else False,
-            "references": [_address(each) for each in signature.references] if signature else [],
+            "references": [address(each) for each in signature.references] if signature else [],
             "affected": [_affected_json(each) for each in signature.affected] if signature else [],
             "versions": dict(self.versions),
             "measured": self.measured.as_json() if self.measured else None,
@@ -157,7 +157,7 @@ class Explanation:
         if signature.command:
             lines.append("command    " + signature.command)
         lines += [f"affected   {_affected_text(each)}" for each in signature.affected]
-        lines += [f"discussed  {_address(each)}" for each in signature.references]
+        lines += [f"discussed  {address(each)}" for each in signature.references]
         return lines
 
     def _unknown(self) -> list[str]:
@@ -175,12 +175,6 @@ def _wrapped(line: str) -> str:
     return "\n".join(
         textwrap.wrap(line, WIDTH, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
     )
-
-
-def _address(reference: str) -> str:
-    """`huggingface/peft#2379` as an address that leads there: GitHub sends issues/N on where N is a pull request."""
-    name, _, number = reference.partition("#")
-    return f"https://github.com/{name}/issues/{number}" if number.isdigit() and "://" not in name else reference
 
 
 def _affected_json(affected: Affected) -> dict[str, Any]:

@@ -28,6 +28,21 @@ def _unusable(pattern: str) -> str:
     return ""
 
 
+def address(reference: str) -> str:
+    """A reference as an address that leads there; an address as it is.
+
+    `huggingface/peft#2379` is a thread (GitHub sends issues/N on where N is a pull request);
+    `huggingface/transformers@v4.48.3:src/transformers/cache_utils.py` a file at a tag.
+    """
+    if "://" in reference:
+        return reference
+    if found := re.fullmatch(r"([\w.-]+/[\w.-]+)#(\d+)", reference):
+        return f"https://github.com/{found[1]}/issues/{found[2]}"
+    if found := re.fullmatch(r"([\w.-]+/[\w.-]+)@([^:]+):(.+)", reference):
+        return f"https://github.com/{found[1]}/blob/{found[2]}/{found[3]}"
+    return reference
+
+
 class Basis(Word):
     """What a statement about affected versions rests on."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from compatcheck.errors import InputError
-from compatcheck.signatures import FOLDER, load_catalogue
+from compatcheck.signatures import FOLDER, address, load_catalogue
 
 GOOD = """
 [[signature]]
@@ -56,3 +56,19 @@ def test_the_order_of_the_files_is_the_order_of_trial(tmp_path: Path) -> None:
     (tmp_path / "20-b.toml").write_text(GOOD.replace("some-words", "later"))
     (tmp_path / "10-a.toml").write_text(GOOD.replace("some-words", "first") + GOOD.replace("some-words", "second"))
     assert [signature.id for signature in load_catalogue(tmp_path)] == ["first", "second", "later"]
+
+
+@pytest.mark.parametrize(
+    ("reference", "leads_to"),
+    [
+        ("huggingface/peft#2379", "https://github.com/huggingface/peft/issues/2379"),
+        (
+            "huggingface/peft@v0.9.0:src/peft/__init__.py",
+            "https://github.com/huggingface/peft/blob/v0.9.0/src/peft/__init__.py",
+        ),
+        ("https://docs.python.org/3/#x", "https://docs.python.org/3/#x"),
+        ("release wheels", "release wheels"),
+    ],
+)
+def test_references_lead_somewhere(reference: str, leads_to: str) -> None:
+    assert address(reference) == leads_to

@@ -70,12 +70,12 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..flips import blame_from_table
     from ..pipeline import context_of
     from ..report.cell_text import one_entry
-    from ..table import CLEAN, Table
+    from ..table import CLEAN
 
     with opened_run(arguments) as run:
         context = context_of(run)
         entry = one_entry(context, arguments.cell)
-        table = Table(rows_of(context))
+        table = context.findings.table
         row = next(each for each in table.rows if each.cell_id == entry.cell.id)
         if row.unit is None:
             raise UsageError(f"{row.cell_id} is {row.outcome}: there is no run to blame anything for")
@@ -90,24 +90,6 @@ def execute(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(blame_lines(entry, found)))
     return EXIT_DONE if found.blame.culprits else EXIT_NEGATIVE
-
-
-def rows_of(context: Context) -> list[Row]:
-    """The cells of a report as rows of a table."""
-    from ..table import Row
-
-    return [
-        Row(
-            entry.cell.id,
-            entry.cell.python,
-            entry.cell.versions,
-            entry.outcome,
-            entry.failure,
-            entry.result.lock.digest if entry.result.lock else None,
-            entry.result.stage,
-        )
-        for entry in context.entries
-    ]
 
 
 def _by_experiment(arguments: argparse.Namespace, run: Run, context: Context, entry: Entry, table: Table) -> CellBlame:

@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ..domain import Basis, Mode, Outcome, Stage, printable
+from ..signatures import address
 from .context import Context, Entry, FailureClass
 from .diff import Diff
 from .diff_text import SHOWN
@@ -220,12 +221,6 @@ def _harmless_json(data: dict[str, Any]) -> str:
     """JSON that can stand in a script element whatever it says."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
-
-
-def address(reference: str) -> str:
-    """`huggingface/peft#2379` as an address that leads there: GitHub sends issues/N on where N is a pull request."""
-    name, _, number = reference.partition("#")
-    return f"https://github.com/{name}/issues/{number}" if number.isdigit() and "://" not in name else reference
 
 
 def _spans(each: FailureClass, package: str) -> str:
