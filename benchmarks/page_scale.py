@@ -2,8 +2,8 @@
 
     nox -s page_scale [-- FILE]
 
-The cells are made up (20 torch x 46 transformers x 17 peft, with stages, times and messages like real ones); the page,
-its template and its script are the real ones. Everything is told beside the same page with 384 cells, from one run.
+The cells are made up (20 torch x 46 transformers x 17 peft, with borders, lone bad releases, 2 % failures by chance,
+stages, times and messages like real ones); the page, its template and its script are the real ones. Everything is told beside the same page with 384 cells, from one run.
 """
 
 from __future__ import annotations
@@ -44,6 +44,17 @@ PAINTED = "performance.getEntriesByName('first-contentful-paint').length > 0"
 PAINT = "performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 
+def fault(torch: float, transformers: float, peft: float) -> str:
+    """What fails at a place of the grid, each axis from 0 to 1: pieces with straight borders, as in the real table."""
+    if 0.25 < transformers < 0.3:
+        return "of_one_bad_release"
+    if transformers > 0.4 and peft < 0.5:
+        return "cache" if transformers < 0.8 else "cache_position"
+    if transformers < 0.2 and peft > 0.6:
+        return "encoder_decoder_cache"
+    return "too_old_torch" if torch < 0.2 and transformers > 0.7 else ""
+
+
 def table(torches: int, transformers: int, pefts: int) -> Context:
     """A table of that size whose cells differ in times, memory, stage and message."""
     rng = random.Random(7)
@@ -52,10 +63,12 @@ def table(torches: int, transformers: int, pefts: int) -> Context:
         for release in range(transformers):
             for peft in range(pefts):
                 cell = made_up.cell(f"2.{torch}.0", f"4.{release}.1", f"0.{peft}.2")
-                raised = None
-                if rng.random() < 0.6:
-                    raised = Raised("TypeError", "builtins", f"forward() got an unexpected keyword {release // 3}")
-                seen = made_up.observation(raised, rng.choice(list(Stage)[2:8]), minute=rng.randrange(10_000))
+                keyword = fault(torch / torches, release / transformers, peft / pefts)
+                if rng.random() < 0.02:
+                    keyword = f"chance_{rng.randrange(9)}"
+                raised = Raised("TypeError", "builtins", f"got an unexpected keyword {keyword}") if keyword else None
+                stage = list(Stage)[2 + len(keyword) % 6]
+                seen = made_up.observation(raised, stage, minute=rng.randrange(10_000))
                 stages = tuple(
                     replace(each, seconds=rng.random() * 4, peak_rss_mib=rng.uniform(300, 900)) for each in seen.stages
                 )

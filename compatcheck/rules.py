@@ -21,6 +21,8 @@ from .table import CLEAN, Row, Table, Unit, table_of, unit_text
 
 MOST_SKIPPED = 2
 """Releases that a range may leave out in its midst."""
+MOST_RULES = 40
+"""Statements about one claim. A table that needs more has no structure to speak of; the rest is told."""
 SEEDS = 120
 """Uncovered cells from which boxes are grown at a time; more of them find the same boxes again."""
 
@@ -81,9 +83,12 @@ class Rules:
     """All that is said of one table."""
 
     verdicts: tuple[Rule, ...]
-    """Which versions work and which do not; together they cover every cell that says something."""
+    """Which versions work and which do not; together they cover every cell that says something, but the uncovered."""
     failures: tuple[Rule, ...]
-    """Which failure shows where; together they cover every cell that does not pass."""
+    """Which failure shows where."""
+
+    uncovered: tuple[str, ...] = ()
+    """Cells that say something and that no verdict covers: the table has too little structure there."""
 
     def covering(self, cell_id: str) -> tuple[Rule, ...]:
         """The rules that a cell lies within."""
@@ -98,7 +103,9 @@ def rules_of(rows: Sequence[Row] | Table) -> Rules:
     fails = field.rules("does not work", lambda unit: unit != CLEAN)
     failures = [rule for unit in units if unit for rule in field.rules(unit_text(unit), _is(unit))]
     failures.sort(key=lambda rule: (-len(rule.cells), rule.words()))
-    return Rules((*works, *fails), tuple(failures))
+    covered = {cell for rule in (*works, *fails) for cell in rule.cells}
+    uncovered = tuple(row.cell_id for row in field.rows if row.cell_id not in covered)
+    return Rules((*works, *fails), tuple(failures), uncovered)
 
 
 def _is(wanted: Unit) -> Callable[[Unit], bool]:
@@ -131,13 +138,13 @@ class _Field:
         boxes: dict[Box, int] = {}
         kept: list[Box] = []
         left = true
-        while left:
+        while left and len(kept) < MOST_RULES:
             for number in _spread(left, SEEDS):
                 boxes.update(self.grown(number, self.all & ~true))
             best = max(boxes, key=lambda box: self._worth(box, boxes[box] & left))
             kept.append(best)
             left &= ~boxes[best]
-        kept = _needed(kept, boxes, true)
+        kept = _needed(kept, boxes, true & ~left)
         kept.sort(key=lambda box: (-boxes[box].bit_count(), box))
         return [self._rule(claim, box, boxes[box]) for box in kept]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compatcheck.domain import Outcome, Stage
-from compatcheck.rules import Rule, rules_of
+from compatcheck.rules import MOST_RULES, Rule, rules_of
 from compatcheck.table import CLEAN, Row, unit_text
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "compatibility.json"
@@ -89,6 +90,15 @@ def test_what_was_not_measured_supports_nothing() -> None:
 
 def test_an_empty_table_has_no_rules() -> None:
     assert rules_of([]).verdicts == () and rules_of(table(lambda *place: "?")).failures == ()
+
+
+def test_a_table_without_structure_is_told_to_be_uncovered() -> None:
+    chance = random.Random(1)
+    rows = table(lambda *place: chance.choice([None, "x"]), (3, 20, 12))
+    rules = rules_of(rows)
+    covered = {cell for rule in rules.verdicts for cell in rule.cells}
+    assert len(rules.verdicts) <= 2 * MOST_RULES and rules.uncovered
+    assert covered | set(rules.uncovered) == {row.cell_id for row in rows} and not covered & set(rules.uncovered)
 
 
 @settings(max_examples=60, deadline=None)

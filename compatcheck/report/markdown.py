@@ -170,6 +170,8 @@ def _rules(context: Context) -> str:
             rows = [[f"`{rule.words()}`", str(len(rule.cells))] for rule in found]
             table = tabulate(rows, headers=["rule", "cells"], tablefmt="github", disable_numparse=True)
             parts.append(f"### {title}\n\n{table}")
+    if rules.uncovered:
+        parts.append(f"{len(rules.uncovered)} cells stand in no rule: there is too little structure around them.")
     return "\n\n".join(parts)
 
 
