@@ -3,7 +3,8 @@
     nox -s page_scale [-- FILE]
 
 The cells are made up (20 torch x 46 transformers x 17 peft, with borders, lone bad releases, 2 % failures by chance,
-stages, times and messages like real ones); the page, its template and its script are the real ones. Everything is told beside the same page with 384 cells, from one run.
+stages, times and messages like real ones); the page, its template and its script are the real ones.
+Everything is told beside the same page with 384 cells, from one run.
 """
 
 from __future__ import annotations
