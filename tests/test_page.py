@@ -11,7 +11,10 @@ import pytest
 
 from compatcheck.domain import Outcome, Raised
 from compatcheck.report.context import Context
+from compatcheck.report.diff import compared
+from compatcheck.report.document import json_text
 from compatcheck.report.page import FIELDS, TEXT_CAP, html_text
+from compatcheck.report.reread import reported
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \x1b[31mred\x00 \u202egnp & <b>"
 
@@ -122,3 +125,21 @@ def test_an_untested_table_has_a_page_too() -> None:
     assert context.totals[Outcome.ERROR] == 1
     text = read(html_text(context)).text
     assert "Nothing of this matrix has been measured yet" in text and "in the middle" not in text
+
+
+def test_what_changed_since_an_older_report_stands_on_top_with_links() -> None:
+    cells = [made_up.cell(peft=version) for version in ("0.12.0", "0.15.2")]
+    before = made_up.context([made_up.result(cell, made_up.observation()) for cell in cells])
+    after = made_up.context(
+        [
+            made_up.result(cells[0], made_up.observation(made_up.CACHE_LAYERS)),
+            made_up.result(cells[1], made_up.observation()),
+        ]
+    )
+    diff = compared(reported(json_text(before), "last week"), reported(json_text(after), "this report"))
+    reader = read(html_text(after, diff))
+    assert "What changed" in reader.text and "Against the report of 2026-01-02" in reader.text
+    assert "1 regressed, 1 unchanged" in reader.text
+    links = [attributes["href"] for tag, attributes in reader.elements if tag == "a"]
+    assert f"#{cells[0].id}" in links and f"#{cells[1].id}" not in links
+    assert "What changed" not in read(html_text(after)).text

@@ -54,7 +54,7 @@ def test_every_file_is_written_and_readmes_are_renewed(words: list[str], capsys:
     assert ElementTree.parse("out/cells.xml").getroot().get("failures") == "1"
 
 
-@pytest.mark.parametrize("form", ["markdown", "json", "csv", "junit"])
+@pytest.mark.parametrize("form", ["html", "markdown", "json", "csv", "junit"])
 def test_one_format_is_printed(words: list[str], form: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--stdout", "--format", form]) == 0
     out = capsys.readouterr().out
@@ -72,3 +72,22 @@ def test_a_readme_that_cannot_be_renewed_is_named(words: list[str], capsys: pyte
     assert main([*words, "--readme", "bare.md"]) == 2
     assert "generated: headline" in capsys.readouterr().err
     assert Path("bare.md").read_text() == "no markers"
+
+
+def test_the_page_tells_what_changed_and_torch_md_what_drifted(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    old = Path("reports", "small", "compatibility.json")
+    seen = json.loads(old.read_text())
+    broken = next(each for each in seen["cells"] if each["outcome"] == "fail")
+    broken |= {"outcome": "pass", "signature": None, "fingerprint": None, "stage": None, "lock": "another"}
+    Path("old.json").write_text(json.dumps(seen))
+    assert main([*words, "--since", "old.json", "--earlier", "old.json"]) == 0
+    page = Path("reports", "small", "compatibility.html").read_text()
+    assert "1 regressed, 1 unchanged" in page and f'<a href="#{broken["id"]}">' in page
+    told = Path("reports", "small", "torch.md").read_text()
+    assert "In 1 of them the two locks differ; in 1 the outcome or the failure does." in told
+    capsys.readouterr()
+    assert main([*words, "--since", "no-such-report.json"]) == 2
+    assert "no-such-report.json" in capsys.readouterr().err
