@@ -87,8 +87,10 @@ def installed(tmp_path: Path, command: list[str], index: LocalIndex) -> Mapping[
     environment = tmp_path / ".venv"
     subprocess.run(["uv", "venv", "-q", "--python", sys.executable, str(environment)], check=True, cwd=tmp_path)
     python = environment / "bin" / "python"
+    # nox points uv at its own environment, which `uv sync` would empty
+    own = ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV")
     settings = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PIP_")},
+        **{name: value for name, value in os.environ.items() if not name.startswith("PIP_") and name not in own},
         "UV_DEFAULT_INDEX": index.url,
         "PIP_INDEX_URL": index.url,
         "PIP_NO_CACHE_DIR": "1",
