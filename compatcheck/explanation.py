@@ -306,7 +306,7 @@ def _chain(error: BaseException) -> tuple[Raised, ...]:
 
 def _text(error: BaseException) -> str:
     try:
-        return str(error)
+        return str(error).encode("utf-8", "replace").decode()
     except Exception as broken:
         return f"<the exception's own text raised {type(broken).__name__}>"
 

@@ -44,6 +44,11 @@ class Tail:
         return (self.head + gap + self.tail).decode("utf-8", "replace")
 
 
+def _encodable(data: Any) -> Any:
+    """`data` with every lone half of a surrogate pair replaced: JSON can carry it, no file and no digest can."""
+    return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+
+
 @dataclass
 class Protocol:
     """What the probe has told so far. Lines that make no sense are counted, never believed."""
@@ -66,7 +71,7 @@ class Protocol:
 
     def take(self, line: bytes) -> None:
         try:
-            fields = self.scrub(json.loads(line))
+            fields = self.scrub(_encodable(json.loads(line)))
             event = fields.pop("event")
             self._believe(event, fields)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):

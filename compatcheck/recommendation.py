@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from functools import cached_property
@@ -63,7 +63,7 @@ class Recommendation:
     """What was asked for and cannot be had: where there is something, `cell` is the nearest miss."""
     concessions: tuple[Concession, ...] = ()
     fitting: int = 0
-    """How many cells of the table are within what was asked."""
+    """How many combinations of the table are within what was asked."""
     passing: int = 0
     """How many of those work."""
     unjudged: tuple[str, ...] = ()
@@ -172,10 +172,15 @@ class Recommendation:
         return "\n".join(lines) + "\n"
 
     def _count(self) -> str:
-        known = len(self.table.cells)
+        known = _combinations(self.table.cells)
         if not self.fitting:
             return f"none of the {known} known combinations lies within it"
         return f"of {known} known combinations {self.fitting} lie within it, and {self.passing or 'none'} of those work"
+
+
+def _combinations(cells: Iterable[KnownCell]) -> int:
+    """How many different versions the cells are about: the same may have been measured beside other packages too."""
+    return len({(cell.python, *cell.versions.items()) for cell in cells})
 
 
 def recommend(
@@ -220,7 +225,8 @@ def answer_of(cell: KnownCell | None, asked: Request, table: KnownTable, today: 
     """The recommendation of `cell`, with its reasons."""
     misses = {id(each): asked.misses(each, _locked(each, asked, table)) for each in table.cells}
     fitting = [each for each in table.cells if not misses[id(each)]]
-    facts = len(fitting), sum(each.works for each in fitting), asked.unjudged(table), table.age(today)
+    working = [each for each in fitting if each.works]
+    facts = _combinations(fitting), _combinations(working), asked.unjudged(table), table.age(today)
     if cell is None:
         return Recommendation(asked, table, None, asked.asked, (), *facts)
     missed = misses[id(cell)]
