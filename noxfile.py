@@ -147,3 +147,10 @@ def claims(session: nox.Session) -> None:
     install(session)
     path, words = named_matrix(session.posargs)
     session.run("compatcheck", "claims", path, *words)
+
+
+@nox.session
+def robustness(session: nox.Session) -> None:
+    """Faults injected for real, a hundred kills among them; see reports/robustness.md. Takes half an hour."""
+    install(session, "test")
+    session.run("python", "benchmarks/robustness.py", *session.posargs)

@@ -481,12 +481,13 @@ class Diagnosis:
     """The signature that would have been named without the first one."""
 
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control characters but tab and line end, and those that turn the direction of writing."""
 
 
 def printable(text: str) -> str:
     """`text` without what would command a terminal or turn the direction of writing: tabs and line ends stay."""
-    return _CONTROL.sub("", text)
+    return UNPRINTABLE.sub("", text)
 
 
 def canonical(value: Any) -> str:

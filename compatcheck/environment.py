@@ -19,6 +19,7 @@ from .errors import DISK_FULL, DiskFull, IndexUnavailable, MachineError, refused
 from .machine import interpreter, platform_key
 from .parse import toml
 from .releases import index_url, masked
+from .scratch import scratch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,11 +175,9 @@ def _pins(versions: Mapping[str, str]) -> list[str]:
 
 @contextmanager
 def _scratch() -> Iterator[Path]:
-    import tempfile
-
     try:
-        with tempfile.TemporaryDirectory(prefix="compatcheck-", ignore_cleanup_errors=True) as folder:
-            yield Path(folder)
+        with scratch() as folder:
+            yield folder
     except OSError as error:
         raise refused_by_disk(error, "no temporary file can be written") from None
 

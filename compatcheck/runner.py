@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import threading
 import time
 import uuid
@@ -38,6 +37,7 @@ from .machine import this_machine
 from .memory_evidence import oom_kills, room_mib
 from .parse import unstructured
 from .protocol import Heard, Protocol, Tail, silent
+from .scratch import scratch
 
 POLL_SECONDS = 0.02
 SAMPLE_SECONDS = 0.25
@@ -75,8 +75,8 @@ def observe(
     Raises MachineError where it cannot even be started, Stopped where `stop` is set before it ends.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="compatcheck-", ignore_cleanup_errors=True) as name:
-            return _Run(python, work, limits, heard, Path(name), stop or threading.Event()).observation()
+        with scratch() as folder:
+            return _Run(python, work, limits, heard, folder, stop or threading.Event()).observation()
     except OSError as error:
         raise refused_by_disk(error, "the probe cannot be given its files") from None
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..domain import Mode, Observation
+from ..domain import UNPRINTABLE, Mode, Observation
 from ..parse import unstructured
 from .context import Context, Entry, FailureClass
 from .findings import findings_data
@@ -108,4 +108,7 @@ def _class(each: FailureClass) -> dict[str, Any]:
 
 
 def json_text(context: Context) -> str:
-    return json.dumps(document(context), indent=1, ensure_ascii=False) + "\n"
+    """Without a character that could command a terminal: what JSON leaves bare of them is escaped."""
+    return UNPRINTABLE.sub(
+        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(document(context), indent=1, ensure_ascii=False)
+    ) + "\n"  # fmt: skip
