@@ -4,7 +4,8 @@
 
 Kills: a run over stub packages is ended by SIGKILL, itself, its uv or its probe, at a random moment, and started again.
 The report must then say what that of an undisturbed run says, no finished cell may have run twice (a cell whose probe
-was killed is run again until two runs agree), and no process or temporary file may be left. Exit code 1 where anything did not hold.
+was killed is run again until two runs agree), and no process or temporary file may be left. Exit code 1 where anything
+did not hold.
 """
 
 from __future__ import annotations
@@ -39,12 +40,16 @@ from minimatrix.index import LocalIndex
 
 from compatcheck.cli import main as command_line
 from compatcheck.domain import Raised, digest_of
-from compatcheck.errors import StoreError
+from compatcheck.errors import CompatcheckError, StoreError
+from compatcheck.explanation import explain
 from compatcheck.machine import this_machine
+from compatcheck.matrix import load_matrix
+from compatcheck.protocol import Protocol
 from compatcheck.report.cell_text import cell_lines
 from compatcheck.report.files import report_files
 from compatcheck.report.junit import junit_text
 from compatcheck.report.pictures import picture_files
+from compatcheck.shipped import load_table
 from compatcheck.store import Store
 
 MATRIX = """
@@ -284,6 +289,70 @@ def disorder(arguments: list[str], kind: str) -> str:
     return "" if code == 0 or out.getvalue() or err.getvalue() else f"{kind}: exit code {code} without a word"
 
 
+# ---------------------------------------------------------------------- random input to the readers
+
+
+def random_input(count: int, rng: random.Random) -> Trials:
+    """Each reader `count` times: an answer or one clear error, and never more than a moment."""
+    with clocked(
+        Trials("random input to explain, the matrix reader, the table reader and the probe protocol")
+    ) as trials:
+        logs = [path.read_bytes()[:4000] for path in sorted((ROOT / "tests" / "logs").glob("*.txt"))]
+        matrix = (ROOT / "matrix" / "quick.toml").read_bytes()
+        table = json.loads((ROOT / "compatcheck" / "data" / "table.json").read_text())
+        table["cells"] = (
+            {name: values[:3] if isinstance(values, list) else values for name, values in table["cells"].items()}
+            if isinstance(table["cells"], dict)
+            else table["cells"][:3]
+        )
+        small = json.dumps(table).encode()
+        events = [json.dumps(each).encode() for each in EVENTS]
+        with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
+            path = Path(name) / "input"
+
+            def from_file(read: Callable[[Path], object], content: bytes) -> None:
+                path.write_bytes(content)
+                read(path)
+
+            readers: dict[str, Callable[[], object]] = {
+                "explain": lambda: explain(damaged(rng.choice(logs), rng).decode("utf-8", "replace")),
+                "matrix": lambda: from_file(load_matrix, damaged(matrix, rng)),
+                "table": lambda: from_file(load_table, damaged(small, rng)),
+                "protocol": lambda: told_protocol(damaged(rng.choice(events), rng)),
+            }
+            for kind, read in readers.items():
+                slowest = 0.0
+                for _ in range(count):
+                    began = time.perf_counter()
+                    try:
+                        read()
+                    except CompatcheckError:
+                        pass
+                    except Exception as error:
+                        trials.broken.append(f"{kind}: {type(error).__name__}: {str(error)[:100]}")
+                    slowest = max(slowest, time.perf_counter() - began)
+                    trials.tried += 1
+                print(f"  {kind}: slowest of {count:,} took {1000 * slowest:.0f} ms", flush=True)
+    return trials
+
+
+EVENTS = (
+    {"event": "began", "probe": 1},
+    {"event": "stage-began", "stage": "import"},
+    {"event": "stage-ended", "stage": "import", "status": "failed", "seconds": 1.5, "peak_rss_mib": 500.0,
+     "chain": [{"type": "KeyError", "module": "m", "message": "x", "frames": []}]},
+    {"event": "mode", "mode": "cached", "status": "ok", "seconds": 0.1, "chain": []},
+    {"event": "check", "name": "loss-fell", "passed": True, "measured": 0.4, "limit": 0.01, "detail": "", "mode": None},
+    {"event": "facts", "facts": {"losses": [1.0]}},
+)  # fmt: skip
+
+
+def told_protocol(line: bytes) -> None:
+    protocol = Protocol(lambda event, fields: None, lambda data: data)
+    protocol.take(b'{"event": "stage-began", "stage": "import"}')
+    protocol.take(line)
+
+
 # ---------------------------------------------------------------------- hostile text
 
 
@@ -350,6 +419,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--torn", type=int, default=1000)
     parser.add_argument("--damaged", type=int, default=2000)
+    parser.add_argument("--random", type=int, default=100_000)
     parser.add_argument("--observations", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--write", type=Path)
@@ -358,6 +428,7 @@ def main() -> int:
     steps: list[Callable[[], Trials]] = [
         hostile_text,
         lambda: bad_input(chosen.damaged, rng),
+        lambda: random_input(chosen.random, rng),
         lambda: torn_stores(chosen.torn, rng),
         lambda: load(chosen.observations),
         lambda: kills(chosen.kills, rng),

@@ -150,10 +150,10 @@ class Uv:
             for name, value in os.environ.items()
             if name not in ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH")
         }
-        command = [find_uv_bin(), *arguments, *index, "--no-config", "--no-progress", "--color", "never"]
+        options = [*index, "--no-config", "--no-progress", "--color", "never", "--no-python-downloads"]
         try:
             return subprocess.run(
-                [*command, "--no-python-downloads"],
+                [find_uv_bin(), *arguments, *options],
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 capture_output=True,

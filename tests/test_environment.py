@@ -170,3 +170,13 @@ def test_interpreters_are_found_and_the_missing_ones_named() -> None:
     assert interpreter(PYTHON).exists()
     with pytest.raises(InterpreterMissing, match=r"Python 3\.99 is not installed"):
         interpreter("3.99")
+
+
+def test_without_uv_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone() -> str:
+        raise FileNotFoundError("no uv in any of these places")
+
+    monkeypatch.setattr("uv.find_uv_bin", gone)
+    with pytest.raises(MachineError, match="uv could not be started: no uv in any") as told:
+        Uv("http://127.0.0.1:9/simple/").exact("3.11", {"peft": "0.1.0"})
+    assert "pip install uv" in str(told.value)

@@ -23,6 +23,11 @@ def test_damaged_files_get_one_clear_line() -> None:
     assert trials.tried == 150 and trials.broken == []
 
 
+def test_readers_answer_or_say_what_is_wrong() -> None:
+    trials = robustness.random_input(200, random.Random(5))
+    assert trials.tried == 800 and trials.broken == []
+
+
 def test_a_store_is_readable_after_a_loss_of_power() -> None:
     trials = robustness.torn_stores(60, random.Random(5))
     assert trials.tried == 60 and trials.broken == []
