@@ -27,6 +27,7 @@ from .commands import (
     probe,
     recommend,
     report,
+    rules,
     run,
     show,
     table,
@@ -36,7 +37,7 @@ from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 COMMANDS = (
     *(run, plan, report, show),
     *(recommend, check, probe, explain),
-    *(blame, bisect, claims, diff),
+    *(blame, bisect, rules, claims, diff),
     *(badge, env, table, catalogue, merge),
 )
 

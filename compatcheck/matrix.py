@@ -158,6 +158,8 @@ class Expansion:
     """Cells left out, each with the reason its rule gives."""
     declared: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """`peft 0.12.0` to what its wheel says it requires, as written; a release whose wheel was not read is missing."""
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Axis to all its final releases on the index, oldest first, whether the matrix has them or not."""
 
 
 def _entry_problems(entry: str) -> list[str]:
@@ -233,7 +235,9 @@ def expanded(matrix: Matrix, source: ReleaseSource) -> Expansion:
     cells += [cell for cell in matrix.include if cell not in cells]
     excluded = [(cell, rule.reason) for cell in cells if (rule := _excluding(matrix, cell))]
     out = {cell for cell, _ in excluded}
-    return Expansion(tuple(cell for cell in cells if cell not in out), released, tuple(excluded))
+    known_releases = {package: tuple(each.version for each in source.releases(package)) for package in axes}
+    kept = tuple(cell for cell in cells if cell not in out)
+    return Expansion(kept, released, tuple(excluded), known=known_releases)
 
 
 def _dates(package: str, versions: Iterable[str], known: Iterable[Release]) -> dict[str, datetime]:

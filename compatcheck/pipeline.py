@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from packaging.version import Version
 
 from .classify import diagnose, diagnose_resolution
 from .domain import Cell, CellResult, Diagnosis, Lock, Observation, Outcome, Policy, Resolution
@@ -259,6 +260,21 @@ class Run:
         """All that the store knows of the matrix's cells, without running or asking anything."""
         return tuple(self._stored(cell) for cell in self.expansion().cells)
 
+    def beside(self) -> tuple[CellResult, ...]:
+        """Cells of the same axes and settings that other matrices, or `compatcheck rules --exact`, have measured."""
+        own = self.expansion().cells
+        names = {cell.id for cell in own}
+        axes = tuple(own[0].versions) if own else ()
+        found = []
+        for name, lock in self.store.locked(self.matrix.resolution_digest, self.platform):
+            if name in names or lock.python not in self.matrix.python or not lock.versions.keys() >= set(axes):
+                continue
+            cell = Cell(lock.python, {axis: Version(lock.versions[axis]).public for axis in axes})
+            # an identifier is not parsed: a cell with further axes has another
+            if cell.id == name and (result := self._stored(cell)).observation is not None:
+                found.append(result)
+        return tuple(found)
+
     def _stored(self, cell: Cell) -> CellResult:
         settings = self.matrix.resolution_digest
         resolution = self.store.resolution(cell, settings, self.platform)
@@ -280,6 +296,7 @@ def context_of(run: Run) -> Context:
         catalogue,
         run.material.digest,
         PROBE_VERSION,
+        run.beside(),
     )
 
 

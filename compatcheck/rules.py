@@ -19,6 +19,8 @@ from .domain import Outcome
 from .ranges import Boundary, Range
 from .table import CLEAN, Row, Table, Unit, table_of, unit_text
 
+WORKS = "pass"
+BROKEN = "does not work"
 MOST_SKIPPED = 2
 """Releases that a range may leave out in its midst."""
 MOST_RULES = 40
@@ -57,6 +59,12 @@ class Rule:
     def boundaries(self) -> tuple[Boundary, ...]:
         """The measured versions on both sides of each edge."""
         return tuple(edge for each in self.ranges for edge in each.boundaries(self.versions[each.axis]))
+
+    def holds(self, unit: Unit) -> bool:
+        """Whether the claim is true of a cell that shows `unit`."""
+        if self.claim == WORKS:
+            return unit == CLEAN
+        return unit != CLEAN if self.claim == BROKEN else unit_text(unit) == self.claim
 
     def admits(self, versions: Mapping[str, str]) -> bool:
         """Whether versions lie within. Raises InvalidVersion for what is no version."""
@@ -99,8 +107,8 @@ def rules_of(rows: Sequence[Row] | Table) -> Rules:
     """The rules of a table."""
     field = _Field(table_of(rows))
     units = sorted({row.unit for row in field.rows if row.unit not in (None, CLEAN)}, key=str)
-    works = field.rules("pass", lambda unit: unit == CLEAN)
-    fails = field.rules("does not work", lambda unit: unit != CLEAN)
+    works = field.rules(WORKS, lambda unit: unit == CLEAN)
+    fails = field.rules(BROKEN, lambda unit: unit != CLEAN)
     failures = [rule for unit in units if unit for rule in field.rules(unit_text(unit), _is(unit))]
     failures.sort(key=lambda rule: (-len(rule.cells), rule.words()))
     covered = {cell for rule in (*works, *fails) for cell in rule.cells}

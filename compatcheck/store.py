@@ -99,6 +99,15 @@ class Store:
         lock = self.lock(Digest(row[1])) if row[1] else None
         return Resolution(lock, row[2], datetime.fromisoformat(row[0]))
 
+    def locked(self, settings: Digest, platform: str) -> Iterator[tuple[str, Lock]]:
+        """Every cell, of whatever matrix, that was ever locked with these settings: its identifier and its lock."""
+        question = (
+            "SELECT cell, body FROM resolutions JOIN locks ON lock = digest WHERE settings = ? AND platform = ? "
+            "ORDER BY cell"
+        )
+        for cell, body in self._rows(question, (settings, platform)):
+            yield cell, _unpacked(body, Lock)
+
     def lock(self, digest: Digest) -> Lock | None:
         row = self._row("SELECT body FROM locks WHERE digest = ?", (digest,))
         return _unpacked(row[0], Lock) if row else None

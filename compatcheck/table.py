@@ -59,6 +59,11 @@ class Row:
     def unit(self) -> Unit | None:
         return unit_of(self.outcome, self.signature)
 
+    @property
+    def tried(self) -> bool:
+        """Whether there was a run, or an attempt at one."""
+        return self.outcome is not Outcome.UNTESTED
+
     @cached_property
     def point(self) -> dict[str, str]:
         """The versions with the Python among them."""

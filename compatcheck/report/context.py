@@ -104,6 +104,8 @@ class Context:
     material: Digest
     """Of the scenario with its model and texts."""
     probe_version: int
+    beside: tuple[Entry, ...] = ()
+    """Measured cells of the same axes and settings that the matrix does not have: they make borders tighter."""
 
     @cached_property
     def totals(self) -> Counter[Outcome]:
@@ -159,9 +161,14 @@ class Context:
         return {entry.cell.id: entry for entry in self.entries}
 
     @cached_property
+    def measured_by_id(self) -> Mapping[str, Entry]:
+        """The cells beside the matrix too."""
+        return {entry.cell.id: entry for entry in (*self.entries, *self.beside)}
+
+    @cached_property
     def findings(self) -> Findings:
         """Blame, rules and the rest, worked out when they are first asked for."""
-        return findings_of(self.entries, self.expansion.declared)
+        return findings_of(self.entries, self.expansion.declared, self.beside, self.expansion.known)
 
     def letter(self, entry: Entry) -> str:
         return self._letters.get(entry.failure or "", "")
@@ -228,10 +235,12 @@ def built_context(
     catalogue: Catalogue,
     material: Digest,
     probe_version: int,
+    beside: Iterable[CellResult] = (),
 ) -> Context:
-    """The context of a report about `results`."""
+    """The context of a report about `results`; `beside` are measured cells that the matrix does not have."""
     entries = tuple(Entry(result, diagnose(result)) for result in results)
-    return Context(matrix, expansion, entries, _classes(entries, catalogue), material, probe_version)
+    others = tuple(Entry(result, diagnose(result)) for result in beside)
+    return Context(matrix, expansion, entries, _classes(entries, catalogue), material, probe_version, others)
 
 
 def _classes(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[FailureClass, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..errors import InputError, refused_by_disk
 from .badges import badge_files
+from .boundaries_text import boundaries_text
 from .context import Context
 from .diff import Diff
 from .document import json_text
@@ -27,6 +28,7 @@ def report_files(context: Context, diff: Diff | None = None, earlier: Reported |
         "compatibility.html": html_text(context, diff),
         "torch.md": torch_text(context, earlier),
         "compatibility.md": markdown_text(context),
+        "boundaries.md": boundaries_text(context),
         "compatibility.json": json_text(context),
         "compatibility.csv": csv_text(context),
     }

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ..attribution import Blame
+from ..borders import Edge, edges_of
 from ..declared import Declaration, declarations
 from ..flips import AxisQuestion, TableBlame, axis_question, blame_from_table
 from ..rules import Rule, Rules, rules_of
@@ -41,6 +42,10 @@ class Findings:
     table: Table
     requires: Mapping[str, Sequence[str]]
     """`peft 0.12.0` to its Requires-Dist, where it was read."""
+    finer: Table
+    """The table with the cells that were measured beside it."""
+    releases: Mapping[str, Sequence[str]]
+    """Axis to all its releases, oldest first; an axis whose releases are not known is missing."""
 
     @cached_property
     def blame(self) -> TableBlame:
@@ -49,6 +54,12 @@ class Findings:
     @cached_property
     def rules(self) -> Rules:
         return rules_of(self.table)
+
+    @cached_property
+    def edges(self) -> tuple[tuple[Rule, tuple[Edge, ...]], ...]:
+        """Each rule with where it ends, as tightly as the measured cells make it."""
+        rules = (*self.rules.verdicts, *self.rules.failures)
+        return tuple((rule, edges_of(rule, self.table, self.finer, self.releases)) for rule in rules)
 
     @cached_property
     def declarations(self) -> tuple[Declaration, ...]:
@@ -69,8 +80,14 @@ class Findings:
         return [(count, found[words]) for words, count in counts.most_common()]
 
 
-def findings_of(entries: Iterable[Entry], requires: Mapping[str, Sequence[str]]) -> Findings:
-    return Findings(Table(rows_of(entries)), requires)
+def findings_of(
+    entries: Iterable[Entry],
+    requires: Mapping[str, Sequence[str]],
+    beside: Iterable[Entry] = (),
+    releases: Mapping[str, Sequence[str]] | None = None,
+) -> Findings:
+    rows = rows_of(entries)
+    return Findings(Table(rows), requires, Table([*rows, *rows_of(beside)]), releases or {})
 
 
 def findings_data(findings: Findings) -> dict[str, Any]:
@@ -87,7 +104,7 @@ def findings_data(findings: Findings) -> dict[str, Any]:
             }
             for part in findings.blame.axes
         ],
-        "rules": [_rule(rule) for rule in (*findings.rules.verdicts, *findings.rules.failures)],
+        "rules": [rule_data(rule, edges) for rule, edges in findings.edges],
         "declared": [
             {
                 "package": each.package,
@@ -109,7 +126,9 @@ def findings_data(findings: Findings) -> dict[str, Any]:
     }
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def rule_data(rule: Rule, edges: Sequence[Edge]) -> dict[str, Any]:
+    """A rule as compatibility.json has it."""
+    exact = {edge.boundary: edge for edge in edges}
     return {
         "text": rule.words(),
         "claim": rule.claim,
@@ -118,7 +137,23 @@ def _rule(rule: Rule) -> dict[str, Any]:
         "support": len(rule.cells),
         "cells": list(rule.cells),
         "boundaries": [
-            {"package": edge.axis, "inside": edge.inside, "outside": edge.outside} for edge in rule.boundaries
+            {
+                "package": edge.axis,
+                "inside": edge.inside,
+                "outside": edge.outside,
+                "measured": _edge(exact[edge]) if edge in exact else None,
+            }
+            for edge in rule.boundaries
         ],
         "refuted_by": rule.refuted_by(),
+    }
+
+
+def _edge(edge: Edge) -> dict[str, Any]:
+    return {
+        "last_inside": edge.last,
+        "first_outside": edge.first,
+        "exact": edge.exact,
+        "untold": None if edge.untold is None else list(edge.untold),
+        "cells": [edge.inside.cell_id, edge.outside.cell_id],
     }
