@@ -9,24 +9,19 @@ import re
 import shutil
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import made_up
 import pytest
-
-from compatcheck.domain import Raised
-from compatcheck.report.page import html_text
+from browser_site import INFERRED, PAGES, PEFTS, TORCHES, TRANSFORMERS, cell_id, write_site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Locator, Page
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parent.parent
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"> <b>bold</b> \x1b[31m"
-FAILING = "py311-torch2.6.0-transformers4.51.3-peft0.12.0"
-PASSING = "py311-torch2.6.0-transformers4.51.3-peft0.15.2"
+CACHE = cell_id("2.6.0", "4.51.3", "0.12.0")
+HOSTILE_CELL, PASSING_CELL = cell_id("2.6.0", "4.51.3", "0.12.0"), cell_id("2.6.0", "4.51.3", "0.15.2")
+PHONE = {"width": 390, "height": 844}
 
 
 @pytest.fixture(scope="session")
@@ -50,10 +45,8 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a folder with the committed report's page, and one of a made-up report with hostile text."""
     folder = tmp_path_factory.mktemp("site")
-    shutil.copy(ROOT / "reports" / "compatibility.html", folder / "real.html")
-    (folder / "hostile.html").write_text(html_text(hostile_context()), encoding="utf-8")
+    write_site(folder)
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, format: str, *arguments: Any) -> None:
@@ -67,22 +60,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     server.server_close()
 
 
-def hostile_context() -> Any:
-    raised = Raised("Odd", "m", HOSTILE + "x" * 1_000_000)
-    results = [
-        made_up.result(made_up.cell(peft="0.12.0"), made_up.observation(raised)),
-        made_up.result(made_up.cell(peft="0.15.2"), made_up.observation()),
-        made_up.result(made_up.cell(peft="0.16.0"), reason=HOSTILE),
-    ]
-    return made_up.context(results)
-
-
 @pytest.fixture
 def opened(browser: Browser, site: str) -> Iterator[Any]:
-    """Opens a page of the site; at the end nothing may have been logged, and nothing asked of another place."""
+    """Opens a page of the site; at the end nothing may have been logged, and nothing asked for but the page."""
     contexts, complaints, requests = [], [], []
 
-    def open_page(path: str = "real.html", **options: Any) -> Page:
+    def open_page(path: str = "made.html", **options: Any) -> Page:
         context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
         context.grant_permissions(["clipboard-read", "clipboard-write"], origin=site)
         contexts.append(context)
@@ -96,131 +79,299 @@ def opened(browser: Browser, site: str) -> Iterator[Any]:
     yield open_page
     for context in contexts:
         context.close()
-    # the browser itself asks for an icon; the page names none
-    strays = [url for url in requests if not re.match(rf"{re.escape(site)}/(real|hostile)\.html", url)]
-    assert [url for url in strays if not url.endswith("/favicon.ico")] == []
-    assert [text for text in complaints if "favicon.ico" not in text and "404" not in text] == []
+    assert requests, "the pages were asked for"
+    asked = {url.partition("#")[0] for url in requests if not url.startswith("data:")}
+    # the icon of a page that names none is the browser's own wish
+    icon = {f"{site}/favicon.ico"} if f"{site}/committed.html" in asked else set()
+    assert asked <= {f"{site}/{name}" for name in PAGES} | icon
+    assert [text for text in complaints if not (icon and "404" in text)] == []
 
 
-def shown_grid(page: Page) -> Any:
+def shown_grid(page: Page) -> Locator:
     return page.locator(".grid:not([hidden])")
 
 
-def dialog(page: Page) -> Any:
+def hits(page: Page) -> list[str]:
+    """The cells that stand out, by transformers and peft."""
+    ids = [link.get_attribute("id") or "" for link in shown_grid(page).locator("td a.hit").all()]
+    return [re.sub(r".*-transformers(.*)-peft(.*)", r"\1 \2", each) for each in ids]
+
+
+def dialog(page: Page) -> Locator:
     """The open dialog, waited for: the browser tells the page of a new address in its own time."""
     found = page.locator("#cell[open]")
     found.wait_for()
     return found
 
 
-def test_one_torch_is_shown_and_another_can_be_chosen(opened: Any) -> None:
+def focused(page: Page) -> str:
+    return str(page.evaluate("document.activeElement.id"))
+
+
+def test_the_newest_torch_is_shown_and_another_can_be_chosen(opened: Any) -> None:
     page = opened()
     switch = page.locator("#switch button")
-    assert shown_grid(page).count() == 1
-    assert switch.count() == page.locator(".grid").count() > 1
-    second = switch.nth(1)
-    second.click()
-    assert shown_grid(page).get_attribute("id") == f"grid-{second.get_attribute('data-grid')}"
-    assert second.get_attribute("aria-pressed") == "true" and switch.nth(0).get_attribute("aria-pressed") == "false"
+    assert switch.all_inner_texts() == [f"torch {torch}" for torch in reversed(TORCHES)]
+    assert shown_grid(page).get_attribute("id") == "grid-py311-torch2.6.0"
+    switch.nth(1).click()
+    assert shown_grid(page).get_attribute("id") == "grid-py311-torch2.5.1"
+    assert [each.get_attribute("aria-pressed") for each in switch.all()] == ["false", "true"]
+    assert page.locator(".grid").count() == 2 and shown_grid(page).count() == 1
+
+
+def test_every_outcome_has_a_mark_and_a_colour_of_its_own(opened: Any) -> None:
+    page = opened()
+    seen = {}
+    for torch in (1, 0):
+        page.locator("#switch button").nth(torch).click()
+        for link in shown_grid(page).locator("td a").all():
+            colour = link.evaluate("each => getComputedStyle(each).backgroundColor")
+            seen[link.get_attribute("class")] = link.inner_text()[0], colour
+    assert {outcome: mark for outcome, (mark, _) in seen.items()} == {
+        "pass": "✓", "fail": "✗", "wrong": "≠", "unresolvable": "∅", "error": "!", "untested": "·",
+        "pass inferred": "✓",
+    }  # fmt: skip
+    assert len({colour for _, colour in seen.values()}) == len(seen), "an inferred cell is lighter than a measured one"
+    notes = {link.inner_text()[-1] for link in shown_grid(page).locator("td a").all()}
+    assert "*" in notes, "a pass that only holds with the cache"
 
 
 def test_a_class_of_the_legend_filters(opened: Any) -> None:
     page = opened()
-    first = page.locator("#legend button").first
-    letter = first.locator("b").inner_text()
-    first.click()
-    hits = shown_grid(page).locator("td a.hit")
-    assert hits.count() > 0
-    assert all(letter in text for text in hits.all_inner_texts())
-    assert page.locator("#matches").inner_text().startswith(f"{hits.count()} of ")
-    first.click()
-    assert page.locator("td a.hit").count() == 0 and page.locator("#matches").inner_text() == ""
+    reasons = page.locator("#legend button")
+    cache = reasons.filter(has_text="Cache only has 0 layers")
+    cache.click()
+    assert hits(page) == ["4.51.3 0.12.0"] and cache.get_attribute("aria-pressed") == "true"
+    assert page.locator("#matches").inner_text().startswith("1 of 9 here, 2 in all")
+    assert page.locator("#switch button").all_inner_texts() == ["torch 2.6.0 1", "torch 2.5.1 1"]
+    reasons.filter(has_text="not recognised: TypeError").click()
+    assert hits(page) == ["4.51.3 0.12.0", "4.43.4 0.15.2"], "either of the chosen"
+    page.locator("#outcomes button").filter(has_text="works").first.click()
+    assert hits(page) == [], "and the outcome too"
+    page.locator("#clear").click()
+    assert page.locator(".filtered").count() == 0 and page.locator("#matches").inner_text() == ""
+    assert page.locator("#legend [aria-pressed=true], #outcomes [aria-pressed=true]").count() == 0
 
 
-def test_the_search_box_takes_versions_and_words(opened: Any) -> None:
+def test_marks_of_the_legend_filter_too(opened: Any) -> None:
     page = opened()
-    page.fill("#search", "peft 0.12")
-    ids = [link.get_attribute("id") for link in shown_grid(page).locator("td a.hit").all()]
-    assert ids and all("-peft0.12." in each for each in ids)
-    page.fill("#search", "past_key_values")
-    words = shown_grid(page).locator("td a.hit").first
-    words.click()
-    assert "past_key_values" in dialog(page).inner_text()
-    page.keyboard.press("Escape")
-    page.fill("#search", "no such thing at all")
-    assert page.locator("td a.hit").count() == 0
+    marks = page.locator("#outcomes button")
+    for words, expected in (
+        ("cannot be installed", ["4.51.3 0.12.1"]),
+        ("wrong result", ["5.24.0 0.12.0"]),
+        ("but not with", ["4.43.4 0.12.1"]),
+        ("right with", ["5.24.0 0.12.0"]),
+        ("inferred", ["5.24.0 0.15.2"]),
+    ):
+        marks.filter(has_text=words).click()
+        assert hits(page) == expected, words
+        marks.filter(has_text=words).click()
+    assert page.locator(".filtered").count() == 0
 
 
-def test_a_cell_opens_by_click_and_its_address_can_be_handed_on(opened: Any) -> None:
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("peft 0.12", {f"{transformers} {peft}" for transformers in TRANSFORMERS for peft in PEFTS[:2]}),
+        ("peft==0.12.1 transformers 5", {"5.24.0 0.12.1"}),
+        ("peft>=0.12.1, transformers < 5", {f"{each} {peft}" for each in TRANSFORMERS[:2] for peft in PEFTS[1:]}),
+        ("5.24 wrong", {"5.24.0 0.12.0"}),
+        ("cache", {"4.51.3 0.12.0"}),
+        ("Unexpected KEYWORD", {"4.43.4 0.15.2"}),
+        ("train fails", {"4.43.4 0.15.2"}),
+        ("works 0.15.2", {"4.51.3 0.15.2", "5.24.0 0.15.2"}),
+        ("inferred", {"5.24.0 0.15.2"}),
+        ("no such thing", set()),
+    ],
+)
+def test_the_search_box_takes_versions_and_words(opened: Any, words: str, expected: set[str]) -> None:
     page = opened()
-    link = shown_grid(page).locator("td a.fail").first
-    wanted = link.get_attribute("id")
-    link.click()
-    assert page.url.endswith(f"#{wanted}")
-    body = dialog(page)
-    assert "What to do." in body.inner_text() and "Nearest pins that passed." in body.inner_text()
-    assert body.locator(".bars tr").count() >= 1
+    page.fill("#search", words)
+    assert set(hits(page)) == expected
+    page.fill("#search", "")
+    assert page.locator(".filtered").count() == 0
+
+
+def test_a_cell_opens_by_click_and_tells_everything(opened: Any) -> None:
+    page = opened()
+    page.locator(f"[id='{CACHE}']").click()
+    assert page.url.endswith(f"#{CACHE}")
+    told = dialog(page).inner_text()
+    assert "torch 2.6.0 · transformers 4.51.3 · peft 0.12.0" in told
+    for expected in (
+        "Fails in generate", "Training, saving and loading work",
+        "Nearest pins that passed", "transformers 4.51.3 → 4.43.4", "torch==2.6.0 transformers==4.43.4 peft==0.12.0",
+        "Cache only has 0 layers", "Why.", "What to do.",
+        "KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'",
+        "Who is to blame", "Rules that cover it", "2026-01-02 12:00 UTC; 4 s, at most 512 MiB", "2026-02-11",
+        f"compatcheck run matrix/made-up.toml --only {CACHE} --again --live", f"locks/{CACHE}.txt",
+    ):  # fmt: skip
+        assert expected in told, expected
+    stages = dialog(page).locator(".bars tbody tr")
+    assert stages.count() == 7 and stages.first.inner_text().split() == ["import", "0.50", "s", "500", "MiB"]
+    width = "each => each.getBoundingClientRect().width"
+    assert stages.first.locator(".time i").evaluate(width) > 50 < stages.first.locator(".memory i").evaluate(width)
     page.keyboard.press("Escape")
-    page.wait_for_function("id => document.activeElement.id === id", arg=wanted)
-    assert page.locator("#cell[open]").count() == 0
+    page.wait_for_function("id => document.activeElement.id === id", arg=CACHE)
+    assert page.locator("#cell[open]").count() == 0 and "#" not in page.url
+    page.locator(f"[id='{CACHE}']").click()
+    assert dialog(page).is_visible(), "the same cell again"
+
+
+def test_checks_are_told_whether_they_hold_or_not(opened: Any) -> None:
+    page = opened(f"made.html#{cell_id('2.6.0', '5.24.0', '0.12.0')}")
+    checks = dialog(page).locator(".checks li").all_inner_texts()
+    assert checks[0].startswith("✗ does not hold: generate with the cache writes")
+    assert checks[1:] == [
+        "✓ the loss fell in training",
+        "✓ generate without the cache writes what a plain loop over the model writes",
+    ]
+    told = dialog(page).inner_text()
+    assert "Gives a wrong result" in told and "With use_cache=False, generate gives the right result here." in told
 
 
 def test_a_cell_opens_by_its_address_whatever_torch_it_is_of(opened: Any) -> None:
-    first = opened()
-    other = first.locator(".grid").last.get_attribute("id").removeprefix("grid-")
-    some = first.locator(f"[id='grid-{other}'] tbody th").first.inner_text().split()[0]
-    peft = first.locator(".grid thead th").nth(1).inner_text().split()[0]
-    page = opened(f"real.html#{other}-transformers{some}-peft{peft}")
-    dialog(page)
-    assert f"transformers {some}, peft {peft}" in page.locator("#cell-title").inner_text()
-    assert shown_grid(page).get_attribute("id") == f"grid-{other}"
+    other = cell_id("2.5.1", "4.51.3", "0.12.1")
+    page = opened(f"made.html#{other}")
+    assert "torch 2.5.1 · transformers 4.51.3 · peft 0.12.1" in dialog(page).inner_text()
+    assert "the ranges conflict" in dialog(page).inner_text()
+    assert shown_grid(page).get_attribute("id") == "grid-py311-torch2.5.1"
+    page.evaluate(f"location.hash = '{INFERRED}'")
+    page.wait_for_function("document.getElementById('cell-title').textContent.includes('5.24.0')")
+    assert "Works (inferred, not run)" in dialog(page).inner_text()
+    page.go_back()
+    page.wait_for_function("document.getElementById('cell-title').textContent.includes('4.51.3')")
 
 
 def test_the_keyboard_goes_through_the_grid(opened: Any) -> None:
     page = opened()
-    links = shown_grid(page).locator("tbody tr").first.locator("td a")
+    links = shown_grid(page).locator("td a")
+    assert [each.get_attribute("tabindex") for each in links.all()].count("0") == 1, "one stop for the whole grid"
     links.first.focus()
-    page.keyboard.press("ArrowRight")
-    assert page.evaluate("document.activeElement.id") == links.nth(1).get_attribute("id")
+    at = functools.partial(cell_id, "2.6.0")
+    for key, expected in (
+        ("ArrowRight", at("5.24.0", "0.12.1")),
+        ("ArrowDown", at("4.51.3", "0.12.1")),
+        ("End", at("4.51.3", "0.15.2")),
+        ("ArrowRight", at("4.51.3", "0.15.2")),
+        ("Home", at("4.51.3", "0.12.0")),
+        ("Control+End", at("4.43.4", "0.15.2")),
+        ("ArrowUp", at("4.51.3", "0.15.2")),
+        ("Control+Home", at("5.24.0", "0.12.0")),
+        ("ArrowLeft", at("5.24.0", "0.12.0")),
+    ):
+        page.keyboard.press(key)
+        assert focused(page) == expected, key
     page.keyboard.press("ArrowDown")
-    below = shown_grid(page).locator("tbody tr").nth(1).locator("td a").nth(1).get_attribute("id")
-    assert page.evaluate("document.activeElement.id") == below
     page.keyboard.press("Enter")
     dialog(page)
-    assert page.url.endswith(f"#{below}")
+    assert page.url.endswith(f"#{CACHE}")
+    page.keyboard.press("Escape")
+    page.wait_for_function("id => document.activeElement.id === id", arg=CACHE)
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Tab")
+    assert focused(page) == CACHE, "the grid remembers where one was"
 
 
-def test_pins_and_commands_are_copied(opened: Any) -> None:
+def test_a_cell_says_to_a_screen_reader_what_it_is(opened: Any) -> None:
     page = opened()
-    button = page.locator(".pins button.copy").first
-    wanted = button.get_attribute("data-copy")
-    button.click()
-    page.wait_for_function("document.querySelector('.pins button.copy').textContent === 'copied'")
-    assert page.evaluate("navigator.clipboard.readText()") == wanted
-    assert wanted.startswith("torch==") and "peft==" in wanted
+    grid = shown_grid(page).get_by_role("grid")
+    assert "torch 2.6.0" in (grid.get_attribute("aria-label") or "")
+    assert grid.get_by_role("link", name="transformers 4.51.3, peft 0.12.0: fails in generate. ").count() == 1
+    assert grid.get_by_role("columnheader", name="0.12.1").count() == 1
+    assert grid.get_by_role("rowheader", name="5.24.0").count() == 1
+    assert page.get_by_role("status").count() == 2
+
+
+def test_pins_commands_and_links_are_copied(opened: Any) -> None:
+    page = opened()
+
+    def copied(button: Locator) -> str:
+        button.click()
+        button.filter(has_text="copied").wait_for()
+        return str(page.evaluate("navigator.clipboard.readText()"))
+
+    assert copied(page.locator(".pins button.copy").first) == "torch==2.6.0 transformers==5.24.0 peft==0.15.2"
+    page.locator(f"[id='{CACHE}']").click()
+    buttons = dialog(page).locator("button.copy")
+    said = [copied(buttons.nth(number)) for number in range(buttons.count())]
+    assert said == [
+        "torch==2.6.0 transformers==4.43.4 peft==0.12.0",
+        f"compatcheck run matrix/made-up.toml --only {CACHE} --again --live",
+        f"pip install --require-hashes -r locks/{CACHE}.txt",
+        page.url,
+    ]
+    assert page.url.endswith(CACHE)
+    page.wait_for_timeout(1500)
+    assert buttons.first.inner_text() == "copy pins", "the label comes back"
 
 
 def test_my_versions_get_a_verdict_and_the_nearest_pins(opened: Any) -> None:
-    page = opened("hostile.html")
-    page.fill("#mine input[name=peft]", "0.12.0")
-    page.locator("#mine fieldset button").click()
-    verdict = page.locator("#verdict").inner_text()
-    assert verdict.startswith("fail in generate.")
-    assert "torch==2.6.0 transformers==4.51.3 peft==0.15.2" in verdict
-    page.fill("#mine input[name=peft]", "0.15.2")
-    page.locator("#mine fieldset button").click()
-    assert page.locator("#verdict").inner_text().startswith("pass.")
-    page.fill("#mine input[name=peft]", "0.15.9")
-    page.locator("#mine fieldset button").click()
-    assert page.locator("#verdict").inner_text().startswith("Not measured.")
+    page = opened()
+
+    def asked(**versions: str) -> str:
+        for name in ("torch", "transformers", "peft"):
+            page.fill(f"#mine input[name={name}]", versions.get(name, ""))
+        page.get_by_role("button", name="Do they work?").click()
+        return str(page.locator("#verdict").inner_text())
+
+    bad = asked(torch="2.6.0", transformers="4.51.3", peft="0.12.0")
+    assert "Fails in generate. Cache only has 0 layers." in bad
+    assert "Nearest pins that passed: torch==2.6.0 transformers==4.43.4 peft==0.12.0" in bad
+    good = asked(torch="2.6.0", transformers="4.51.3", peft="0.15.2")
+    assert "Works." in good and "Nearest" not in good
+    several = asked(transformers="4.51.3")
+    assert "2 of 6 measured combinations with transformers 4.51.3 work." in several
+    unknown = asked(torch="2.6.0", transformers="4.51.0", peft="0.15.2")
+    assert "Not measured. transformers 4.51.0 is not in this table." in unknown
+    assert "torch 2.6.0, transformers 4.51.3, peft 0.15.2 works." in unknown
+    assert "Give at least one version." in asked()
+    page.evaluate(
+        "navigator.clipboard.writeText('accelerate==1.0\\ntorch==2.6.0+cpu\\nsome-peft==9\\npeft==0.12.0\\ntransformers==4.51.3')"
+    )
+    page.locator("#mine input[name=peft]").focus()
+    page.keyboard.press("Control+V")
+    page.keyboard.press("Enter")
+    assert "Fails in generate." in page.locator("#verdict").inner_text()
+
+
+def test_what_changed_leads_to_the_cells(opened: Any) -> None:
+    page = opened()
+    changed = page.locator("section[aria-labelledby=changed]")
+    numbers = [int(each) for each in re.findall(r"(\d+) (?!cells)[a-z]", changed.locator("p").inner_text())]
+    assert sum(numbers) == 18 and "18 cells in all" in changed.inner_text()
+    changed.locator("summary", has_text="fixed").click()
+    link = changed.locator("a:visible").first
+    wanted = link.inner_text()
+    link.click()
+    dialog(page)
+    assert page.url.endswith(f"#{wanted}")
 
 
 def test_text_from_outside_is_shown_and_never_run(opened: Any) -> None:
-    page = opened(f"hostile.html#{FAILING}")
+    page = opened(f"hostile.html#{HOSTILE_CELL}")
     told = dialog(page).locator(".message").inner_text()
     assert "<img src=x onerror=" in told and "<b>bold</b>" in told and "more characters]" in told
     assert len(told) < 2000
+    for peft in ("0.16.0", "0.17.0"):
+        page.evaluate(f"location.hash = '{cell_id('2.6.0', '4.51.3', peft)}'")
+        page.wait_for_function("peft => document.getElementById('cell-title').textContent.includes(peft)", arg=peft)
+        assert "</script><img src=x" in dialog(page).locator(".message").inner_text()
     assert page.locator("img").count() == 0 and "owned" not in page.title()
+
+
+def test_no_other_script_could_run(browser: Browser, site: str) -> None:
+    page = browser.new_page()
+    page.goto(f"{site}/made.html")
+    page.evaluate("""() => {
+      const script = document.createElement("script");
+      script.textContent = "document.title = 'owned'";
+      document.body.append(script);
+      document.body.insertAdjacentHTML("beforeend", "<img src='data:,' onerror='document.title = `owned`'>");
+    }""")
+    page.wait_for_timeout(100)
+    assert "owned" not in page.title()
+    page.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -231,27 +382,60 @@ def test_colours_follow_the_reader(opened: Any, scheme: str) -> None:
     assert (brightness > 200) == (scheme == "light")
 
 
-def test_a_phone_needs_no_sideways_scrolling(opened: Any) -> None:
-    page = opened(viewport={"width": 390, "height": 844})
+@pytest.mark.parametrize("path", ["made.html", "hostile.html", "committed.html"])
+def test_a_phone_needs_no_sideways_scrolling(opened: Any, path: str) -> None:
+    page = opened(path, viewport=PHONE)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     shown_grid(page).locator("td a").first.click()
     box = dialog(page).bounding_box()
     assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert dialog(page).evaluate("each => each.scrollWidth <= each.clientWidth")
 
 
 def test_without_javascript_every_table_is_there(opened: Any) -> None:
     page = opened(java_script_enabled=False)
     assert page.locator(".grid").first.is_visible() and page.locator(".grid").last.is_visible()
-    assert not page.locator("#search").is_visible()
-    assert page.locator("td.fail").count() > 0
+    assert not page.locator("#search").is_visible() and not page.locator("button:visible").count()
+    assert page.locator("td.fail").count() == 4
+    page.locator("#legend a").first.click()
+    assert page.locator(".class:target").count() == 1
+
+
+def test_on_paper_every_table_stands_and_no_button(opened: Any) -> None:
+    page = opened()
+    page.emulate_media(media="print")
+    assert all(grid.is_visible() for grid in page.locator(".grid").all())
+    assert page.locator("#switch:visible, #legend:visible, .copy:visible, input:visible").count() == 0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("place", ["real.html", f"hostile.html#{FAILING}", f"hostile.html#{PASSING}"])
-def test_nothing_stands_in_the_way_of_a_screen_reader(opened: Any, scheme: str, place: str) -> None:
+@pytest.mark.parametrize("size", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
+@pytest.mark.parametrize(
+    "place",
+    ["made.html", f"made.html#{CACHE}", "made.html?", f"hostile.html#{PASSING_CELL}", "committed.html"],
+    ids=["page", "cell", "filtered", "hostile", "committed"],
+)
+def test_nothing_stands_in_the_way_of_a_screen_reader(
+    opened: Any, scheme: str, size: dict[str, int], place: str
+) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
-    page = opened(place, color_scheme=scheme)
+    page = opened(place.rstrip("?"), color_scheme=scheme, viewport=size)
+    if place.endswith("?"):
+        page.fill("#search", "peft 0.12")
+        page.locator("summary").first.click()
+        page.fill("#mine input[name=peft]", "0.12.0")
+        page.locator("#mine fieldset button").click()
     results = Axe().run(page)
     told = [(each["id"], [node["target"] for node in each["nodes"]][:5]) for each in results.response["violations"]]
     assert told == []
+
+
+def test_the_committed_page_opens_a_cell_and_logs_nothing(opened: Any) -> None:
+    page = opened("committed.html")
+    links = shown_grid(page).locator("td a")
+    assert links.count() > 50
+    wanted = links.nth(7).get_attribute("id")
+    links.nth(7).click()
+    assert page.url.endswith(f"#{wanted}")
+    assert "To repeat it" in dialog(page).inner_text()

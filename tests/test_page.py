@@ -13,7 +13,8 @@ from compatcheck.domain import Outcome, Raised
 from compatcheck.report.context import Context
 from compatcheck.report.diff import compared
 from compatcheck.report.document import json_text
-from compatcheck.report.page import FIELDS, TEXT_CAP, html_text
+from compatcheck.report.page import html_text
+from compatcheck.report.page_data import FIELDS, TEXT_CAP
 from compatcheck.report.reread import reported
 
 HOSTILE = "</script><img src=x onerror=alert(1)> \x1b[31mred\x00 \u202egnp & <b>"
@@ -76,7 +77,9 @@ def test_the_page_reads_without_its_script() -> None:
 
 def test_nothing_is_fetched_from_anywhere() -> None:
     reader = read(html_text(three_cells()))
-    assert not [tag for tag, _ in reader.elements if tag in ("link", "img", "iframe", "object", "embed")]
+    assert not [tag for tag, _ in reader.elements if tag in ("img", "iframe", "object", "embed")]
+    links = [attributes["href"] or "" for tag, attributes in reader.elements if tag == "link"]
+    assert links and all(link.startswith("data:image/svg+xml,") for link in links)
     assert not [attributes for tag, attributes in reader.elements if tag == "script" and "src" in attributes]
     assert not re.search(r"url\(|@import", html_text(three_cells()))
 

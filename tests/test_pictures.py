@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
 
-from compatcheck.domain import Basis, CellResult, Outcome, Raised, Stage
+from compatcheck.domain import Basis, CellResult, Outcome, Raised, Stage, printable
 from compatcheck.matrix import Expansion
 from compatcheck.report.charts import Scale, decade_ticks, linear_ticks, quantile
 from compatcheck.report.context import Context
@@ -112,7 +112,7 @@ def test_a_torchs_heat_map_names_its_failure_classes() -> None:
     for each in table.classes:
         count = sum(entry in here for entry in each.entries)
         if count:
-            title = each.signature.title if each.signature else each.key
+            title = printable(each.title)
             assert said.count(each.letter) == count + 1, "in its cells and in the legend"
             assert any(title in line and f"({count})" in line for line in said)
     assert "2026-01" in said

@@ -21,6 +21,9 @@ Diagnose = Callable[[CellResult], Diagnosis | None]
 BAD = (Outcome.FAIL, Outcome.WRONG)
 """The outcomes that speak against a combination which pip installs."""
 
+TITLE_CAP = 60
+"""Characters of a message that name an unknown failure."""
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -53,6 +56,15 @@ class Entry:
         chain = self.result.observation.chain if self.result.observation else ()
         return chain[-1] if chain else None
 
+    @property
+    def said(self) -> str:
+        """The exception, the resolver's reason, or compatcheck's own trouble, in the words they came in."""
+        if self.result.resolution is not None and self.result.lock is None:
+            return self.result.resolution.reason
+        if self.exception is not None:
+            return f"{self.exception.type}: {self.exception.message}"
+        return self.result.trouble
+
     def mode(self, mode: Mode) -> str | None:
         return self.result.observation.mode(mode) if self.result.observation else None
 
@@ -75,6 +87,14 @@ class FailureClass:
     signature: Signature | None
     """None for an unknown failure."""
     entries: tuple[Entry, ...]
+
+    @property
+    def title(self) -> str:
+        """The signature's title; of an unknown failure the beginning of what was said."""
+        if self.signature is not None:
+            return self.signature.title
+        said = next(iter(self.entries[0].said.splitlines()), "")
+        return f"not recognised: {said[:TITLE_CAP]}{'…' if len(said) > TITLE_CAP else ''}" if said else "not recognised"
 
     @property
     def outcomes(self) -> Counter[Outcome]:

@@ -169,8 +169,7 @@ def _classes(context: Context, panel: Panel) -> list[tuple[str, str]]:
     found = []
     for each in context.classes:
         if count := sum(entry.cell.id in here for entry in each.entries):
-            title = each.signature.title if each.signature else f"not recognised: {each.key}"
-            found.append((each.letter, f"{title} ({count})"))
+            found.append((each.letter, f"{each.title} ({count})"))
     return found
 
 

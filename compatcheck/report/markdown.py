@@ -7,6 +7,7 @@ from tabulate import tabulate
 from ..declared import Need
 from ..domain import Outcome, printable
 from .context import Context, Entry, FailureClass, named
+from .effects import effects
 from .glossary import needed, needed_by
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
 
@@ -134,7 +135,7 @@ def _class(context: Context, each: FailureClass) -> str:
     first = each.entries[0]
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(each.outcomes.items()))
     title = each.signature.title if each.signature else "not recognised"
-    lines = [f"### {each.letter}. {escaped(title)} (`{each.key}`)", ""]
+    lines = [f"### {each.letter}. {escaped(title)} (`{each.key}`)", "", *effects(each), ""]
     facts = [("Cells", f"{len(each.entries)} ({counts})"), ("Stage", ", ".join(each.stages))]
     for package in ("torch", "transformers", "peft"):
         facts.append((package, ", ".join(each.versions(package))))
