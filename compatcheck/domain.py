@@ -66,6 +66,15 @@ class Policy(Word):
     """Nothing newer than the cell's newest axis release plus a few days."""
 
 
+class Isolation(Word):
+    """What a cell's process starts from."""
+
+    PROCESS = "process"
+    """Nothing: it is a new one."""
+    FORK = "fork"
+    """A process that has imported the layers below, from the same files."""
+
+
 class Stage(Word):
     RESOLVE = "resolve"
     INSTALL = "install"

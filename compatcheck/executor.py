@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from queue import Empty, Queue
 
@@ -25,10 +25,17 @@ RunCell = Callable[[Cell, Slot, int, threading.Event], None]
 SLOT_CAP = 64
 
 
-def run_cells(cells: Iterable[Cell], environments: Path, jobs: int, run_cell: RunCell) -> None:
+def run_cells(
+    cells: Iterable[Cell],
+    environments: Path,
+    jobs: int,
+    run_cell: RunCell,
+    leave: Callable[[int], None] = lambda number: None,
+) -> None:
     """Run every cell on `jobs` workers. An exception of a cell stops all of them and is raised again here.
 
-    Ctrl-C stops the cells under way, waits for the workers and goes on to the caller.
+    `leave` is called by each worker at its end. Ctrl-C stops the cells under way, waits for the workers and goes on to
+    the caller.
     """
     waiting: Queue[tuple[Cell, ...]] = Queue()
     for batch in batches(cells):
@@ -36,20 +43,23 @@ def run_cells(cells: Iterable[Cell], environments: Path, jobs: int, run_cell: Ru
     stop, failures = threading.Event(), []
 
     def work(number: int) -> None:
+        held = HeldSlot(environments)
         try:
             while not stop.is_set():
                 try:
                     batch = waiting.get_nowait()
                 except Empty:
                     return
-                with slot_for(batch[0], environments) as slot:
-                    for cell in batch:
-                        if stop.is_set():
-                            return
-                        run_cell(cell, slot, number, stop)
+                for cell in batch:
+                    if stop.is_set():
+                        return
+                    run_cell(cell, held.slot_for(cell), number, stop)
         except BaseException as error:
             failures.append(error)
             stop.set()
+        finally:
+            held.close()
+            leave(number)
 
     workers = [threading.Thread(target=work, args=(number,), name=f"worker-{number}") for number in range(jobs)]
     for worker in workers:
@@ -65,6 +75,27 @@ def run_cells(cells: Iterable[Cell], environments: Path, jobs: int, run_cell: Ru
         raise
     if failures:
         raise failures[0]
+
+
+class HeldSlot:
+    """A worker's slot, kept while the cells have the same python and torch."""
+
+    def __init__(self, environments: Path) -> None:
+        self._environments = environments
+        self._place: tuple[str, str] | None = None
+        self._slot: Slot | None = None
+        self._kept = ExitStack()
+
+    def slot_for(self, cell: Cell) -> Slot:
+        place = cell.python, cell.versions["torch"]
+        if self._slot is None or self._place != place:
+            self.close()
+            self._place, self._slot = place, self._kept.enter_context(slot_for(cell, self._environments))
+        return self._slot
+
+    def close(self) -> None:
+        self._slot = None
+        self._kept.close()
 
 
 @contextmanager

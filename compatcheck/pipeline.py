@@ -11,24 +11,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock
 from packaging.version import Version
 
+from .audit import SHARE, Audit
+from .bench import Bench
 from .classify import diagnose, diagnose_resolution
-from .domain import Cell, CellResult, Diagnosis, Lock, Observation, Outcome, Policy, Resolution
+from .domain import Cell, CellResult, Diagnosis, Isolation, Lock, Observation, Outcome, Policy, Resolution
 from .environment import Uv, contemporary_cutoff
 from .errors import DiskFull, MachineError, UsageError
 from .executor import run_cells
 from .flakes import agreeing, settled, verdict
+from .forks import Forking
+from .layers import Shared
 from .machine import platform_key
 from .matrix import Expansion, Matrix, expanded
 from .probe import PROBE_VERSION
 from .progress import Progress
 from .releases import PackageIndex, ReleaseSource, index_url
 from .report.context import Context, built_context
-from .runner import Stopped, Work, observe
+from .runner import Stopped, Work
 from .scenario.material import Material, material
 from .signatures import Catalogue, load_catalogue
 from .slot import Slot
@@ -52,12 +55,17 @@ class Run:
     progress: Progress = field(default_factory=Progress)
     source: ReleaseSource | None = None
     """Where versions are looked up; None: the matrix's index, or the configured one."""
+    isolation: Isolation = Isolation.PROCESS
+    audit_share: float = SHARE
+    """With the isolation `fork`: of the forked cells, how many are run again by a process of their own."""
 
     def __post_init__(self) -> None:
         self._source = self.source or PackageIndex(self.matrix.index.url or index_url())
         self.platform = platform_key()
         self.uv = Uv(self.matrix.index.url or "", self.matrix.index.torch_backend)
         self._material: Material | None = None
+        self.bench: Bench | None = None
+        """Of the last call of `run` that had something to run."""
 
     # ------------------------------------------------------------------ matrix -> cells
 
@@ -179,13 +187,46 @@ class Run:
         if len(cells) == sum(bool(result.trouble) for result in results.values()):
             raise next(answer for answer in answers.values() if isinstance(answer, MachineError))
         self.progress.running(len(waiting), len(results))
-        guard = threading.Lock()
+        if waiting:
+            self.bench = self._bench([answers[cell] for cell in waiting])
+        try:
+            while waiting:
+                waiting = self._run_waiting(waiting, answers, results, again)
+                # from now on cold: their layers are not forked from any more
+        finally:
+            self.progress.done()
+        return {cell: results[cell] for cell in cells}
+
+    def _bench(self, answers: Iterable[Resolution | MachineError]) -> Bench:
+        locks = [each.lock for each in answers if isinstance(each, Resolution) and each.lock is not None]
+        catalogue = load_catalogue()
+
+        def named(observation: Observation) -> str:
+            diagnosis = diagnose(observation, catalogue)
+            return diagnosis.signature or f"unknown {diagnosis.fingerprint}"
+
+        forks = self.isolation is Isolation.FORK
+        forking = Forking(Shared.among(locks, self.matrix.axes)) if forks else None
+        work = Work(self.matrix.scenario, self.material.model, self.material.texts)
+        return Bench(self.uv, work, self.matrix.limits, Audit(named, self.audit_share), forking, self.progress)
+
+    def _run_waiting(
+        self,
+        waiting: Iterable[Cell],
+        answers: Mapping[Cell, Resolution | MachineError],
+        results: dict[Cell, CellResult],
+        again: bool,
+    ) -> list[Cell]:
+        """Run the cells, each into `results`; those whose observation has been taken back since."""
+        assert self.bench is not None
+        bench, guard = self.bench, threading.Lock()
+        taken_back: list[Cell] = []
 
         def run_cell(cell: Cell, slot: Slot, worker: int, stop: threading.Event) -> None:
             resolution = answers[cell]
             assert isinstance(resolution, Resolution) and resolution.lock is not None
             try:
-                result = self._run_cell(cell, resolution, slot, worker, stop, again)
+                result = self._run_cell(cell, resolution, slot, worker, stop, again, bench)
             except Stopped:
                 return
             except MachineError as error:
@@ -196,16 +237,28 @@ class Run:
                     raise
             with guard:
                 results[cell] = result
+                for doubted in bench.doubted():
+                    self._take_back(results[doubted])
+                    taken_back.append(doubted)
             self.progress.finished(result, worker)
 
-        try:
-            run_cells(waiting, self.cache / "environments", self.jobs, run_cell)
-        finally:
-            self.progress.done()
-        return {cell: results[cell] for cell in cells}
+        run_cells(waiting, self.cache / "environments", self.jobs, run_cell, bench.leave)
+        return taken_back
+
+    def _take_back(self, result: CellResult) -> None:
+        """A forked observation does not count any more: its layer has been found to say something else."""
+        if result.lock is not None and result.observation is not None:
+            self.store.withdraw_observation(result.lock, self.material.digest, result.observation)
 
     def _run_cell(
-        self, cell: Cell, resolution: Resolution, slot: Slot, worker: int, stop: threading.Event, again: bool
+        self,
+        cell: Cell,
+        resolution: Resolution,
+        slot: Slot,
+        worker: int,
+        stop: threading.Event,
+        again: bool,
+        bench: Bench,
     ) -> CellResult:
         lock = resolution.lock
         assert lock is not None
@@ -213,26 +266,13 @@ class Run:
             attempts = () if again else self.attempts(lock)
             # settled already: another process has run it in the meantime
             while not settled(attempts):
-                observation = self._observe(cell, lock, slot, worker, stop)
+                # what could be chance is tried once more by a process of its own
+                observation = bench.observe(cell, lock, slot, worker, stop, cold=bool(attempts))
                 self.store.save_observation(lock, self.material.digest, observation)
                 attempts = (*attempts, observation)
             attempts = self.attempts(lock)
         self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
         return self._observed(cell, resolution, attempts)
-
-    def _observe(self, cell: Cell, lock: Lock, slot: Slot, worker: int, stop: threading.Event) -> Observation:
-        """One run of the probe in the slot, which is left as it was."""
-        self.progress.preparing(cell, worker)
-        python = slot.prepare(lock, self.uv)
-
-        def heard(event: str, fields: Mapping[str, Any]) -> None:
-            self.progress.heard(cell, worker, event, fields)
-
-        work = Work(self.matrix.scenario, self.material.model, self.material.texts)
-        try:
-            return observe(python, work, self.matrix.limits, heard, stop)
-        finally:
-            slot.heal(self.uv)
 
     def _claim(self, lock: Lock) -> FileLock:
         """Held while a lock is run, so that two processes on one store do not run it twice."""

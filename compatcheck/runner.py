@@ -15,11 +15,13 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from typing import Protocol as Interface
 
 from . import probe
 from .domain import (
@@ -59,6 +61,57 @@ class Work:
     texts: tuple[str, ...]
 
 
+class Process(Interface):
+    """A probe that is under way: what the runner asks of it."""
+
+    pid: int
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code, or the negative number of the signal. Raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, number: int) -> None: ...
+
+
+class Source(Interface):
+    """Where the process of a probe comes from."""
+
+    @property
+    def events(self) -> int | None:
+        """The descriptor that the probe writes its events to; None: the one that it is given."""
+
+    def folder(self) -> AbstractContextManager[Path]:
+        """The probe's own folder; a `home` in it, if there is one, is empty."""
+
+    def start(self, request: Path, environment: dict[str, str], streams: Sequence[int]) -> Process:
+        """Start the probe. `streams` are standard input, output and error, and the events'. Raises OSError."""
+
+
+@dataclass(frozen=True)
+class Cold:
+    """A new process of an interpreter: the reference."""
+
+    python: Path
+
+    @property
+    def events(self) -> int | None:
+        return None
+
+    def folder(self) -> AbstractContextManager[Path]:
+        return scratch()
+
+    def start(self, request: Path, environment: dict[str, str], streams: Sequence[int]) -> Process:
+        return subprocess.Popen(
+            [self.python, "-I", probe.__file__, request],
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+            cwd=environment["HOME"],
+            env=environment,
+            pass_fds=(streams[3],),
+            start_new_session=True,
+        )
+
+
 class Stopped(Exception):
     """The run was asked to stop while the probe was under way; there is no observation."""
 
@@ -68,15 +121,21 @@ _INSTALLED = re.compile(r"(?:/[^/\s'\"<>:()]+)+/((?:site|dist)-packages/|lib/pyt
 
 
 def observe(
-    python: Path, work: Work, limits: Limits, heard: Heard = silent, stop: threading.Event | None = None
+    python: Path,
+    work: Work,
+    limits: Limits,
+    heard: Heard = silent,
+    stop: threading.Event | None = None,
+    source: Source | None = None,
 ) -> Observation:
-    """Run the probe with the interpreter `python`.
+    """Run the probe with the interpreter `python`, in a new process or one from `source`.
 
     Raises MachineError where it cannot even be started, Stopped where `stop` is set before it ends.
     """
     try:
-        with scratch() as folder:
-            return _Run(python, work, limits, heard, folder, stop or threading.Event()).observation()
+        where: Source = source or Cold(python)
+        with where.folder() as folder:
+            return _Run(python, work, limits, heard, folder, stop or threading.Event(), where).observation()
     except OSError as error:
         raise refused_by_disk(error, "the probe cannot be given its files") from None
 
@@ -105,8 +164,16 @@ class _Run:
     """One run of the probe: threads drain its pipes while the main loop watches the limits."""
 
     def __init__(
-        self, python: Path, work: Work, limits: Limits, heard: Heard, folder: Path, stop: threading.Event
+        self,
+        python: Path,
+        work: Work,
+        limits: Limits,
+        heard: Heard,
+        folder: Path,
+        stop: threading.Event,
+        source: Source,
     ) -> None:
+        self.source = source
         self.python, self.work, self.limits, self.folder, self.stop = python, work, limits, folder, stop
         self.mark = uuid.uuid4().hex
         self.protocol = Protocol(heard, self._scrubbed)
@@ -136,15 +203,16 @@ class _Run:
             ending = replace(ending, kind=EndingKind.FLOODED, detail="it wrote too much to the protocol")
         return self._record(started, time.monotonic() - began, ending)
 
-    def _start(self) -> tuple[subprocess.Popen[bytes], list[threading.Thread]]:
+    def _start(self) -> tuple[Process, list[threading.Thread]]:
         home = self.folder / "home"
-        home.mkdir()
-        reading, writing = os.pipe()
+        home.mkdir(exist_ok=True)
+        pipes = [os.pipe() for _ in range(3)]
+        events = pipes[2][1] if self.source.events is None else self.source.events
         request = self.folder / "request.json"
         request.write_text(
             json.dumps(
                 {
-                    "events_fd": writing,
+                    "events_fd": events,
                     "model": str(self.work.model),
                     "texts": list(self.work.texts),
                     "work": str(home),
@@ -152,29 +220,24 @@ class _Run:
                 }
             )
         )
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        environment = probe_environment(self.python, home, self.mark)
         try:
-            process = subprocess.Popen(
-                [self.python, "-I", probe.__file__, request],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                cwd=home,
-                env=probe_environment(self.python, home, self.mark),
-                pass_fds=(writing,),
-                start_new_session=True,
-            )
+            process = self.source.start(request, environment, [nothing, *(writing for _, writing in pipes)])
         except OSError as error:
-            os.close(reading)
+            for reading, _ in pipes:
+                os.close(reading)
             raise MachineError(
                 f"the probe could not be started: {error}", "Run again; the slot is made anew."
             ) from None
         finally:
-            os.close(writing)
-        assert process.stdout is not None and process.stderr is not None
+            for descriptor in (nothing, *(writing for _, writing in pipes)):
+                os.close(descriptor)
+        (output, _), (complaints, _), (told, _) = pipes
         threads = [
-            threading.Thread(target=self._drain, args=(process.stdout.fileno(), self.streams["stdout"]), daemon=True),
-            threading.Thread(target=self._drain, args=(process.stderr.fileno(), self.streams["stderr"]), daemon=True),
-            threading.Thread(target=self._listen, args=(reading,), daemon=True),
+            threading.Thread(target=self._drain, args=(output, self.streams["stdout"]), daemon=True),
+            threading.Thread(target=self._drain, args=(complaints, self.streams["stderr"]), daemon=True),
+            threading.Thread(target=self._listen, args=(told,), daemon=True),
         ]
         for thread in threads:
             thread.start()
@@ -186,6 +249,8 @@ class _Run:
                 into.add(block)
         except OSError:
             return
+        finally:
+            os.close(descriptor)
 
     def _listen(self, descriptor: int) -> None:
         rest, protocol = b"", self.protocol
@@ -207,7 +272,7 @@ class _Run:
         finally:
             os.close(descriptor)
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> Ending:
+    def _watch(self, process: Process) -> Ending:
         """Wait for the end of the process, and bring it about where a limit is passed."""
         began, sampled = time.monotonic(), 0.0
         while True:
@@ -235,7 +300,7 @@ class _Run:
                 where = f"in {stage}" if stage else "between stages"
                 return Ending(EndingKind.TIMED_OUT, detail=f"{self.limits.stage_seconds:.0f} s passed {where}")
 
-    def _show_stack(self, process: subprocess.Popen[bytes]) -> None:
+    def _show_stack(self, process: Process) -> None:
         """SIGABRT makes faulthandler write where the probe hangs; then there is a little time to write it."""
         process.send_signal(signal.SIGABRT)
         try:
@@ -243,7 +308,7 @@ class _Run:
         except subprocess.TimeoutExpired:
             pass
 
-    def _end_all(self, process: subprocess.Popen[bytes]) -> None:
+    def _end_all(self, process: Process) -> None:
         """End the process group and every descendant, also those that left the group."""
         for _ in range(20):
             try:

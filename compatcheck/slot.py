@@ -12,7 +12,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -136,11 +136,26 @@ def files_of(environment: Path) -> Files:
     return found
 
 
-def _records(environment: Path) -> Iterator[tuple[str, set[str]]]:
-    """Each installed distribution with the files that it says it brought."""
+def _records(environment: Path, only: Collection[str] | None = None) -> Iterator[tuple[str, set[str]]]:
+    """Each installed distribution, or each of `only`, with the files that it says it brought."""
     for record in environment.glob("lib/python3*/site-packages/*.dist-info/RECORD"):
-        with record.open(encoding="utf-8", newline="") as rows:
-            yield canonicalize_name(record.parent.name.partition("-")[0]), {row[0] for row in csv.reader(rows) if row}
+        name = canonicalize_name(record.parent.name.partition("-")[0])
+        if only is None or name in only:
+            with record.open(encoding="utf-8", newline="") as rows:
+                yield name, {row[0] for row in csv.reader(rows) if row}
+
+
+def top_modules(environment: Path, packages: Collection[str]) -> set[str]:
+    """The names by which the modules of some installed distributions are imported."""
+    found = set()
+    for _, paths in _records(environment, packages):
+        for path in paths:
+            top, _, rest = path.partition("/")
+            if rest and top.isidentifier():
+                found.add(top)
+            elif not rest and top.endswith((".py", ".so")):
+                found.add(top.partition(".")[0])
+    return found
 
 
 def installed_versions(environment: Path) -> dict[str, str]:

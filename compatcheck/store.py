@@ -128,6 +128,21 @@ class Store:
                 (*key, attempt, observation.started.isoformat(), _packed(observation)),
             )
 
+    def withdraw_observation(self, lock: Lock, scenario: Digest, observation: Observation) -> None:
+        """Remove an observation that turned out not to count. The attempts after it move up."""
+        key = (lock.digest, scenario, observation.probe_version, observation.machine.platform)
+        same = "lock = ? AND scenario = ? AND probe = ? AND platform = ?"
+        with self._writing() as rows:
+            found = rows.execute(
+                f"SELECT attempt FROM observations WHERE {same} AND started = ?",
+                (*key, observation.started.isoformat()),
+            ).fetchone()
+            if found is not None:
+                rows.execute(f"DELETE FROM observations WHERE {same} AND attempt = ?", (*key, found[0]))
+                rows.execute(
+                    f"UPDATE observations SET attempt = attempt - 1 WHERE {same} AND attempt > ?", (*key, found[0])
+                )
+
     def observations(self, lock: Lock, scenario: Digest, probe_version: int, platform: str) -> tuple[Observation, ...]:
         """Every attempt for this key, the first first."""
         rows = self._rows(

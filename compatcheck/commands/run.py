@@ -41,6 +41,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--jobs", "-j", type=int, default=0, metavar="N", help="cells at a time (default: one for each two cores)"
     )
+    parser.add_argument(
+        "--isolation", choices=("process", "fork"), default="process",
+        help="process: every cell is a process of its own (default); fork: a child of a process that has imported the "
+        "layers that it shares with others, from the same files (Linux; some are run again by a process of their own)",
+    )  # fmt: skip
     parser.add_argument("--again", action="store_true", help="run the selected cells even where they are known")
     parser.add_argument("--live", action="store_true", help="show every step of every cell")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live display")
@@ -60,7 +65,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from ..domain import Outcome
+    from ..domain import Isolation, Outcome
     from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError
     from ..progress import DetailedProgress, PlainProgress, Progress, chosen_progress
 
@@ -76,7 +81,7 @@ def execute(arguments: argparse.Namespace) -> int:
             progress = PlainProgress()
         else:
             progress = chosen_progress(sys.stderr)
-        run.progress = progress
+        run.progress, run.isolation = progress, Isolation(arguments.isolation)
         results = run.run(cells, again=arguments.again)
         with suppress(MachineError):
             # only the report's comparison with what the packages declare needs it; the next run tries again
@@ -84,6 +89,9 @@ def execute(arguments: argparse.Namespace) -> int:
         for result in results.values():
             if len(cells) == 1 or result.outcome is Outcome.ERROR:
                 print(f"{result.cell.id}: {result.outcome}" + (f": {result.trouble}" if result.trouble else ""))
+        if run.bench is not None:
+            for line in run.bench.lines():
+                print(line, file=sys.stderr)
         print(_summary(results.values()))
     if any(result.outcome is Outcome.ERROR for result in results.values()):
         return EXIT_MACHINE
