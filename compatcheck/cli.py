@@ -16,6 +16,7 @@ from .commands import (
     badge,
     bisect,
     blame,
+    cache,
     catalogue,
     check,
     claims,
@@ -38,7 +39,7 @@ COMMANDS = (
     *(run, plan, report, show),
     *(recommend, check, probe, explain),
     *(blame, bisect, rules, claims, diff),
-    *(badge, env, table, catalogue, merge),
+    *(badge, env, table, catalogue, merge, cache),
 )
 
 DESCRIPTION = """\

@@ -126,6 +126,19 @@ class Uv:
                 raise _fault(answer.stderr, f"cannot read what {package} {version} requires")
             return tuple(line for found in distributions(path=[str(folder)]) for line in found.requires or ())
 
+    def cache_folder(self) -> Path:
+        """Where uv keeps what it has downloaded and unpacked. Raises MachineError."""
+        answer = self._run(["cache", "dir"], [])
+        if answer.returncode != 0:
+            raise _fault(answer.stderr, "cannot ask uv for its cache")
+        return Path(answer.stdout.strip())
+
+    def prune(self) -> None:
+        """Let uv remove what it finds to be of no more use in its cache. Raises MachineError."""
+        answer = self._run(["cache", "prune"], [])
+        if answer.returncode != 0:
+            raise _fault(answer.stderr, "cannot prune uv's cache")
+
     def forget(self, packages: Iterable[str]) -> None:
         """Take packages out of uv's cache, whose files an environment may share. Raises MachineError."""
         answer = self._run(["cache", "clean", *packages], [])

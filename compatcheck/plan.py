@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from statistics import median
 
+from .disk import can_link, free_bytes, gib, unpacked_wheels
 from .domain import Cell, Distribution, Outcome
 from .errors import MachineError
 from .pipeline import Run
@@ -33,11 +34,22 @@ class Plan:
     seconds: float
     """For one cell."""
     excluded: int
+    unpacked: frozenset[Distribution] = frozenset()
+    """Those of the wheels that uv keeps unpacked already."""
+    copied: int = 0
+    """Bytes of wheels that the environments hold beside uv's cache: 0 where they can share its files."""
+    free: int = 0
+    """Bytes left on the disk of the environments."""
 
     @property
     def download(self) -> int:
-        """Bytes; less where uv's cache holds some of it."""
-        return sum(wheel.size for wheel in self.wheels)
+        """Bytes that uv's cache does not hold."""
+        return sum(wheel.size for wheel in self.wheels - self.unpacked)
+
+    @property
+    def disk(self) -> int:
+        """Bytes that the run adds: what is unpacked anew, and copies where files cannot be linked."""
+        return int((self.download + self.copied) * UNPACKED)
 
     def lines(self, jobs: int = 1) -> list[str]:
         width = max((len(each.cell.id) for each in self.cells), default=0)
@@ -46,17 +58,15 @@ class Plan:
         told += ["", f"cells        {len(self.cells)}, of them to run: {self.to_run}"]
         if self.excluded:
             told.append(f"excluded     {self.excluded} by the matrix's rules")
+        how = "copied into the environments (no links between the two disks)" if self.copied else "linked"
+        missing = f"{len(self.wheels - self.unpacked)} of {len(self.wheels)} wheels are not in uv's cache"
         told += [
-            f"download     at most {_gib(self.download)} in {len(self.wheels)} wheels (less what uv's cache holds)",
-            f"disk         about {_gib(self.download * UNPACKED)}: unpacked once, linked into the environments",
+            f"download     at most {gib(self.download)}: {missing}",
+            f"disk         about {gib(self.disk)} more: each wheel unpacked once, {how}; {gib(self.free)} are free",
             f"time         about {minutes:.0f} min after the downloads, with {jobs} job{'s' if jobs != 1 else ''} "
             f"({self.seconds:.1f} s a cell)",
         ]
         return told
-
-
-def _gib(size: float) -> str:
-    return f"{size / 2**30:.1f} GiB" if size >= 2**29 else f"{size / 2**20:.0f} MiB"
 
 
 def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
@@ -66,6 +76,7 @@ def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
     answers = run.resolve(cells, expansion.released)
     planned: list[Planned] = []
     wheels: set[Distribution] = set()
+    places: dict[tuple[str, str], int] = {}
     to_run = 0
     for cell in cells:
         answer = answers[cell]
@@ -78,7 +89,14 @@ def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
         else:
             planned.append(Planned(cell, "to run"))
             wheels.update(answer.lock.distributions)
+            place, size = (cell.python, cell.versions["torch"]), sum(each.size for each in answer.lock.distributions)
+            places[place] = max(places.get(place, 0), size)
             to_run += 1
     known = run.store.seconds()
     seconds = median(known) + 1.0 if len(known) >= 5 else SECONDS
-    return Plan(tuple(planned), to_run, frozenset(wheels), seconds, len(expansion.excluded))
+    uv_cache = run.uv.cache_folder()
+    kept = unpacked_wheels(uv_cache)
+    unpacked = frozenset(wheel for wheel in wheels if (wheel.name, wheel.version) in kept)
+    copied = 0 if not to_run or can_link(run.cache, uv_cache) else sum(places.values())
+    excluded, free = len(expansion.excluded), free_bytes(run.cache)
+    return Plan(tuple(planned), to_run, frozenset(wheels), seconds, excluded, unpacked, copied, free)

@@ -173,10 +173,11 @@ def test_what_imports_asked_about_the_environment_must_have_the_same_answer(tmp_
 
     def renamed(package: str, version: str) -> None:
         (info,) = site.glob(f"{package}-*.dist-info")
+        before = info.name.removesuffix(".dist-info").partition("-")[2]
         text = (info / "METADATA").read_text()
-        fresh = info.with_name(f"{package}-{version}.dist-info")
-        info.rename(fresh)
-        (fresh / "METADATA").write_text(text.replace(f"Version: {info.name.split('-')[1][:-10]}", f"Version: {version}"))
+        fresh = info.rename(info.with_name(f"{package}-{version}.dist-info"))
+        assert f"\nVersion: {before}\n" in text
+        (fresh / "METADATA").write_text(text.replace(f"\nVersion: {before}\n", f"\nVersion: {version}\n"))
 
     renamed("peft", "9.9.9")
     assert parent.objections() == [], "it was told which peft there is, and has not kept it"

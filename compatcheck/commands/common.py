@@ -30,7 +30,11 @@ def add_places(parser: argparse.ArgumentParser) -> None:
         "--store", type=Path, default=Path(os.environ.get("COMPATCHECK_STORE", DEFAULT_STORE)),
         help="the database of all that is known (default: %(default)s, or COMPATCHECK_STORE)",
     )  # fmt: skip
-    places.add_argument(
+    add_cache(places)
+
+
+def add_cache(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument(
         "--cache", type=Path, default=None,
         help="where environments are kept (default: the user's cache folder, or COMPATCHECK_CACHE); "
         "put it on the same disk as uv's cache, so that files are linked and not copied",
