@@ -146,3 +146,14 @@ def test_what_changed_since_an_older_report_stands_on_top_with_links() -> None:
     links = [attributes["href"] for tag, attributes in reader.elements if tag == "a"]
     assert f"#{cells[0].id}" in links and f"#{cells[1].id}" not in links
     assert "What changed" not in read(html_text(after)).text
+
+
+def test_of_a_large_change_some_cells_are_named_and_the_rest_counted() -> None:
+    cells = [made_up.cell(peft=f"0.{number}.0") for number in range(100)]
+    before = made_up.context([made_up.result(cell, made_up.observation()) for cell in cells])
+    after = made_up.context([made_up.result(cell, made_up.observation(made_up.CACHE_LAYERS)) for cell in cells])
+    diff = compared(reported(json_text(before), "last week"), reported(json_text(after), "this report"))
+    reader = read(html_text(after, diff))
+    links = [attributes["href"] for tag, attributes in reader.elements if tag == "a"]
+    assert sum(link == f"#{cell.id}" for cell in cells for link in links) == 40
+    assert "and 60 more" in reader.text and "100 regressed; 100 cells in all" in reader.text

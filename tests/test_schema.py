@@ -16,6 +16,7 @@ from compatcheck.cli import main
 from compatcheck.domain import Ending, EndingKind, Mode, Outcome, Raised, Stage, Status
 from compatcheck.report.context import Context
 from compatcheck.report.document import SCHEMA, SCHEMA_FILE, document
+from compatcheck.report.files import report_files
 
 SCHEMA_TEXT = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA_TEXT, format_checker=FormatChecker())
@@ -58,6 +59,11 @@ def test_the_schema_is_a_schema() -> None:
 @pytest.mark.parametrize("path", sorted(REPORTS.rglob("compatibility.json")), ids=lambda path: path.parent.name)
 def test_the_committed_reports_have_this_form(path: Path) -> None:
     assert problems(json.loads(path.read_text(encoding="utf-8"))) == []
+
+
+def test_the_schema_lies_beside_the_report() -> None:
+    assert json.loads(report_files(mixed())["compatibility.schema.json"]) == SCHEMA_TEXT
+    assert json.loads((REPORTS / "compatibility.schema.json").read_text(encoding="utf-8")) == SCHEMA_TEXT
 
 
 def test_reports_of_every_outcome_have_this_form() -> None:

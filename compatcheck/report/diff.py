@@ -184,8 +184,8 @@ def explained(each: Difference) -> str:
         flaky = next(cell for cell in (each.new, each.old) if cell is not None and cell.flaky)
         which = "now" if flaky is each.new else "before"
         return f"only {flaky.agreeing} of {flaky.attempts} runs of one lock agreed {which}"
-    if each.change in (Change.RENAMED, Change.UNCHANGED):
-        return ""  # there is nothing in the cell to explain
+    if each.change not in (Change.REGRESSED, Change.FIXED, Change.CHANGED):
+        return ""  # there is nothing in the cell to explain, or only one run to explain it with
     if each.packages:
         return ", ".join(
             f"{name} {before or 'none'} → {after or 'none'}" for name, (before, after) in each.packages.items()

@@ -10,7 +10,7 @@ from .badges import badge_files
 from .boundaries_text import boundaries_text
 from .context import Context
 from .diff import Diff
-from .document import json_text
+from .document import SCHEMA_FILE, json_text
 from .markdown import markdown_text
 from .page import html_text
 from .pictures import picture_files
@@ -31,6 +31,7 @@ def report_files(context: Context, diff: Diff | None = None, earlier: Reported |
         "boundaries.md": boundaries_text(context),
         "compatibility.json": json_text(context),
         "compatibility.csv": csv_text(context),
+        "compatibility.schema.json": SCHEMA_FILE.read_text(encoding="utf-8"),
     }
 
 

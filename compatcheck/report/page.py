@@ -15,7 +15,7 @@ from ..domain import Outcome
 from ..signatures import address
 from .context import Context, FailureClass
 from .diff import Diff
-from .diff_text import SHOWN
+from .diff_text import CAP, SHOWN
 from .effects import effects
 from .glossary import TERMS, needed, needed_by
 from .page_data import Grid, cut, harmless_json, page_data
@@ -63,6 +63,7 @@ def html_text(context: Context, diff: Diff | None = None) -> str:
         ],
         diff=diff,
         changes=SHOWN,
+        cap=CAP,
         best=[(torch, context.newest_passing(torch)) for torch in reversed(context.versions("torch"))],
         torches=TORCHES,
         css=Markup(_text("colours.css") + _text("page.css")),
