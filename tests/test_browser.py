@@ -111,7 +111,7 @@ def focused(page: Page) -> str:
 def test_the_newest_torch_is_shown_and_another_can_be_chosen(opened: Any) -> None:
     page = opened()
     switch = page.locator("#switch button")
-    assert switch.all_inner_texts() == [f"torch {torch}" for torch in reversed(TORCHES)]
+    assert switch.all_inner_texts() == list(reversed(TORCHES))
     assert shown_grid(page).get_attribute("id") == "grid-py311-torch2.6.0"
     switch.nth(1).click()
     assert shown_grid(page).get_attribute("id") == "grid-py311-torch2.5.1"
@@ -143,7 +143,7 @@ def test_a_class_of_the_legend_filters(opened: Any) -> None:
     cache.click()
     assert hits(page) == ["4.51.3 0.12.0"] and cache.get_attribute("aria-pressed") == "true"
     assert page.locator("#matches").inner_text().startswith("1 of 9 here, 2 in all")
-    assert page.locator("#switch button").all_inner_texts() == ["torch 2.6.0 1", "torch 2.5.1 1"]
+    assert page.locator("#switch button").all_inner_texts() == ["2.6.0 1", "2.5.1 1"]
     reasons.filter(has_text="not recognised: TypeError").click()
     assert hits(page) == ["4.51.3 0.12.0", "4.43.4 0.15.2"], "either of the chosen"
     page.locator("#outcomes button").filter(has_text="works").first.click()

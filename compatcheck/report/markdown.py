@@ -34,7 +34,7 @@ WORDS = {
 def markdown_text(context: Context) -> str:
     parts = [
         f"# {_title(context)}",
-        "\n".join(f"**{line}**" if place == 0 else line for place, line in enumerate(context.headline())),
+        _headline(context),
         _pins(context),
         "## The table",
         f"![Heat map of all combinations; the tables below say the same](pictures/{OVERVIEW})",
@@ -58,6 +58,11 @@ def markdown_text(context: Context) -> str:
 
 def _title(context: Context) -> str:
     return "Which torch x transformers x peft work: prompt-tuned BLOOM, measured"
+
+
+def _headline(context: Context) -> str:
+    first, *rest = context.headline()
+    return "\n\n".join([f"**{first}**", *(["\n".join(f"- {line}" for line in rest)] if rest else [])])
 
 
 def _pins(context: Context) -> str:
