@@ -5,19 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import made_up
 import pytest
 from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
 
-from compatcheck.domain import Ending, EndingKind, Outcome, Raised, Stage
+from compatcheck.domain import Basis, Ending, EndingKind, Outcome, Raised, Stage
 from compatcheck.errors import MachineError, UsageError
 from compatcheck.report.cell_text import cell_lines, one_entry
 from compatcheck.report.context import Context
 from compatcheck.report.document import document, json_text
 from compatcheck.report.files import report_files, write_reports
 from compatcheck.report.markdown import markdown_text
+from compatcheck.report.page import html_text
 from compatcheck.report.table_csv import csv_text
 
 HOSTILE = Raised("Error</td>", "builtins", "=HYPERLINK(1) | `x` </script><img src=x onerror=alert(1)> [a](b)\n\x1b[31m")
@@ -189,3 +191,16 @@ def test_the_readme_documents_every_field_of_the_document(mixed: Context) -> Non
     data = document(mixed)
     for name in [*data, *data["cells"][0]]:
         assert any(form in section for form in (f"`{name}`", f".{name}`", f"`{name}[")), name
+
+
+def test_how_many_cells_were_run_is_said() -> None:
+    cells = [cell(peft=f"0.{number}.0") for number in range(3)]
+    run = [result(each, observation()) for each in cells]
+    whole = context(run)
+    assert whole.basis_words() == "Every cell is measured; none is inferred."
+    partly = context([run[0], run[1], result(cells[2])])
+    assert partly.basis_words() == "2 of 3 cells are measured, none inferred."
+    entries = (replace(whole.entries[0], basis=Basis.INFERRED), *whole.entries[1:])
+    inferred = replace(whole, entries=entries)
+    assert inferred.basis_words() == "2 of 3 cells are measured, 1 inferred."
+    assert inferred.basis_words() in markdown_text(inferred) and inferred.basis_words() in html_text(inferred)

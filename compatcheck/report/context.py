@@ -152,6 +152,15 @@ class Context:
         """The cells whose runs do not agree."""
         return tuple(entry for entry in self.repeated if entry.result.agreeing < entry.result.attempts)
 
+    def basis_words(self) -> str:
+        """How many cells were run, and how many concluded from others."""
+        inferred = sum(entry.basis is Basis.INFERRED for entry in self.entries)
+        unknown = self.totals[Outcome.UNTESTED] + self.totals[Outcome.ERROR]
+        if not inferred and not unknown:
+            return "Every cell is measured; none is inferred."
+        measured = len(self.entries) - inferred - unknown
+        return f"{measured} of {len(self.entries)} cells are measured, {inferred or 'none'} inferred."
+
     @property
     def machines(self) -> tuple[Machine, ...]:
         found = {entry.result.observation.machine: None for entry in self.entries if entry.result.observation}

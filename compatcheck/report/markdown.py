@@ -216,7 +216,7 @@ def _method(context: Context) -> str:
     seconds = sorted(entry.result.observation.seconds for entry in context.entries if entry.result.observation)
     lines = [
         f"- Matrix `{matrix.name}`: {len(context.entries)} cells; {matrix.description}",
-        f"- Newest observation: {context.generated:%Y-%m-%d %H:%M} UTC. Every cell is measured; none is inferred.",
+        f"- Newest observation: {context.generated:%Y-%m-%d %H:%M} UTC. {context.basis_words()}",
         f"- Policy `{matrix.policy}` for the packages that are not axes"
         + (f"; extra requirements: {', '.join(matrix.extras)}" if matrix.extras else "")
         + ". The exact versions, with hashes, are in `locks/`.",
