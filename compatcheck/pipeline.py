@@ -58,6 +58,8 @@ class Run:
     isolation: Isolation = Isolation.PROCESS
     audit_share: float = SHARE
     """With the isolation `fork`: of the forked cells, how many are run again by a process of their own."""
+    until: datetime | None = None
+    """Only what had been observed by then is known, of the locks that the store holds now; None: everything."""
 
     def __post_init__(self) -> None:
         self._source = self.source or PackageIndex(self.matrix.index.url or index_url())
@@ -154,7 +156,8 @@ class Run:
 
     def attempts(self, lock: Lock) -> tuple[Observation, ...]:
         """Every observation of `lock` with this scenario, probe and platform; the oldest first."""
-        return self.store.observations(lock, self.material.digest, PROBE_VERSION, self.platform)
+        found = self.store.observations(lock, self.material.digest, PROBE_VERSION, self.platform)
+        return tuple(each for each in found if self.until is None or each.started <= self.until)
 
     def known(self, lock: Lock) -> Observation | None:
         """The observation that counts for `lock`; None where more runs are needed to say."""
@@ -321,6 +324,8 @@ class Run:
         attempts = self.attempts(resolution.lock) if resolution and resolution.lock else ()
         if resolution is not None and attempts:
             return self._observed(cell, resolution, attempts)
+        if self.until is not None and resolution and resolution.resolved and resolution.resolved > self.until:
+            return CellResult(cell, None)  # asked for the first time, or again, since then
         return CellResult(cell, resolution, None, self.store.trouble(cell, settings, self.platform))
 
 

@@ -21,10 +21,18 @@ HOSTILE = "</script><img src=x onerror=\"document.title='owned'\"> <b>bold</b> \
 PAGES = ("made.html", "hostile.html", "committed.html")
 
 TORCHES, TRANSFORMERS, PEFTS = ("2.5.1", "2.6.0"), ("4.43.4", "4.51.3", "5.24.0"), ("0.12.0", "0.12.1", "0.15.2")
+FALLEN = made_up.observation(made_up.CACHE_LAYERS)
+GROWING = replace(
+    FALLEN,
+    stages=tuple(
+        replace(each, seconds=number / 4, peak_rss_mib=100.0 * number) for number, each in enumerate(FALLEN.stages, 1)
+    ),
+)
+"""Each stage takes a quarter of a second and 100 MiB more than the one before."""
 KEYWORD = Raised("TypeError", "builtins", "forward() got an unexpected keyword 'odd'")
 LINES = {
     "4.43.4": (made_up.observation(), made_up.observation(uncached=False), made_up.observation(KEYWORD, Stage.TRAIN)),
-    "4.51.3": (made_up.observation(made_up.CACHE_LAYERS), "the ranges conflict", made_up.observation()),
+    "4.51.3": (GROWING, "the ranges conflict", made_up.observation()),
     "5.24.0": (made_up.observation(cached=False), None, made_up.observation()),
 }
 """For each transformers what was seen beside each peft: an observation, the resolver's reason, or nothing yet."""

@@ -7,6 +7,7 @@ import random
 import subprocess
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -258,6 +259,44 @@ def test_a_store_is_a_side_of_its_own(tmp_path: Path, capsys: pytest.CaptureFixt
     found = json.loads(capsys.readouterr().out)
     assert {name: count for name, count in found["totals"].items() if count} == {"regressed": 1, "unchanged": 1}
     assert found["cells"][0]["id"] == cells[1].id
+
+
+def test_two_moments_of_one_store(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A cell run on the second day, one run on both days with another end, and one that could not be resolved."""
+    matrix_file = tmp_path / "small.toml"
+    matrix_file.write_text(
+        '[axes]\ntorch = ["2.6.0"]\ntransformers = ["4.51.3"]\npeft = ["0.15.2", "0.10.0", "0.7.1"]\n'
+    )
+    matrix, path = load_matrix(matrix_file), tmp_path / "store.sqlite3"
+    day = 24 * 60
+    late, flaky, refused = cell(), cell(peft="0.10.0"), cell(peft="0.7.1")
+    with Store(path) as store:
+        run = Run(matrix, store, tmp_path / "cache")
+        store.save_expansion(matrix.digest, Expansion((late, flaky, refused), {}))
+        for each in (late, flaky):
+            store.save_resolution(each, matrix.resolution_digest, run.platform, Resolution(lock(each), "", NOON))
+        refusal = Resolution(None, "they conflict", NOON + timedelta(days=1))
+        store.save_resolution(refused, matrix.resolution_digest, run.platform, refusal)
+        for each, seen_ in (
+            (late, observation(minute=day)), (flaky, observation()), (flaky, observation(CACHE_LAYERS, minute=day)),
+        ):  # fmt: skip
+            store.save_observation(lock(each), run.material.digest, _here(seen_, run.platform))
+
+    def totals(old: str, new: str) -> dict[str, int]:
+        words = ["diff", old, new, "--matrix", str(matrix_file), "--format", "json"]
+        assert main(words) == 0
+        found = json.loads(capsys.readouterr().out)["totals"]
+        return {name: count for name, count in found.items() if count}
+
+    first = f"{path}@{NOON:%Y-%m-%d}"
+    assert totals(first, str(path)) == {"spurious": 1, "newly tested": 2}
+    assert totals(f"{path}@{NOON:%Y-%m-%dT%H:%M}", first) == {"unchanged": 1, "tested in neither": 2}
+    assert totals(f"{path}@{NOON - timedelta(minutes=1):%Y-%m-%dT%H:%M}", first) == {
+        "newly tested": 1, "tested in neither": 2,
+    }  # fmt: skip
+    assert totals(f"{path}@{NOON + timedelta(days=1):%Y-%m-%d}", str(path)) == {"unchanged": 3}
+    assert main(["diff", f"{path}@yesterday", str(path)]) == 2
+    assert "'yesterday' is no moment" in capsys.readouterr().err
 
 
 def _here(each: Observation, platform: str) -> Observation:
