@@ -22,7 +22,7 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--bless", action="store_true", help="write what explain says now into tests/logs")
+    parser.addoption("--bless", action="store_true", help="write what is said now into tests/logs and tests/golden")
 
 
 @pytest.fixture(scope="session")
