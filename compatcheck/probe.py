@@ -151,6 +151,7 @@ class Cycle:
         self.scenario = request["scenario"]
         self.tokens = {}
         self.plain = {}
+        self.known_logits = {}
 
     # ---------------------------------------------------------------- the article's cycle
 
@@ -442,13 +443,16 @@ class Cycle:
         return self.until_end(tokens[len(prompt) :]), margins, first
 
     def logits(self, model, tokens):
-        """The logits of the token after `tokens`, as a list of vocabulary-size floats."""
-        torch = self.torch
-        with torch.no_grad():
-            output = model(
-                input_ids=torch.tensor([tokens]), attention_mask=torch.tensor([[1] * len(tokens)]), use_cache=False
-            )
-        return output.logits[0][-1].float().tolist()
+        """The logits of the token after `tokens`, as a list of vocabulary-size floats; worked out once in verify."""
+        key = (id(model), tuple(tokens))
+        if key not in self.known_logits:
+            torch = self.torch
+            with torch.no_grad():
+                output = model(
+                    input_ids=torch.tensor([tokens]), attention_mask=torch.tensor([[1] * len(tokens)]), use_cache=False
+                )
+            self.known_logits[key] = output.logits[0][-1].float().tolist()
+        return self.known_logits[key]
 
     @property
     def fresh(self):
