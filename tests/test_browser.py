@@ -321,7 +321,7 @@ def test_my_versions_get_a_verdict_and_the_nearest_pins(opened: Any) -> None:
     bad = asked(torch="2.6.0", transformers="4.51.3", peft="0.12.0")
     assert "Fails in generate. Cache only has 0 layers." in bad
     assert "Nearest pins that passed: torch==2.6.0 transformers==4.43.4 peft==0.12.0" in bad
-    good = asked(torch="2.6.0", transformers="4.51.3", peft="0.15.2")
+    good = asked(torch="2.6.0+cu124", transformers="4.51.3", peft="0.15.2")
     assert "Works." in good and "Nearest" not in good
     several = asked(transformers="4.51.3")
     assert "2 of 6 measured combinations with transformers 4.51.3 work." in several
