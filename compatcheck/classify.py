@@ -51,7 +51,7 @@ def diagnose_chain(
     fits = [
         (raised, fit)
         for raised in uncovered
-        for fit in _all_fits(raised, catalogue, whole=whole, stage=stage, versions=versions or {})
+        for fit in _all_fits(raised, catalogue, whole=whole, stage=stage, versions=versions or {}, around=chain)
     ]
     if fits:
         raised, (signature, captures, confidence) = fits[0]
@@ -126,8 +126,11 @@ def diagnose_finding(finding: Finding, catalogue: Catalogue, versions: Mapping[s
     return diagnose_chain(finding.chain, catalogue, whole=finding.whole, versions=versions)
 
 
-def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool) -> list[str]:
-    """Every signature that fits one exception, or one line where it has no type, in the catalogue's order."""
+def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool, around: Sequence[Raised] = ()) -> list[str]:
+    """Every signature that fits one exception, or one line where it has no type, in the catalogue's order.
+
+    `around`: the chain that it is a link of.
+    """
     if not raised.type:
         by_line = [
             signature.id
@@ -140,7 +143,7 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool) -> list[str]:
     return [
         signature.id
         for signature in catalogue
-        if not signature.wrapper and _fitted(signature, raised, whole=whole) is not None
+        if not signature.wrapper and _fitted(signature, raised, whole=whole, around=around) is not None
     ]
 
 
@@ -159,25 +162,41 @@ def _uncovered(chain: Sequence[Raised], catalogue: Catalogue) -> list[Raised]:
         )
         if covers is None:
             bare.append(raised)
-        elif inner := covers.get("inner", "").strip():
+        elif inner := _innermost(covers.get("inner", ""), wrappers):
             quoted.append(Raised("", "", inner, raised.frames))
     return bare or quoted[:1]
 
 
+def _innermost(text: str, wrappers: Sequence[Signature]) -> str:
+    """What is left of a text that wrappers quote within one another."""
+    quoting = [each.message_pattern for each in wrappers if "inner" in each.message_pattern.groupindex]
+    while found := next((found for pattern in quoting if (found := pattern.search(text))), None):
+        text = found["inner"] or ""
+    return text.strip()
+
+
 def _all_fits(
-    raised: Raised, catalogue: Catalogue, *, whole: bool, stage: Stage | None, versions: Mapping[str, str]
+    raised: Raised,
+    catalogue: Catalogue,
+    *,
+    whole: bool,
+    stage: Stage | None,
+    versions: Mapping[str, str],
+    around: Sequence[Raised],
 ) -> list[Fit]:
     fits = []
     for signature in catalogue:
         if signature.wrapper or (stage and signature.stages and stage not in signature.stages):
             continue
-        captures = _fitted(signature, raised, whole=whole)
+        captures = _fitted(signature, raised, whole=whole, around=around)
         if captures is not None:
             fits.append((signature, captures, _confidence(signature, raised, whole, versions)))
     return fits
 
 
-def _fitted(signature: Signature, raised: Raised, *, whole: bool) -> dict[str, str] | None:
+def _fitted(
+    signature: Signature, raised: Raised, *, whole: bool, around: Sequence[Raised] = ()
+) -> dict[str, str] | None:
     """The captures; None where the signature does not fit."""
     if not (signature.exception or signature.message):
         return None
@@ -188,7 +207,16 @@ def _fitted(signature: Signature, raised: Raised, *, whole: bool) -> dict[str, s
     found = signature.message_pattern.search(raised.message[:MESSAGE_CAP])
     if found is None or not (raised.type or found[0]) or not _stands(signature, raised.frames, whole=whole):
         return None
+    if signature.about and not any(_speaks_of(signature.about_pattern, each) for each in (raised, *around)):
+        return None
     return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
+def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:
+    """Whether the message, or the path of a file in the traceback, has the pattern."""
+    return bool(pattern.search(raised.message[:MESSAGE_CAP])) or any(
+        pattern.search(frame.file) for frame in raised.frames
+    )
 
 
 def _stands(signature: Signature, frames: Sequence[Frame], *, whole: bool) -> bool:

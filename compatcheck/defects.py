@@ -200,6 +200,6 @@ def _example_problem(signature: Signature, example: str, catalogue: Catalogue) -
     if diagnosis.signature != signature.id:
         return f"is recognised as {diagnosis.signature or 'unknown'}"
     assert diagnosis.exception is not None
-    others = fitting(diagnosis.exception, catalogue, whole=finding.whole)
+    others = fitting(diagnosis.exception, catalogue, whole=finding.whole, around=finding.chain)
     unsaid = [other for other in others if other not in (signature.id, *signature.beside)]
     return f"fits {', '.join(unsaid)} too: narrow one of them, or name it in beside" if unsaid else ""

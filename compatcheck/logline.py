@@ -69,8 +69,10 @@ EXCEPTION = re.compile(
     r"(?P<colon>:(?:\s(?P<message>.*))?)?$",
     re.DOTALL,
 )
+_BOLD_INIT = re.compile(r"(?<=\.)init\(\)(?= (?:got|missing|takes))")
+"""What Markdown leaves of `__init__()`, which it takes for bold type."""
 _LOOKS_RAISED = re.compile(
-    r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed)$"
+    r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid)$"
 )
 _LOWER_RAISED = re.compile(r"(?:^|\.)(?:error|timeout|herror|gaierror)$")
 
@@ -182,5 +184,5 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
         return None
     if raised and not after_frame and not found["colon"] and not module and name != "KeyboardInterrupt":
         return None
-    message = found["message"] or ""
+    message = _BOLD_INIT.sub("__init__()", found["message"] or "")
     return (found["of"] or name), module, message.strip()

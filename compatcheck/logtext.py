@@ -33,8 +33,8 @@ RESOLVER = "ResolutionImpossible"
 
 _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
-    "esolution", "o solution found", "Cannot install", "atisfies the requirement", "different Python", "No matching",
-    *CRASH_NEEDLES,
+    "esolution", "o solution found", "is caused by", "Cannot install", "atisfies the requirement", "different Python",
+    "No matching", "ArrowInvalid", *CRASH_NEEDLES,
 )  # fmt: skip
 _PYTHON = (
     ".py",
@@ -57,6 +57,7 @@ _OTHER = (
 _REFUSAL = re.compile(
     r"(?:ERROR: )?(?:Cannot install .{1,2000}because these package versions have conflicting dependencies"
     r"|error: No solution found when resolving|× No solution found when resolving|No solution found when resolving"
+    r"|The conflict is caused by:$"
     r"|Could not find a version that satisfies the requirement|No matching distribution found for"
     r"|ERROR: Package .{1,200} requires a different Python)"
 )

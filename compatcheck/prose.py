@@ -1,7 +1,8 @@
 """A failure told in running text: in an issue's sentence, behind a program's own words, in quotation marks.
 
-Only for short texts in which nothing stands as an exception is printed. A line counts where it speaks of an error and a
-signature fits what it says.
+Only for short texts in which nothing stands as an exception is printed. A line counts where a signature fits what it
+says, and where it speaks of an error or begins with the very words; and where it quotes what a system writes at a
+process's end.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from .classify import diagnose_chain
+from .classify import diagnose_chain, diagnose_line
 from .domain import Diagnosis, Raised
 from .logline import exception_of
 from .signatures import Catalogue
@@ -21,28 +22,37 @@ LEAST = 20
 """Characters that a signature's pattern must find: a word or two prove nothing in running text."""
 
 _SPEAKS_OF_ERROR = re.compile(r"(?i)error|exception|fail")
-_QUOTES = "`'\"*>|- \t"
+_ANCHOR = re.compile(r"(?<![\[\\])\^")
+"""In a pattern: it must stand at the message's beginning, which running text does not show."""
+_MARKS = "`*>|- \t"
+_QUOTES = "'\""
+_QUOTED = re.compile(r"(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)")
 
 
 def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> tuple[int, Diagnosis] | None:
     """The last line that tells of a known failure, with what it is; None where none does."""
-    telling = Catalogue(tuple(each for each in catalogue if each.message and "^" not in each.message))
+    telling = Catalogue(tuple(each for each in catalogue if each.message and not _ANCHOR.search(each.message)))
     lines = text.splitlines()
     for number in range(len(lines), 0, -1):
-        if not _SPEAKS_OF_ERROR.search(lines[number - 1]):
-            continue
+        speaks = bool(_SPEAKS_OF_ERROR.search(lines[number - 1]))
         for raised in _told(lines[number - 1]):
             diagnosis = diagnose_chain((raised,), telling, whole=False, versions=versions)
             signature = telling.get(diagnosis.signature) if diagnosis.signature else None
             found = signature.message_pattern.search(raised.message) if signature else None
-            if found and len(found[0]) >= LEAST:
+            if found and len(found[0]) >= LEAST and (speaks or found.start() == 0):
                 return number, diagnosis
+        for quoted in _QUOTED.finditer(lines[number - 1]):
+            ended = diagnose_line(Raised("", "", quoted["text"]), catalogue) if len(quoted["text"]) >= LEAST else None
+            if ended:
+                return number, ended
     return None
 
 
 def _told(line: str) -> Iterator[Raised]:
     """What a line may say: an exception within it, or only its message."""
-    bare = line.strip(_QUOTES)
+    bare = line.strip(_MARKS)
+    if bare[:1] in _QUOTES and bare[-1:] == bare[:1]:
+        bare = bare[1:-1]
     for start in (0, *(found.end() for found in re.finditer(r"[:`'\"(]\s*", bare))):
         if found := exception_of(bare[start:], after_frame=False):
             yield Raised(*found)

@@ -141,6 +141,9 @@ class Signature:
     """At least one of them must."""
     not_frames: tuple[Frame, ...] = ()
     """None of them may; so a traceback whose beginning is cut off never fits."""
+    about: str = ""
+    """For a text that any program may write: a regular expression that a message or a file's path in the chain of \
+tracebacks must hold, `huggingface|transformers/`."""
     lines: tuple[Line, ...] = ()
     """For what ends without an exception: any of these lines."""
     checks: tuple[str, ...] = ()
@@ -175,7 +178,7 @@ class Signature:
 
     def __post_init__(self) -> None:
         problems = []
-        for name in ("exception", "message", "output"):
+        for name in ("exception", "message", "output", "about"):
             if problem := _unusable(getattr(self, name)):
                 problems.append(f"{name}: {problem}")
         for place, pin in enumerate(self.pins):
@@ -198,6 +201,10 @@ class Signature:
     @cached_property
     def message_pattern(self) -> re.Pattern[str]:
         return re.compile(self.message)
+
+    @cached_property
+    def about_pattern(self) -> re.Pattern[str]:
+        return re.compile(self.about)
 
     @cached_property
     def exception_pattern(self) -> re.Pattern[str]:

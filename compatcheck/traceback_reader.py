@@ -41,6 +41,8 @@ _SUMMARY = re.compile(r"(?:FAILED|ERROR) [^\s]{1,400} - (?P<text>.+)$")
 _LEVELED = re.compile(
     r"^.{0,120}?(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"
 )
+_REQUEST = re.compile(r"\(Request ID: [^)]{0,300}\)$")
+"""How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
 _ANOTHER = re.compile(
     r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit |\S{0,40}Error|Exception|Traceback|File \""
     r"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR))"
@@ -241,7 +243,8 @@ class TracebackReader:
             self._message_lines += 1
             return []
         if not bare or bare in _QUOTES:
-            self._message_open = self._message_open and not (self._chain and self._chain[-1].message.strip())
+            told = self._chain[-1].message.strip() if self._chain else ""
+            self._message_open = self._message_open and (not told or bool(_REQUEST.search(told)))
             self._blank += 1
             return self.end() if self._blank > CHAIN_PATIENCE else []
         if _PYTEST_HEAD.match(text):

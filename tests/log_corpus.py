@@ -3,9 +3,13 @@
     #: source: https://github.com/huggingface/peft/issues/2379
     #: expect: cache-layers-empty
     #: note: whatever is worth saying
+    #: tried: 2026-11-25 set 1: unknown
     Traceback (most recent call last):
       ...
     => KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'
+
+`tried` stands in the logs of public threads that were collected as a test, before the catalogue was changed for them:
+the day, the set, and what explain said that first time, judged by hand (see `Verdict`).
 
 The leading lines that begin with `#:` and the mark `=> ` are no part of the log. `expect: unknown` is for what no
 signature may take; such a log has no mark where nothing in it tells of a failure.
@@ -15,12 +19,34 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "logs"
 MARK = "=> "
 UNKNOWN = "unknown"
 _HEADER = re.compile(r"#: ?(?P<name>[a-z]+): ?(?P<value>.*)")
+
+
+class Verdict(StrEnum):
+    """What explain said of a log at the first try."""
+
+    RIGHT = "right"
+    UNKNOWN = "unknown"
+    """It gave no name, and should have."""
+    WRONG = "wrong"
+    """It gave a name that is not the right one, or one where there is none to give."""
+    NONE = "none"
+    """It gave no name, and there is none to give: another program's failure, or a slip in a script."""
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A log's first try."""
+
+    when: str
+    """The day and the set, `2026-11-25 set 1`."""
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -36,6 +62,8 @@ class Case:
     line: int | None
     """Where the deciding line stands in `text`, counted from 1."""
     header: tuple[str, ...] = ()
+    tried: Tried | None = None
+    """None for the logs that the catalogue was written with."""
 
     @property
     def measured(self) -> bool:
@@ -57,7 +85,7 @@ def read_case(path: Path) -> Case:
     fields = {}
     for each in header:
         found = _HEADER.fullmatch(each.rstrip("\r"))
-        if not found or found["name"] not in ("source", "expect", "note"):
+        if not found or found["name"] not in ("source", "expect", "note", "tried"):
             raise ValueError(f"{path.name}: {each!r} is not a header line")
         fields[found["name"]] = found["value"].strip()
     if not fields.get("source") or not fields.get("expect"):
@@ -68,7 +96,16 @@ def read_case(path: Path) -> Case:
     for place in marked:
         lines[place] = lines[place].removeprefix(MARK)
     expect = None if fields["expect"] == UNKNOWN else fields["expect"]
-    return Case(path, fields["source"], expect, "\n".join(lines), marked[0] + 1 if marked else None, tuple(header))
+    line = marked[0] + 1 if marked else None
+    tried = _tried(path, fields["tried"]) if "tried" in fields else None
+    return Case(path, fields["source"], expect, "\n".join(lines), line, tuple(header), tried)
+
+
+def _tried(path: Path, text: str) -> Tried:
+    found = re.fullmatch(r"(?P<when>\d{4}-\d\d-\d\d set \d{1,3}): (?P<verdict>[a-z]+)", text)
+    if not found or found["verdict"] not in set(Verdict):
+        raise ValueError(f"{path.name}: tried: {text!r} is not of the form `2026-11-25 set 1: unknown`")
+    return Tried(found["when"], Verdict(found["verdict"]))
 
 
 def read_corpus(folder: Path = FOLDER) -> list[Case]:

@@ -1,7 +1,7 @@
-"""Precision and recall of `compatcheck explain` over tests/logs, and the README's table of them.
+"""Precision and recall of `compatcheck explain` over tests/logs, and the README's tables of them.
 
-python tests/log_scores.py          print the table
-python tests/log_scores.py README.md    write it between that file's markers
+python tests/log_scores.py          print the tables
+python tests/log_scores.py README.md    write them between that file's markers
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from log_corpus import Case, read_corpus
+from log_corpus import Case, Verdict, read_corpus
 
-_BLOCK = re.compile(r"(<!-- generated: logs -->\n).*?(<!-- /generated: logs -->)", re.DOTALL)
+_BLOCK = "(<!-- generated: {0} -->\\n).*?(<!-- /generated: {0} -->)"
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,50 @@ def table(cases: list[Case], verdict: Callable[[str], str | None]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def with_table(text: str, rows: str) -> str:
-    """`text` with the table between its markers; unchanged where it has none."""
-    return _BLOCK.sub(lambda found: found[1] + rows + found[2], text)
+def first_tries(cases: list[Case], verdict: Callable[[str], str | None]) -> str:
+    """The README's table of the logs that explain had never seen: what it said at once, and what it says today."""
+    rows = [
+        "| tried for the first time on | logs | with something to name | named right | not named | named wrong "
+        "| with nothing to name | today named right |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    tried = [(case, case.tried) for case in cases if case.tried]
+    for when in sorted({each.when for _, each in tried}):
+        of = [(case, each.verdict) for case, each in tried if each.when == when]
+        said = [each for _, each in of]
+        named = [case for case, each in of if each is not Verdict.NONE]
+        today = sum(case.expect == verdict(case.text) is not None for case in named)
+        right, unknown, wrong = (said.count(each) for each in (Verdict.RIGHT, Verdict.UNKNOWN, Verdict.WRONG))
+        none = said.count(Verdict.NONE)
+        rows.append(
+            f"| {when} | {len(of)} | {len(named)} | {right} ({right / len(named):.0%}) | {unknown} | {wrong} "
+            f"| {none} | {today} ({today / len(named):.0%}) |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def with_table(text: str, name: str, rows: str) -> str:
+    """`text` with the table between the markers of that name; unchanged where it has none."""
+    return re.sub(_BLOCK.format(name), lambda found: found[1] + rows + found[2], text, flags=re.DOTALL)
 
 
 def main() -> None:
     from compatcheck.explanation import explain
 
-    rows = table(read_corpus(), lambda text: explain(text).as_json()["signature"])
+    def verdict(text: str) -> str | None:
+        signature = explain(text).signature
+        return signature.id if signature else None
+
+    cases = read_corpus()
+    tables = {"logs": table(cases, verdict), "first-tries": first_tries(cases, verdict)}
     if len(sys.argv) > 1:
         readme = Path(sys.argv[1])
-        readme.write_text(with_table(readme.read_text(encoding="utf-8"), rows), encoding="utf-8")
+        text = readme.read_text(encoding="utf-8")
+        for name, rows in tables.items():
+            text = with_table(text, name, rows)
+        readme.write_text(text, encoding="utf-8")
     else:
-        print(rows, end="")
+        print(*tables.values(), sep="\n", end="")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from made_up import CACHE_LAYERS, observation
 
-from compatcheck.classify import diagnose, diagnose_resolution, fingerprint
+from compatcheck.classify import diagnose, diagnose_chain, diagnose_resolution, fingerprint
 from compatcheck.domain import Ending, EndingKind, Frame, Raised, Stage, StageRecord
 from compatcheck.signatures import load_catalogue
 
@@ -144,3 +144,22 @@ def test_the_resolvers_refusal() -> None:
 
 def test_fingerprints_are_bounded() -> None:
     assert fingerprint("x" * 10_000_000) == fingerprint("x" * 5_000)
+
+
+def test_what_any_program_may_say_is_named_only_where_the_stack_has_a_part_in_it() -> None:
+    said = "503 Server Error: Service Unavailable for url: https://{}/x"
+    elsewhere = raised("HTTPError", said.format("api.example.com"), "mine/fetch.py get")
+    hub = raised("HTTPError", said.format("huggingface.co"), "mine/fetch.py get")
+    by_the_library = replace(elsewhere, frames=(Frame("huggingface_hub/utils/_http.py", 1, "hf_raise_for_status"),))
+    chained = raised("OSError", "could not load", "transformers/utils/hub.py cached_file")
+    assert diagnose_chain((elsewhere,), CATALOGUE, whole=True).signature is None
+    assert diagnose_chain((hub,), CATALOGUE, whole=True).signature == "hub-server-error"
+    assert diagnose_chain((by_the_library,), CATALOGUE, whole=True).signature == "hub-server-error"
+    assert diagnose_chain((elsewhere, chained), CATALOGUE, whole=True).signature == "hub-server-error"
+
+
+def test_wrappers_that_quote_one_another_are_read_to_their_end() -> None:
+    head = "Failed to import transformers.{} because of the following error (look up to see its traceback):\n"
+    message = head.format("models.auto") + head.format("generation.utils") + "numpy.dtype size changed, may indicate "
+    diagnosis = diagnose_chain((raised("RuntimeError", message + "binary incompatibility."),), CATALOGUE, whole=False)
+    assert diagnosis.signature == "numpy-abi"

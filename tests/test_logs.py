@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from log_corpus import Case, blessed, read_case, read_corpus
-from log_scores import Scores, scores, table, with_table
+from log_corpus import Case, Tried, Verdict, blessed, read_case, read_corpus
+from log_scores import Scores, first_tries, scores, table, with_table
 
 from compatcheck.classify import fitting
 from compatcheck.explanation import Explanation, explain
@@ -66,10 +66,21 @@ def test_precision_over_the_corpus() -> None:
     assert of.recall >= 0.97, of
 
 
-def test_the_readmes_table_is_of_this_corpus() -> None:
+def test_the_readmes_tables_are_of_this_corpus() -> None:
     text = README.read_text(encoding="utf-8")
-    if "<!-- generated: logs -->" in text:
-        assert with_table(text, table(CORPUS, verdict)) == text, "python tests/log_scores.py README.md"
+    for name, rows in (("logs", table(CORPUS, verdict)), ("first-tries", first_tries(CORPUS, verdict))):
+        assert f"<!-- generated: {name} -->" in text
+        assert with_table(text, name, rows) == text, "python tests/log_scores.py README.md"
+
+
+def test_first_tries_count_what_was_said_then_and_what_is_said_now() -> None:
+    def case(verdict: Verdict, expect: str | None) -> Case:
+        return Case(Path("x"), "https://x", expect, "", None, tried=Tried("2026-11-25 set 1", verdict))
+
+    cases = [case(Verdict.RIGHT, "a"), case(Verdict.UNKNOWN, "b"), case(Verdict.WRONG, "c"), case(Verdict.NONE, None)]
+    told = iter(["a", None, "c"])
+    (row,) = first_tries(cases, lambda text: next(told)).splitlines()[2:]
+    assert row == "| 2026-11-25 set 1 | 4 | 3 | 1 (33%) | 1 | 1 | 1 | 2 (67%) |"
 
 
 def test_scores_count_what_is_named_wrong_against_precision() -> None:
@@ -109,6 +120,7 @@ def test_the_form_of_a_case_is_checked(tmp_path: Path) -> None:
         ("#: source: here\n#: expect: a\nfoo\n", "0 lines are marked"),
         ("#: source: here\n#: expect: unknown\n=> a\n=> b\n", "2 lines are marked"),
         ("#: colour: red\n", "is not a header line"),
+        ("#: source: here\n#: expect: unknown\n#: tried: yesterday\nfoo\n", "is not of the form"),
     ]:
         path.write_text(text)
         with pytest.raises(ValueError, match=said):

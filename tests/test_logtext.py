@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from log_corpus import FOLDER, read_case
 
 from compatcheck.explanation import Explanation, explain, explain_stream
-from compatcheck.logtext import read_text
+from compatcheck.logtext import RESOLVER, read_text
 
 NAME = "cache-layers-empty"
 LOG = read_case(FOLDER / f"{NAME}.txt").text
@@ -358,3 +358,23 @@ def test_no_text_breaks_it(lines: list[str], end: str) -> None:
     assert found.line is None or 1 <= found.line <= text.count("\n") + text.count("\r") + 1
     assert found.as_text().endswith("\n") and isinstance(found.as_json()["versions"], dict)
     assert found == explain(text)
+
+
+def test_the_second_paragraph_of_the_hubs_messages_is_read() -> None:
+    text = (
+        "huggingface_hub.errors.GatedRepoError: 401 Client Error. (Request ID: Root=1-66;54f5)\n\n"
+        "Cannot access gated repo for url https://huggingface.co/x/y/resolve/main/config.json.\n\nand more\n"
+    )
+    (finding,) = read_text(text).findings
+    assert "Cannot access gated repo" in finding.chain[0].message and "and more" not in finding.chain[0].message
+
+
+def test_underscores_that_markdown_took_for_bold_type_are_put_back() -> None:
+    (finding,) = read_text("TypeError: LoraConfig.init() got an unexpected keyword argument 'use_dora'\n").findings
+    assert finding.chain[0].message == "LoraConfig.__init__() got an unexpected keyword argument 'use_dora'"
+
+
+def test_pips_conflict_is_read_without_its_first_line() -> None:
+    text = "The conflict is caused by:\n    The user requested torch\n    peft 0.2.0 depends on torch>=1.13.0\n"
+    (finding,) = read_text(text).findings
+    assert finding.chain[0].type == RESOLVER and "peft 0.2.0" in finding.chain[0].message

@@ -19,6 +19,10 @@ from compatcheck.prose import CAP
          "torch-load-refused", 1),
         ("I get (KeyError: 'Cache only has 0 layers, attempted to access layer with index 0') on generate",
          "cache-layers-empty", 1),
+        ("Fixed `ModuleNotFoundError: No module named 'peft.utils.config'`", "name-not-in-peft", 1),
+        ("cannot import name 'get_peft_config' from 'peft' (unknown location)", "name-not-in-peft", 1),
+        ("Target modules [gate_proj, up_proj] not found in the base model. Please check the target modules.\n"
+         '  File "/srv/model.py", line 39, in __init__', "target-modules-not-found", 1),
     ],
 )  # fmt: skip
 def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: str, line: int) -> None:
@@ -33,6 +37,7 @@ def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: st
         "There was an error in my cache of errors, and the build failed.",
         "The torch release notes speak of a fix for an exception in generate.",
         "error: no rule to make target 'all'",
+        "We say so when target modules are not found in the base model.",
         "",
     ],
 )
