@@ -21,7 +21,9 @@ CAP = 2**16
 LEAST = 20
 """Characters that a signature's pattern must find: a word or two prove nothing in running text."""
 
-_SPEAKS_OF_ERROR = re.compile(r"(?i)error|exception|fail")
+_SPEAKS_OF_ERROR = re.compile(
+    r"(?i)error|exception|fail|has no attribute|cannot import name|no module named|unexpected keyword argument"
+)
 _ANCHOR = re.compile(r"(?<![\[\\])\^")
 """In a pattern: it must stand at the message's beginning, which running text does not show."""
 _MARKS = "`*>|- \t"
@@ -36,8 +38,8 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
     for number in range(len(lines), 0, -1):
         speaks = bool(_SPEAKS_OF_ERROR.search(lines[number - 1]))
         for raised in _told(lines[number - 1]):
-            diagnosis = diagnose_chain((raised,), telling, whole=False, versions=versions)
-            signature = telling.get(diagnosis.signature) if diagnosis.signature else None
+            diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
+            signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
             found = signature.message_pattern.search(raised.message) if signature else None
             if found and len(found[0]) >= LEAST and (speaks or found.start() == 0):
                 return number, diagnosis
@@ -51,7 +53,7 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
 def _told(line: str) -> Iterator[Raised]:
     """What a line may say: an exception within it, or only its message."""
     bare = line.strip(_MARKS)
-    if bare[:1] in _QUOTES and bare[-1:] == bare[:1]:
+    if bare[:1] in _QUOTES and bare[-1:] == bare[:1] and bare[:1] not in bare[1:-1]:
         bare = bare[1:-1]
     for start in (0, *(found.end() for found in re.finditer(r"[:`'\"(]\s*", bare))):
         if found := exception_of(bare[start:], after_frame=False):
