@@ -8,7 +8,7 @@ import pytest
 from conftest import MakeRun
 from minimatrix.releases import cell_with, with_fault
 
-from compatcheck import pipeline
+from compatcheck import bench, pipeline
 from compatcheck.cli import main
 from compatcheck.pipeline import Run, context_of
 from compatcheck.signatures import joined, load_catalogue
@@ -34,7 +34,7 @@ def test_an_old_observation_is_named_by_a_new_catalogue(
     def never(*_: object, **__: object) -> None:
         raise AssertionError("nothing may be run")
 
-    monkeypatch.setattr(pipeline, "observe", never)
+    monkeypatch.setattr(bench, "observe", never)
     assert main(["catalogue", "propose", "--store", str(run.store.path)]) == 0
     folder = tmp_path / "catalogue"
     folder.mkdir()
