@@ -150,6 +150,20 @@ def claims(session: nox.Session) -> None:
 
 
 @nox.session
+def clients(session: nox.Session) -> None:
+    """Published packages beside peft: judged as the resolver leaves them, mended, run; see reports/clients.md."""
+    install(session)
+    session.run("python", "benchmarks/clients.py", *session.posargs)
+
+
+@nox.session
+def recommendations(session: nox.Session) -> None:
+    """Recommendations for random requests, installed with their hashes and run; see reports/recommendations.md."""
+    install(session)
+    session.run("python", "benchmarks/recommendations_run.py", *session.posargs)
+
+
+@nox.session
 def robustness(session: nox.Session) -> None:
     """Faults injected for real, a hundred kills among them; see reports/robustness.md. Takes half an hour."""
     install(session, "test")

@@ -172,25 +172,34 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
+ANCHOR = "pyproject.toml"
+"""Where a finding on an environment is shown: code scanning refuses a whole file in which one result has no place."""
+
+
 def as_sarif(judgement: Judgement) -> str:
-    """For code scanning. One rule a signature; waived findings are suppressed with their reason."""
+    """SARIF 2.1.0, for code scanning. One rule a signature; waived findings are suppressed with their reason.
+
+    What works is no result: the alert of an earlier run closes when it is no longer there.
+    """
     rules: dict[str, Mapping[str, Any]] = {}
     results = []
     for finding in judgement.findings:
-        if finding.verdict is None:
+        if finding.status in (None, Standing.WORKS):
             continue
-        name = _rule(finding.verdict)
+        name = _rule(finding)
         rules.setdefault(name, _rule_json(name, finding.verdict))
+        place = {
+            "artifactLocation": {"uri": _uri(finding.file or ANCHOR)},
+            "region": {"startLine": finding.line},
+        }
         result: dict[str, Any] = {
             "ruleId": name,
             "ruleIndex": list(rules).index(name),
-            "kind": "pass" if finding.status is Standing.WORKS else "fail",
-            "level": "none" if finding.status is Standing.WORKS else level(finding, judgement.strict),
+            "kind": "fail",
+            "level": level(finding, judgement.strict),
             "message": {"text": headline(finding)},
+            "locations": [{"physicalLocation": place}],
         }
-        if finding.file:
-            place = {"artifactLocation": {"uri": _uri(finding.file)}, "region": {"startLine": finding.line}}
-            result["locations"] = [{"physicalLocation": place}]
         if finding.waiver:
             why = f"until {finding.waiver.until}: {finding.waiver.reason}"
             result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
@@ -199,11 +208,7 @@ def as_sarif(judgement: Judgement) -> str:
         {"level": "error" if " expired on " in line else "note", "message": {"text": line}}
         for line in waiver_lines(judgement)
     ]
-    driver = {
-        "name": "compatcheck",
-        "version": __version__,
-        "rules": list(rules.values()),
-    }
+    driver = {"name": "compatcheck", "version": __version__, "rules": list(rules.values())}
     run = {
         "tool": {"driver": driver},
         "invocations": [
@@ -215,15 +220,16 @@ def as_sarif(judgement: Judgement) -> str:
     return json.dumps(sarif, indent=1, ensure_ascii=False) + "\n"
 
 
-def _rule(verdict: Verdict) -> str:
-    if verdict.bad and verdict.cell:
+def _rule(finding: Finding) -> str:
+    verdict = finding.verdict
+    if verdict and verdict.bad and verdict.cell:
         return verdict.cell.signature or f"unknown-failure-{verdict.cell.fingerprint}"
-    return str(verdict.status)
+    return str(finding.status)
 
 
-def _rule_json(name: str, verdict: Verdict) -> Mapping[str, Any]:
-    told: dict[str, Any] = {"id": name, "shortDescription": {"text": verdict.title or name}}
-    if verdict.signature:
+def _rule_json(name: str, verdict: Verdict | None) -> Mapping[str, Any]:
+    told: dict[str, Any] = {"id": name, "shortDescription": {"text": (verdict and verdict.title) or name}}
+    if verdict and verdict.signature:
         told["fullDescription"] = {"text": verdict.signature.cause}
         told["help"] = {"text": verdict.remedy}
     return told
@@ -241,10 +247,10 @@ def as_junit(judgement: Judgement) -> str:
     for finding in judgement.findings:
         case = ElementTree.Element("testcase", classname="compatcheck", name=finding.subject, time="0")
         told = level(finding, judgement.strict)
-        if finding.verdict is None or (finding.waiver is not None):
+        if finding.status is None or finding.waiver is not None:
             ElementTree.SubElement(case, "skipped", message=headline(finding))
         elif told == "error":
-            failure = ElementTree.SubElement(case, "failure", message=headline(finding), type=_rule(finding.verdict))
+            failure = ElementTree.SubElement(case, "failure", message=headline(finding), type=_rule(finding))
             failure.text = _whole(finding)
         else:
             ElementTree.SubElement(case, "system-out").text = _whole(finding)

@@ -16,8 +16,9 @@ from packaging.version import Version
 from .domain import CORE, Outcome, Word
 from .errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_UNKNOWN, InputError
 from .installation import Installed
+from .lock_files import Locked
 from .mending import nearest_working
-from .requirement_files import Locked, Wanted, exact_version
+from .requirement_lines import Wanted, exact_version
 from .shipped import KnownCell, KnownTable
 from .verdict import Standing, Verdict, lookup
 from .waivers import Settings, Waiver
@@ -79,10 +80,14 @@ class Finding:
     """Where it is known not to work: the nearest combination that does; of ranges one that lies within them."""
     waiver: Waiver | None = None
     """The one that covers it."""
+    undecided: bool = False
+    """It asks for one of the three, and does not tell which version: as unknown as a version that was not measured."""
 
     @property
     def status(self) -> Standing | None:
-        return self.verdict.status if self.verdict else None
+        if self.verdict is None:
+            return Standing.UNKNOWN if self.undecided else None
+        return self.verdict.status
 
     @property
     def bad(self) -> bool:
@@ -147,20 +152,47 @@ def judged_lock(
     return tuple(findings.values())
 
 
+def judged_sections(
+    path: Path,
+    sections: Mapping[str, Sequence[Wanted]],
+    table: KnownTable,
+    python: str | None = None,
+    corner: Corner = Corner.BOTH,
+) -> tuple[Finding, ...]:
+    """A file by what can be installed of it: its requirements, and each extra or group that names one of the three."""
+    main = judged_requirements(path, sections[""], table, python, corner)
+    found = [main]
+    for section, wanted in sections.items():
+        together = (*sections[""], *wanted)
+        if section and any(each.name in CORE for each in wanted) and any(each.name == "peft" for each in together):
+            found.append(judged_requirements(path, together, table, python, corner, f"{path} ({section})"))
+    return tuple(found[1:] if len(found) > 1 and main.verdict is None and not main.undecided else found)
+
+
 def judged_requirements(
-    path: Path, wanted: Sequence[Wanted], table: KnownTable, python: str | None = None, corner: Corner = Corner.BOTH
+    path: Path,
+    wanted: Sequence[Wanted],
+    table: KnownTable,
+    python: str | None = None,
+    corner: Corner = Corner.BOTH,
+    subject: str = "",
 ) -> Finding:
     """What a project declares: exact versions as they are, ranges by their corners and the share that works."""
     named = {each.name for each in wanted if not each.constraint}
-    subject = str(path)
+    file, subject = str(path), subject or str(path)
     if "peft" not in named:
-        return Finding(subject, None, file=subject, note="peft is not among its requirements: nothing to judge")
+        return Finding(subject, None, file=file, note="peft is not among its requirements: nothing to judge")
     line = next(each.line for each in wanted if each.name == "peft" and not each.constraint)
     exact = _exact(wanted)
-    ranges = {name: _specifier(wanted, name, exact) for name in CORE}
+    nameless = [each for each in wanted if each.name in CORE and each.address and each.name not in exact]
+    if nameless:
+        told = ", ".join(f"{each.name} from {each.address}" for each in nameless)
+        note = f"asks for {told}, which tells no version: unknown (judge what is installed, with --python PATH)"
+        return Finding(subject, None, file=file, line=nameless[0].line, note=note, undecided=True)
+    ranges = {name: _specifier(wanted, name) for name in CORE}
     beside = {name: version for name, version in exact.items() if name not in CORE}
     if all(name in exact for name in CORE):
-        found = Finding(subject, lookup({**exact, **_python(python)}, table), file=subject, line=line)
+        found = Finding(subject, lookup({**exact, **_python(python)}, table), file=file, line=line)
         return _mended(found, table)
     allowed = {name: [each for each in table.axes[name] if ranges[name].contains(each, True)] for name in CORE}
     if empty := [f"{name}{ranges[name]}" for name in CORE if not allowed[name]]:
@@ -169,10 +201,10 @@ def judged_requirements(
         unknown = replace(
             lookup({**guess, **_python(python)}, table), status=Standing.UNKNOWN, cell=None, signature=None
         )
-        return Finding(subject, unknown, file=subject, line=line, note=note)
+        return Finding(subject, unknown, file=file, line=line, note=note)
     share = _share(allowed, ranges, beside, table, python)
     which, verdict = _deciding(share, corner)
-    found = Finding(subject, verdict, which, share, subject, line)
+    found = Finding(subject, verdict, which, share, file, line)
     return _mended(found, table, ranges)
 
 
@@ -193,16 +225,16 @@ def _exact(wanted: Iterable[Wanted]) -> dict[str, str]:
     return {each.name: version for each in wanted if (version := exact_version(each))}
 
 
-def _specifier(wanted: Sequence[Wanted], name: str, exact: Mapping[str, str]) -> SpecifierSet:
+def _specifier(wanted: Sequence[Wanted], name: str) -> SpecifierSet:
     """What all lines together say of a package. Raises InputError where they contradict each other."""
     lines = [each for each in wanted if each.name == name]
     together = SpecifierSet()
     for each in lines:
-        together &= each.requirement.specifier
+        together &= each.specifier
     if together.is_unsatisfiable():
         places = " and ".join(dict.fromkeys(f"{each.file} line {each.line}" for each in lines))
         raise InputError(places, [f"no release can fulfil {name}{together}"], "Mend the requirements.")
-    return together if together or name not in exact else SpecifierSet(f"=={exact[name]}")
+    return together
 
 
 def _share(

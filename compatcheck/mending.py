@@ -9,6 +9,7 @@ from packaging.specifiers import SpecifierSet
 from .domain import CORE
 from .recommendation import recommend
 from .request import PYTHON, Request
+from .requirement_lines import released
 from .shipped import KnownCell, KnownTable
 
 
@@ -22,7 +23,7 @@ def nearest_working(
 
     None where nothing of the table works.
     """
-    asked = dict(ranges or {name: SpecifierSet(f"=={versions[name]}") for name in CORE if name in versions})
+    asked = dict(ranges or {name: released(SpecifierSet(f"=={versions[name]}")) for name in CORE if name in versions})
     if python is not None:
         asked[PYTHON] = SpecifierSet(f"=={python}.*")
     return recommend(Request(asked), table=table).cell

@@ -31,6 +31,7 @@ from .domain import CORE
 from .errors import UsageError
 from .own_runs import known_table
 from .requirement_files import read_requirements
+from .requirement_lines import released
 from .shipped import KnownTable
 
 
@@ -98,17 +99,17 @@ def spread(cells: Sequence[MatrixCell], limit: int | None) -> tuple[MatrixCell, 
 def _ranges(requirements: Sequence[str]) -> dict[str, SpecifierSet]:
     """What the lines and files together say of torch, transformers and peft."""
     together = {package: SpecifierSet() for package in CORE}
-    for wanted in itertools.chain.from_iterable(_read(each) for each in requirements):
-        package = canonicalize_name(wanted.name)
+    for package, allowed in itertools.chain.from_iterable(_read(each) for each in requirements):
         if package in together:
-            together[package] &= wanted.specifier
+            together[package] &= allowed
     return together
 
 
-def _read(text: str) -> list[Requirement]:
+def _read(text: str) -> list[tuple[str, SpecifierSet]]:
     if text.endswith((".txt", ".in", ".toml")):
-        return [each.requirement for each in read_requirements(Path(text))]
+        return [(each.name, each.specifier) for each in read_requirements(Path(text))]
     try:
-        return [Requirement(text)]
+        line = Requirement(text)
+        return [(canonicalize_name(line.name), released(line.specifier))]
     except InvalidRequirement:
         raise UsageError(f"{text!r} is neither a requirement nor a requirements file", "Example: peft>=0.12") from None

@@ -61,7 +61,7 @@ def _head(recommendation: Recommendation) -> str:
     else:
         lines.append(f"for Python {cell.python} on {cell.source.platform}; its lock is not known here")
     if recommendation.resolved is not None:
-        lines.append("the three are measured; the whole was resolved with " + ", ".join(recommendation.request.others))
+        lines.append("the three are measured; the whole was resolved with " + ", ".join(recommendation.beside_others))
     lines += [f"note: {each}" for each in cell.caveats]
     lines += [each.words() for each in recommendation.concessions]
     return "".join(f"# {line}\n" for line in lines)

@@ -15,6 +15,8 @@ from datetime import date, datetime, timezone
 from functools import cached_property
 from typing import Any
 
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from .domain import CORE, Basis, Lock, Outcome, Policy
@@ -112,6 +114,13 @@ class Recommendation:
             if name in here and here[name] != version
         }
 
+    @property
+    def beside_others(self) -> tuple[str, ...]:
+        """What else was asked for, each with the version in the resolved lock: `trl 1.16.0`."""
+        here = self.resolved.versions if self.resolved is not None else {}
+        names = dict.fromkeys(str(canonicalize_name(Requirement(each).name)) for each in self.request.others)
+        return tuple(f"{name} {here[name]}" if name in here else name for name in names)
+
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
         lock = self.lock
@@ -161,8 +170,9 @@ class Recommendation:
             first = self.refused[0]
             more = f" (and {len(self.refused) - 1} more)" if len(self.refused) > 1 else ""
             lines.append(f"passed over{more}: {first.cell.words()}: {first.reason}")
+        lines += [f"not judged: {each}, whose version is not told" for each in self.request.addresses]
         if self.resolved is not None:
-            lines.append("resolved together with: " + ", ".join(self.request.others))
+            lines.append("resolved together with: " + ", ".join(self.beside_others))
             moved = ", ".join(f"{name} {there} -> {here}" for name, (there, here) in self.moved.items())
             lines.append(f"beside other versions than measured: {moved}" if moved else "all else is as measured")
         if self.found and self.request.asked:

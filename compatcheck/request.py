@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ from .domain import CORE, Word
 from .errors import UsageError
 from .known import KnownCell, KnownTable
 from .requirement_files import marker_environment, read_requirements
+from .requirement_lines import released
 
 PYTHON = "python"
 
@@ -43,6 +44,8 @@ class Request:
     """Package to where its range stands, `requirements.txt line 3`."""
     others: tuple[str, ...] = ()
     """Requirements as the files write them, of everything but torch, transformers and peft."""
+    addresses: tuple[str, ...] = ()
+    """`peft from git+https://...`: those of the three whose version the files do not tell."""
 
     @cached_property
     def asked(self) -> tuple[str, ...]:
@@ -92,9 +95,10 @@ def range_of_text(name: str, text: str) -> SpecifierSet:
     except InvalidVersion:
         pass
     else:
-        return SpecifierSet(f"=={told}" if len(version.release) > 2 or version.is_prerelease else f"=={told}.*")
+        exact = len(version.release) > 2 or version.is_prerelease
+        return SpecifierSet(f"=={version.public}" if exact else f"=={version.public}.*")
     try:
-        return SpecifierSet(told)
+        return released(SpecifierSet(told))
     except InvalidSpecifier:
         raise UsageError(
             f"{name}: {text!r} is neither a version nor a range of versions", "Examples: 2.6.0, 4.51, '>=4.50,<5'"
@@ -114,14 +118,16 @@ def request_of(
     python: str | None = None,
     requirements: Iterable[str] = (),
     files: Iterable[Path] = (),
+    extras: Sequence[str] = (),
+    groups: Sequence[str] = (),
     prefer: Prefer | str = Prefer.NEWEST,
     table: KnownTable | None = None,
 ) -> Request:
     """All that is asked, taken together: every range of a package must hold.
 
     `options` maps packages to versions or ranges; `requirements` are texts as `peft>=0.13`; `files` are requirements
-    files or pyproject.toml. With a table, a package named in `options` or `requirements` must be one that it knows.
-    Raises UsageError (InputError for a file).
+    files or pyproject.toml, of which `extras` and `groups` count too. With a table, a package named in `options` or
+    `requirements` must be one that it knows. Raises UsageError (InputError for a file).
 
     >>> asked = request_of({"torch": "2.6"}, requirements=["peft>=0.13"], python="3.11")
     >>> asked.admits("torch", "2.6.3"), asked.admits("peft", "0.12.0")
@@ -130,6 +136,7 @@ def request_of(
     ranges: dict[str, SpecifierSet] = {}
     origins: dict[str, str] = {}
     others: list[str] = []
+    addresses: list[str] = []
 
     def add(name: str, wanted: SpecifierSet, origin: str = "") -> None:
         ranges[name] = ranges.get(name, SpecifierSet()) & wanted
@@ -145,19 +152,20 @@ def request_of(
             raise UsageError(
                 f"{text!r} is not a requirement: {str(error).splitlines()[0]}", "Example: 'peft>=0.13'"
             ) from None
-        add(_known(parsed.name, table), parsed.specifier)
+        add(_known(parsed.name, table), released(parsed.specifier))
     if python:
         add(PYTHON, python_range(python))
     for path in files:
-        for wanted in read_requirements(path, marker_environment(_minor(python))):
-            # a direct address names one version, which only the name of its wheel tells
-            exact = wanted.direct_version
-            spec = SpecifierSet(f"=={exact}") if exact else wanted.requirement.specifier
-            if wanted.name not in CORE and not wanted.constraint:
+        chosen = (extras, groups) if path.suffix == ".toml" else ((), ())
+        for wanted in read_requirements(path, marker_environment(_minor(python)), *chosen):
+            if wanted.name in CORE and wanted.address:
+                addresses.append(f"{wanted.name} from {wanted.address}")
+            if wanted.name not in CORE and not wanted.constraint and not wanted.address:
                 others.append(str(wanted.requirement))
             elif wanted.requirement.extras:
                 others.append(f"{wanted.name}[{','.join(sorted(wanted.requirement.extras))}]")
-            add(wanted.name, spec, f"{path.name} line {wanted.line}" if wanted.file == path else str(wanted.file))
+            origin = f"{path.name} line {wanted.line}" if wanted.file == path else str(wanted.file)
+            add(wanted.name, wanted.specifier, origin)
         if path.suffix == ".toml" and python is None and (declared := _requires_python(path)):
             add(PYTHON, declared, f"{path.name} requires-python")
     for name, whole in ranges.items():
@@ -165,10 +173,10 @@ def request_of(
             where = f" ({origins[name]})" if name in origins else ""
             raise UsageError(f"{name}: no version can fulfil {whole}{where}: the bounds contradict each other")
     try:
-        chosen = Prefer(prefer)
+        preferred = Prefer(prefer)
     except ValueError:
         raise UsageError(f"prefer: {prefer!r} is not one of {', '.join(Prefer)}") from None
-    return Request(ranges, chosen, origins, tuple(others))
+    return Request(ranges, preferred, origins, tuple(others), tuple(addresses))
 
 
 def _minor(python: str | None) -> str | None:

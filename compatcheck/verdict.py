@@ -303,7 +303,7 @@ def _stale(
         told = f"measured beside {each.package} {each.measured}, here it is {each.given}"
         if _outside(signature, each):
             return f"{told}, which is outside of what the failure is known for"
-        if _series(each.given) != _series(each.measured):
+        if _series(each.given) != _series(each.measured) and not _apart(signature, each.package):
             return told
     same = any(name in asked for name in cell.beside) and not differences
     if age > STALE_DAYS and cell.policy is Policy.TODAY and not same:
@@ -317,6 +317,15 @@ def _outside(signature: Signature | None, difference: Difference) -> bool:
         return False
     named = [each.versions[difference.package] for each in signature.affected if difference.package in each.versions]
     return bool(named) and not any(SpecifierSet(each).contains(difference.given, True) for each in named)
+
+
+def _apart(signature: Signature | None, package: str) -> bool:
+    """Whether the failure comes about among the three alone, as far as the catalogue knows: `package` has no part."""
+    if signature is None:
+        return False
+    roles = (signature.roles.trigger, signature.roles.owner)
+    among_the_three = all(role.partition(" ")[0] in CORE for role in roles)
+    return among_the_three and not any(package in each.versions for each in signature.affected)
 
 
 def _series(version: str) -> tuple[int, ...]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from xml.etree import ElementTree
 
 import pytest
 from made_up_table import DAY, table
@@ -26,7 +24,8 @@ from compatcheck.judgement import (
     judged_requirements,
     waived,
 )
-from compatcheck.requirement_files import read_lock, read_requirements
+from compatcheck.lock_files import read_lock
+from compatcheck.requirement_files import read_requirements
 from compatcheck.verdict import Standing
 from compatcheck.waivers import Settings, Waiver
 
@@ -195,80 +194,6 @@ def test_a_waiver_of_something_else_covers_nothing() -> None:
     assert f"the waiver of cache-key-missing (until {DAY}) covers nothing here" in FORMATS["text"](judgement)
 
 
-# ------------------------------------------------------------------ formats
-
-
-@pytest.fixture
-def mixed(tmp_path: Path) -> Judgement:
-    """A bad finding in a file whose name has to be quoted, one that is waived, one unknown, and one of nothing."""
-    path = tmp_path / "odd, name: 100%.txt"
-    path.write_text("\ntorch\ntransformers==4.44.2\npeft==0.7.1\n")
-    findings = [
-        replace(judged_requirements(path, read_requirements(path), TABLE), subject=path.name, file=path.name),
-        judged_environment(environment({**BAD, "transformers": "5.0.0", "peft": "0.12.0"}), TABLE),
-        judged_environment(environment(UNKNOWN), TABLE),
-        judged_environment(environment({}), TABLE),
-    ]
-    settings = Settings(waivers=(Waiver(DAY, "we <know> & care", "cache-key-missing"),))
-    return waived(findings, settings, TABLE, today=DAY)
-
-
-def test_json_tells_everything(mixed: Judgement) -> None:
-    told = json.loads(FORMATS["json"](mixed))
-    assert [each["status"] for each in told["findings"]] == ["known-bad", "known-bad", "unknown", None]
-    assert told["findings"][0]["works"]["peft"] == "0.12.0"
-    assert told["findings"][0]["ranges"]["counts"]["known-bad"] == 2
-    assert told["findings"][1]["waived"] == {"reason": "we <know> & care", "until": DAY.isoformat()}
-    assert told["exit_code"] == 1 and told["table"] == "a made-up table" and told["table_age_days"] == 0
-
-
-def test_github_annotations_are_one_line_each_and_escaped(mixed: Judgement) -> None:
-    lines = FORMATS["github"](mixed).splitlines()
-    assert lines[0].startswith(
-        "::error file=odd%2C name%3A 100%25.txt,line=4,title=compatcheck::odd, name: 100%25.txt: 0 of"
-    )
-    assert [line.split(" ")[0].split("::")[1] for line in lines] == ["error", "notice", "warning", "notice"]
-    assert "%0A  remedy   " in lines[0]
-
-
-def test_sarif_has_a_rule_for_every_signature_and_suppresses_what_is_waived(mixed: Judgement) -> None:
-    told = json.loads(FORMATS["sarif"](mixed))
-    run = told["runs"][0]
-    assert told["version"] == "2.1.0"
-    rules = [rule["id"] for rule in run["tool"]["driver"]["rules"]]
-    assert rules == ["cache-layers-empty", "cache-key-missing", "unknown"]
-    for result in run["results"]:
-        assert rules[result["ruleIndex"]] == result["ruleId"] and result["message"]["text"]
-    place = run["results"][0]["locations"][0]["physicalLocation"]
-    assert place == {
-        "artifactLocation": {"uri": "odd%2C%20name%3A%20100%25.txt"},
-        "region": {"startLine": 4},
-    }
-    assert [result["level"] for result in run["results"]] == ["error", "note", "warning"]
-    assert "we <know> & care" in run["results"][1]["suppressions"][0]["justification"]
-    assert run["invocations"][0]["exitCode"] == 1
-
-
-def test_junit_counts_what_it_holds(mixed: Judgement) -> None:
-    suite = ElementTree.fromstring(FORMATS["junit"](mixed))[0]
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "1", "2")
-    failure = suite[0].find("failure")
-    assert failure is not None and failure.get("type") == "cache-layers-empty" and "remedy" in (failure.text or "")
-    assert "we <know> & care" in (suite[1].find("skipped").get("message") or "")
-
-
-def test_every_format_says_when_a_waiver_has_expired() -> None:
-    judgement = with_waiver(DAY - timedelta(1), packages=WORKS)
-    for name, render in FORMATS.items():
-        assert "expired" in render(judgement), name
-
-
-def test_strict_makes_errors_of_what_is_unknown() -> None:
-    judgement = waived([judged_environment(environment(UNKNOWN), TABLE)], Settings(), TABLE, strict=True, today=DAY)
-    assert FORMATS["github"](judgement).startswith("::error ")
-    assert 'failures="1"' in FORMATS["junit"](judgement)
-
-
 # ------------------------------------------------------------------ the command and the library
 
 
@@ -318,6 +243,43 @@ def test_the_projects_settings_count(project: Path, capsys: pytest.CaptureFixtur
     (project / "pyproject.toml").write_text("[tool.compatcheck]\nresolutions = 'highest'\n")
     assert cli.main(["check", "bad.txt"]) == 2
     assert "unknown key 'resolutions'" in capsys.readouterr().err
+
+
+PROJECT = """
+[project]
+name = "x"
+dependencies = ["torch==2.6.0"]
+[project.optional-dependencies]
+old = ["transformers==4.44.2", "peft==0.7.1"]
+new = ["transformers==4.44.2", "peft==0.20.0"]
+docs = ["sphinx"]
+"""
+
+
+def test_extras_and_groups_are_judged_each_for_itself(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "pyproject.toml").write_text(PROJECT)
+    assert cli.main(["check", "-r", "pyproject.toml"]) == 1
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("pyproject.toml")]
+    assert [line.partition(": ")[0] for line in lines] == ["pyproject.toml (extra old)", "pyproject.toml (extra new)"]
+    assert "known bad" in lines[0] and lines[1].endswith(": works")
+    assert cli.main(["check", "-r", "pyproject.toml", "--extra", "new"]) == 0
+    assert "extra old" not in capsys.readouterr().out
+    assert cli.main(["check", "-r", "pyproject.toml", "--extra", "newest"]) == 2
+    assert "has no extra newest (it has: extra old, extra new, extra docs)" in capsys.readouterr().err
+
+
+def test_a_repository_tells_no_version_and_that_is_said(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "r.txt").write_text("torch==2.6.0\ntransformers==4.44.2\n-e git+https://host/fork#egg=peft\n")
+    assert cli.main(["check", "r.txt"]) == 0 and cli.main(["check", "r.txt", "--strict"]) == 5
+    assert "asks for peft from git+https://host/fork#egg=peft, which tells no version" in capsys.readouterr().out
+    assert cli.main(["check", "r.txt", "--strict", "--format", "junit"]) == 5
+    assert 'failures="1"' in capsys.readouterr().out
+
+
+def test_a_build_of_a_release_is_judged_as_the_release(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "r.txt").write_text("torch==2.6.0+cu124\ntransformers>=4.44,<5\npeft==0.20.0\n")
+    assert cli.main(["check", "r.txt"]) == 0
+    assert "1 of the 1 measured combinations within the ranges work" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from compatcheck.errors import InputError
-from compatcheck.requirement_files import exact_version, is_lock, marker_environment, read_lock, read_requirements
+from compatcheck.lock_files import is_lock, read_lock
+from compatcheck.requirement_files import marker_environment, read_requirements, read_sections
+from compatcheck.requirement_lines import exact_version
 
 
 def wanted(path: Path, **environment: str) -> list[tuple[str, str, int, bool]]:
@@ -38,6 +40,7 @@ def test_requirements_are_read_as_pip_reads_them(tmp_path: Path) -> None:
         ("peft", "<0.20,>=0.12", 4, False),
         ("transformers", "~=4.44", 7, False),
         ("safetensors", "==0.4.5", 9, False),
+        ("thing", "", 13, False),
     ]
 
 
@@ -57,6 +60,88 @@ def test_a_pyproject_is_read_with_its_lines(tmp_path: Path) -> None:
     assert wanted(path) == [("torch", "", 4, False), ("peft", ">=0.12", 5, False)]
 
 
+def test_the_environment_is_put_in_as_pip_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PEFT_VERSION", "0.12.0")
+    (tmp_path / "r.txt").write_text("peft==${PEFT_VERSION}\n--index-url https://${NO_SUCH_TOKEN}@host/simple\n")
+    assert wanted(tmp_path / "r.txt") == [("peft", "==0.12.0", 1, False)]
+
+
+@pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_a_byte_order_mark_says_the_coding(coding: str, tmp_path: Path) -> None:
+    """`pip freeze > requirements.txt` in PowerShell writes UTF-16."""
+    (tmp_path / "r.txt").write_bytes("peft==0.12.0\r\n".encode(coding))
+    assert wanted(tmp_path / "r.txt") == [("peft", "==0.12.0", 1, False)]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "specifier", "address"),
+    [
+        ("torch==2.6.0+cu124", "torch", "==2.6.0", ""),
+        ("torch===2.6.0+cu124", "torch", "==2.6.0", ""),
+        ("torch @ https://host/whl/torch-2.6.0%2Bcpu-cp311-cp311-linux_x86_64.whl", "torch", "==2.6.0", ""),
+        ("https://host/whl/torch-2.6.0%2Bcpu-cp311-cp311-linux_x86_64.whl", "torch", "==2.6.0", ""),
+        ("./wheels/peft-0.12.0-py3-none-any.whl", "peft", "==0.12.0", ""),
+        ("peft-0.12.0.tar.gz", "peft", "==0.12.0", ""),
+        ("git+https://github.com/huggingface/peft.git@main", "peft", "", "git+https://github.com/huggingface/peft.git@main"),
+        ("git+https://github.com/me/fork#egg=peft", "peft", "", "git+https://github.com/me/fork#egg=peft"),
+        ("-e git+https://github.com/me/fork#egg=peft", "peft", "", "git+https://github.com/me/fork#egg=peft"),
+        ("-e ../peft", "peft", "", "../peft"),
+        ("https://github.com/huggingface/transformers/archive/main.zip", "transformers", "",
+         "https://github.com/huggingface/transformers/archive/main.zip"),
+    ],
+)  # fmt: skip
+def test_whose_an_address_is_and_which_release_a_build_is_of(
+    line: str, name: str, specifier: str, address: str, tmp_path: Path
+) -> None:
+    (tmp_path / "r.txt").write_text(line)
+    (found,) = read_requirements(tmp_path / "r.txt")
+    assert (found.name, str(found.specifier), found.address) == (name, specifier, address)
+
+
+PROJECT = """
+[project]
+name = "prompted"
+dependencies = ["torch>=2.5", "accelerate"]
+
+[project.optional-dependencies]
+Train = ["peft>=0.12", "transformers<5; python_version < '3.20'", "trl; python_version < '3'"]
+all = ["prompted[train]", "numpy"]
+
+[dependency-groups]
+test = ["pytest", {include-group = "old"}]
+old = ["peft==0.10.0"]
+
+[tool.uv]
+constraint-dependencies = ["tokenizers<0.22"]
+
+[tool.poetry.group.docs.dependencies]
+transformers = [{ version = "^4.44", python = "<3.9" }, { version = "^5", python = ">=3.9" }]
+"""
+
+
+def test_extras_and_groups_are_sections_of_their_own(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text(PROJECT)
+    sections = read_sections(path)
+    told = {name: [str(each.requirement).partition(";")[0] for each in wants] for name, wants in sections.items()}
+    assert told == {
+        "": ["torch>=2.5", "accelerate", "tokenizers<0.22"],
+        "extra Train": ["peft>=0.12", "transformers<5"],
+        "extra all": ["peft>=0.12", "transformers<5", "numpy"],
+        "group test": ["pytest", "peft==0.10.0"],
+        "group old": ["peft==0.10.0"],
+        "group docs": ["transformers<6,>=5"],
+    }
+    lines = PROJECT.splitlines()
+    assert all(each.name in lines[each.line - 1] for wants in sections.values() for each in wants)
+    assert [each.constraint for each in sections[""]] == [False, False, True]
+    chosen = read_requirements(path, extras=["train"], groups=["old"])
+    assert [each.name for each in chosen] == ["torch", "accelerate", "tokenizers", "peft", "transformers", "peft"]
+    for wrong in ({"extras": ["nothing"]}, {"groups": ["train"]}):
+        with pytest.raises(InputError, match=r"has no (extra nothing|group train) \(it has: extra Train"):
+            read_requirements(path, **wrong)
+
+
 @pytest.mark.parametrize(
     ("wish", "specifier"),
     [
@@ -71,6 +156,7 @@ def test_a_pyproject_is_read_with_its_lines(tmp_path: Path) -> None:
         ('"*"', ""),
         ('{ version = "^5", extras = ["torch"] }', "<6,>=5"),
         ('{ git = "https://host/x" }', ""),
+        ('{ version = "^0.12", python = "^3.8", markers = "sys_platform != \'plan9\'" }', "<0.13,>=0.12"),
     ],
 )
 def test_poetrys_own_table_is_read(wish: str, specifier: str, tmp_path: Path) -> None:
@@ -127,7 +213,13 @@ def test_every_lock_format_is_read(name: str, tmp_path: Path) -> None:
         ("r.txt", "ok\n-r r.txt\n", "includes itself"),
         ("r.txt", "-r nowhere.txt\n", "nowhere.txt: no such file"),
         ("r.txt", "\udcff", "cannot be read"),
-        ("pyproject.toml", "project = 3\n", "not a list of strings"),
+        ("pyproject.toml", "project = 3\n", "project: not a table"),
+        ("pyproject.toml", "[dependency-groups]\ndev = 3\n", "dependency-groups.dev: "),
+        ("pyproject.toml", "[dependency-groups]\na = [{include-group = 'b'}]\nb = [{include-group = 'a'}]\n", "a: "),
+        ("pyproject.toml", "[project.optional-dependencies]\ntrain = 'peft'\n", "train: not a list of strings"),
+        ("r.txt", "-r https://host/r.txt\n", "line 1: includes https://host/r.txt, and nothing is fetched"),
+        ("r.txt", "ok\npeft==${NO_SUCH_VERSION}\n", "line 2: the environment variable NO_SUCH_VERSION is not set"),
+        ("r.txt", "\udcff\udcfe\udcff", "cannot be read"),
         ("pyproject.toml", "[tool.poetry.dependencies]\npeft = 3\n", "peft: 3 is not a version"),
         ("pyproject.toml", "[tool.poetry.dependencies]\npeft = '^new'\n", "peft: '^new' is not a version"),
         ("pyproject.toml", '[project]\ndependencies = "peft"\n', "not a list of strings"),
@@ -141,9 +233,42 @@ def test_bad_requirements_give_one_line(name: str, text: str, said: str, tmp_pat
     assert said in caught.value.what and "\n" not in caught.value.what
 
 
+UV = '[[package]]\nname = "peft"\nversion = "{}"\nresolution-markers = ["python_full_version {} \'3.12\'"]\n'
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("uv.lock", UV.format("0.12.0", "<") + UV.format("0.20.0", ">=")),
+        ("poetry.lock", '[[package]]\nname = "peft"\nversion = "0.12.0"\nmarkers = "python_version < \'3.12\'"\n'
+         '[[package]]\nname = "peft"\nversion = "0.20.0"\nmarkers = {main = "python_version >= \'3.12\'"}\n'),
+        ("pylock.toml", '[[packages]]\nname = "peft"\nversion = "0.12.0"\nmarker = "python_version < \'3.12\'"\n'
+         '[[packages]]\nname = "peft"\nversion = "0.20.0"\nmarker = "python_version >= \'3.12\'"\n'),
+        ("pdm.lock", '[[package]]\nname = "peft"\nversion = "0.12.0"\nmarker = "python_version < \'3.12\'"\n'
+         '[[package]]\nname = "peft"\nversion = "0.20.0"\nmarker = "python_version >= \'3.12\'"\n'),
+        ("pins.txt", "peft==0.12.0; python_version < '3.12'\npeft==0.20.0; python_version >= '3.12'\n"),
+    ],
+)  # fmt: skip
+def test_a_lock_is_read_for_the_python_that_is_asked_about(name: str, text: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text)
+    found = [[each.version for each in read_lock(tmp_path / name, marker_environment(v))] for v in ("3.11", "3.12")]
+    assert found == [["0.12.0"], ["0.20.0"]]
+
+
+def test_a_freeze_may_hold_projects_of_this_machine(tmp_path: Path) -> None:
+    (tmp_path / "freeze.txt").write_text(
+        "-e git+https://host/own@abc#egg=own\nother @ file:///home/me/other\npeft==0.12.0\ntorch==2.6.0+cu124\n"
+    )
+    assert [(each.name, each.version) for each in read_lock(tmp_path / "freeze.txt")] == [
+        ("peft", "0.12.0"),
+        ("torch", "2.6.0+cu124"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
+        ("pins.txt", "peft @ git+https://host/peft@abc\n", "line 1: peft comes from git+https://host/peft@abc, which"),
         ("uv.lock", "version = 1\n", "names no packages"),
         ("uv.lock", '[[package]]\nname = "peft"\nversion = "newest"\n', "'newest' is not a version"),
         ("uv.lock", "half a", "not TOML"),

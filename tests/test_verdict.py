@@ -112,6 +112,23 @@ def test_a_companion_of_another_series_makes_it_stale() -> None:
     assert lookup({**ASKED, "accelerate": "0.30.0"}, table(cell), DAY).status is Standing.STALE
 
 
+@pytest.mark.parametrize(
+    ("signature", "standing"),
+    [
+        ("import-cache-class-missing", Standing.KNOWN_BAD),  # peft looks for a class that transformers does not have
+        ("accelerate-dropped-keyword", Standing.STALE),  # accelerate itself took the keyword away
+        (None, Standing.STALE),
+    ],
+)
+def test_a_failure_among_the_three_stays_one_beside_another_companion(
+    signature: str | None, standing: Standing
+) -> None:
+    cell = known(Outcome.FAIL, signature=signature, beside={"accelerate": "1.15.0", "huggingface-hub": "0.36.2"})
+    for other in ({"accelerate": "0.30.0"}, {"huggingface-hub": "0.35.3"}):
+        verdict = lookup({**ASKED, **other}, table(cell), DAY)
+        assert verdict.status is standing and verdict.differences
+
+
 def test_of_two_environments_the_one_most_alike_counts() -> None:
     old = known(source=replace(TODAY, policy=Policy.CONTEMPORARY), beside={"accelerate": "0.25.0", "numpy": "1.26.0"})
     new = known(Outcome.FAIL, beside={"accelerate": "1.15.0", "numpy": "2.4.0"})

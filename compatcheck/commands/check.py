@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .recommend import add_table
+
 if TYPE_CHECKING:
     from ..judgement import Finding
     from ..shipped import KnownTable
@@ -49,6 +51,12 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="pylock.toml, uv.lock, poetry.lock, pdm.lock, Pipfile.lock or pinned requirements",
     )  # fmt: skip
     what.add_argument("--python", type=Path, metavar="PATH", help="the python of another environment")
+    what.add_argument(
+        "--extra", action="append", default=[], metavar="NAME",
+        help="of a pyproject.toml: judge it with this extra (default: as it is, and once with each extra or group that "
+        "names torch, transformers or peft)",
+    )  # fmt: skip
+    what.add_argument("--group", action="append", default=[], metavar="NAME", help="the same for a dependency group")
     how = parser.add_argument_group("how")
     how.add_argument("--python-version", metavar="X.Y", help="of files: which Python they are for (default: any)")
     how.add_argument(
@@ -56,7 +64,6 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="of ranges: which end decides (default: the worse of both)",
     )  # fmt: skip
     how.add_argument("--strict", action="store_true", help="unknown and stale combinations are not accepted: code 5")
-    how.add_argument("--table", metavar="FILE|URL", help="another table of measurements")
     how.add_argument(
         "--project", type=Path, metavar="FILE",
         help="the pyproject.toml with [tool.compatcheck] (default: the one of the folder, if any)",
@@ -64,6 +71,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     how.add_argument(
         "--format", choices=("text", "json", "github", "sarif", "junit"), default="text", help="(default: %(default)s)"
     )
+    add_table(parser)
     parser.set_defaults(execute=execute)
 
 
@@ -75,7 +83,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     project = arguments.project or nearest_pyproject(Path.cwd())
     settings = load_settings(project) if project else Settings()
-    table = known_table(arguments.table or settings.table or None)
+    table = known_table(arguments.table or settings.table or None, arguments.store)
     corner = Corner(arguments.resolution or settings.resolution)
     judgement = waived(_findings(arguments, table, corner), settings, table, strict=arguments.strict)
     print(FORMATS[arguments.format](judgement), end="")
@@ -84,19 +92,26 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> list[Finding]:
     from ..installation import installed
-    from ..judgement import Corner, judged_environment, judged_lock, judged_requirements
-    from ..requirement_files import is_lock, marker_environment, read_lock, read_requirements
+    from ..judgement import Corner, judged_environment, judged_lock, judged_requirements, judged_sections
+    from ..lock_files import is_lock, read_lock
+    from ..requirement_files import marker_environment, read_requirements, read_sections
 
     python = _python_version(arguments.python_version)
     files = [_from_here(each) for each in arguments.files]
     requirements = [*map(_from_here, arguments.requirements), *(each for each in files if not is_lock(each))]
     locks = [*map(_from_here, arguments.lock), *(each for each in files if is_lock(each))]
     findings: list[Finding] = []
+    environment, which = marker_environment(python), Corner(corner)
+    chosen = [*(f"extra {each}" for each in arguments.extra), *(f"group {each}" for each in arguments.group)]
     for path in requirements:
-        wanted = read_requirements(path, marker_environment(python))
-        findings.append(judged_requirements(path, wanted, table, python, Corner(corner)))
+        if chosen and path.suffix == ".toml":
+            wanted = read_requirements(path, environment, arguments.extra, arguments.group)
+            subject = f"{path} ({', '.join(chosen)})"
+            findings.append(judged_requirements(path, wanted, table, python, which, subject))
+        else:
+            findings += judged_sections(path, read_sections(path, environment), table, python, which)
     for path in locks:
-        findings += judged_lock(path, read_lock(path), table, python)
+        findings += judged_lock(path, read_lock(path, environment), table, python)
     if arguments.python or not findings:
         subject = f"the environment of {arguments.python}" if arguments.python else "this environment"
         findings.append(judged_environment(installed(arguments.python), table, subject))

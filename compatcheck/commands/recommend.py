@@ -53,6 +53,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "-r", "--requirements", metavar="FILE", type=Path, action="append", default=[], help="a requirements file"
     )
     asked.add_argument("--project", metavar="FILE", type=Path, help="a pyproject.toml: its dependencies and Python")
+    for kind, word in (("--extra", "extra"), ("--group", "dependency group")):
+        asked.add_argument(kind, metavar="NAME", action="append", default=[], help=f"with this {word} of the project")
     asked.add_argument(
         "--prefer", choices=("newest", "stable", "oldest"), default="newest",
         help="which of several answers: the newest releases, those whose neighbours work too, or the oldest",
@@ -96,6 +98,8 @@ def execute(arguments: argparse.Namespace) -> int:
         python=arguments.python,
         requirements=arguments.requirement,
         files=[*arguments.requirements, *([arguments.project] if arguments.project else [])],
+        extras=arguments.extra,
+        groups=arguments.group,
         prefer=arguments.prefer,
         table=table,
     )

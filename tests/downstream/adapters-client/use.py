@@ -1,0 +1,1 @@
+from adapters import AutoAdapterModel  # noqa: F401

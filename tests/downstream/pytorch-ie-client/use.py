@@ -1,0 +1,1 @@
+from pytorch_ie import PyTorchIEModel  # noqa: F401

@@ -1,0 +1,1 @@
+from trl import SFTConfig, SFTTrainer  # noqa: F401
