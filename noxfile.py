@@ -72,6 +72,7 @@ def report(session: nox.Session) -> None:
     session.run("compatcheck", "report", path, *renewed)
     if renewed:
         session.run("compatcheck", "table", "build", "reports", "-o", "compatcheck/data/table.json", silent=True)
+        session.run("python", "tests/console_blocks.py", "README.md")
 
 
 @nox.session
@@ -154,6 +155,7 @@ def clients(session: nox.Session) -> None:
     """Published packages beside peft: judged as the resolver leaves them, mended, run; see reports/clients.md."""
     install(session)
     session.run("python", "benchmarks/clients.py", *session.posargs)
+    session.run("python", "tests/console_blocks.py", "README.md")
 
 
 @nox.session

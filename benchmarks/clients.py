@@ -5,7 +5,7 @@
 For every folder tests/downstream/*-client: uv resolves its requirements.in as of today, `compatcheck check` judges what
 it picked, and `compatcheck probe` runs the cycle there. Where that does not work, `compatcheck recommend --resolve`
 gives constraints, an environment made with them is judged and probed too, and the client itself is imported in both.
-Writes reports/clients.md, and both sets of pins beside each requirements.in.
+Writes reports/clients.md, its table into the README, and both sets of pins beside each requirements.in.
 
 Installs torch: several GB the first time. Exit code 1 where a verdict and the run disagree, or a mended environment
 does not pass.
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -33,6 +34,7 @@ from compatcheck.machine import this_machine
 ROOT = Path(__file__).resolve().parent.parent
 CLIENTS = ROOT / "tests" / "downstream"
 TARGET = ROOT / "reports" / "clients.md"
+README = ROOT / "README.md"
 SECONDS = 1800
 """For any one command."""
 
@@ -171,9 +173,8 @@ def tried(folder: Path, python: str, work: Path) -> Client:
     return Client(name, session.lines, resolved, None)
 
 
-def text(clients: list[Client], python: str) -> str:
-    """The report."""
-    machine, now = this_machine(), datetime.now(timezone.utc)
+def table_of(clients: list[Client]) -> str:
+    """What came of each of them, in a line."""
     rows = [
         [
             each.name, each.resolved.core, each.resolved.said, each.resolved.went,
@@ -183,6 +184,22 @@ def text(clients: list[Client], python: str) -> str:
         for each in clients
     ]  # fmt: skip
     heads = ["client", "as resolved", "check says", "the cycle", "as mended", "the cycle", "distributions changed"]
+    return tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True)
+
+
+def with_table(readme: str, clients: list[Client]) -> str:
+    """The README with the table between its markers."""
+    return re.sub(
+        r"(<!-- generated: clients -->\n).*?(<!-- /generated: clients -->)",
+        lambda found: f"{found[1]}{table_of(clients)}\n{found[2]}",
+        readme,
+        flags=re.DOTALL,
+    )
+
+
+def text(clients: list[Client], python: str) -> str:
+    """The report."""
+    machine, now = this_machine(), datetime.now(timezone.utc)
     good = sum(not each.problem for each in clients)
     parts = [
         "# Real clients",
@@ -191,7 +208,7 @@ def text(clients: list[Client], python: str) -> str:
         f"{good} of {len(clients)} went as the table says, and pass in the end.",
         f"Written by `nox -s clients` on {now:%Y-%m-%d %H:%M} UTC with the table of {load_table().newest}: Python "
         f"{python}, {machine.cpu}, {machine.cores} cores, {machine.memory_mib / 1024:.0f} GiB, {machine.system}.",
-        tabulate(rows, headers=heads, tablefmt="github", disable_numparse=True),
+        table_of(clients),
     ]
     for each in clients:
         folder = f"../tests/downstream/{each.name}-client"
@@ -234,6 +251,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory(dir=arguments.folder) as work:
             clients.append(tried(folder, arguments.python, Path(work)))
     TARGET.write_text(text(clients, arguments.python), encoding="utf-8")
+    README.write_text(with_table(README.read_text(encoding="utf-8"), clients), encoding="utf-8")
     print(TARGET)
     for each in clients:
         print(f"{each.name}: {each.problem or 'as it should be'}")

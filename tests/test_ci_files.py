@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -12,6 +13,8 @@ import pytest
 import yaml
 
 from compatcheck import cli
+from compatcheck.domain import digest_of
+from compatcheck.lock_files import read_lock
 
 ROOT = Path(__file__).parent.parent
 ACTION = ROOT / ".github" / "actions" / "check"
@@ -102,19 +105,51 @@ def test_the_downstream_project_is_judged_with_its_own_waiver(capsys: pytest.Cap
     assert "of the" in told and "measured combinations within the ranges work" in told
 
 
-@pytest.mark.parametrize("client", ["trl-client", "sentence-transformers-client"])
-def test_a_real_client_as_resolved_is_wrong_and_as_mended_works(
-    client: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+CLIENTS = sorted((ROOT / "tests" / "downstream").glob("*-client"))
+REPORT = (ROOT / "reports" / "clients.md").read_text(encoding="utf-8")
+
+
+def told_by_the_report(client: Path) -> dict[str, str]:
+    """The client's line of the table in reports/clients.md, by its headings."""
+    rows = [[each.strip() for each in line.split("|")[1:-1]] for line in REPORT.splitlines() if line.startswith("| ")]
+    (row,) = (row for row in rows if row[0] == client.name.removesuffix("-client"))
+    names = ("client", "resolved", "says", "went", "mended", "then", "changed")
+    return dict(zip(names, row, strict=True))
+
+
+@pytest.mark.parametrize("client", CLIENTS, ids=lambda path: path.name)
+def test_a_real_client_is_judged_as_it_was_found_and_mended_to_what_passed(
+    client: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """requirements.txt is what the resolver picked for requirements.in; mended.txt what it picked within the
-    constraints that `compatcheck recommend` gave."""
+    """requirements.txt is what the resolver picked for requirements.in; mended.txt are the constraints that
+    `compatcheck recommend` gave. reports/clients.md says how both went with the real packages."""
     monkeypatch.chdir(tmp_path)
-    folder = ROOT / "tests" / "downstream" / client
-    words = ["check", "--python-version", "3.11", "--lock"]
-    assert cli.main([*words, str(folder / "requirements.txt")]) == 1
-    told = capsys.readouterr().out
-    assert "wrong: " in told and "[prompt-injected-at-every-step]" in told
-    works = next(line.split()[1:] for line in told.splitlines() if line.startswith("  works "))
-    assert cli.main([*words, str(folder / "mended.txt")]) == 0
-    assert ": works" in capsys.readouterr().out
-    assert set(works) <= set((folder / "mended.txt").read_text().splitlines())
+    monkeypatch.delenv("COMPATCHECK_STORE", raising=False)
+    told = told_by_the_report(client)
+
+    def judged(name: str) -> tuple[int, str, str, str]:
+        code = cli.main(["check", "--python-version", "3.11", "--format", "json", "--lock", str(client / name)])
+        (finding,) = json.loads(capsys.readouterr().out)["findings"]
+        verdict = finding["verdict"]
+        versions = " ".join(f"{each} {verdict['versions'][each]}" for each in ("torch", "transformers", "peft"))
+        return code, verdict["status"], verdict["signature"] or "", versions
+
+    code, status, signature, versions = judged("requirements.txt")
+    assert versions == told["resolved"]
+    if code == 0:
+        assert status == "works" == told["says"] and told["went"] == "pass" and not told["mended"]
+        assert not (client / "mended.txt").exists()
+        return
+    assert told["says"] == f"{status} ({signature})"
+    assert told["went"] == f"{'wrong' if status == 'wrong' else 'fail'} ({signature})"
+    code, status, _, versions = judged("mended.txt")
+    assert code == 0 and status in ("works", "stale") and versions == told["mended"] and told["then"] == "pass"
+
+
+def test_the_clients_report_belongs_to_the_pins_beside_it() -> None:
+    assert len(CLIENTS) >= 3
+    for client in CLIENTS:
+        pins = read_lock(client / "requirements.txt")
+        digest = digest_of("\n".join(f"{each.name}=={each.version}" for each in pins))
+        assert f"/{client.name}/requirements.txt)" in REPORT and f"digest {digest})" in REPORT
+    assert f"{len(CLIENTS)} of {len(CLIENTS)} went as the table says" in REPORT

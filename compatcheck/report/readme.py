@@ -20,8 +20,8 @@ _BLOCK = re.compile(
 )
 _MARKER = re.compile(r"<!-- /?generated: ([\w.-]+) -->")
 
-ELSEWHERE = frozenset({"logs"})
-"""Parts that something else writes: tests/log_scores.py."""
+ELSEWHERE = frozenset({"logs", "clients"})
+"""Parts that something else writes: tests/log_scores.py, benchmarks/clients.py."""
 
 Block = Callable[[Context, str], str]
 
