@@ -79,7 +79,8 @@ def bounds(recommendation: Recommendation) -> Bounds | None:
     works: dict[tuple[str, ...], bool] = {}
     inferred: set[tuple[str, ...]] = set()
     for each in table.cells:
-        if each.python in pythons and len(each.versions) == len(CORE):
+        # a cell with a further axis counts for its three: what one of these breaks is not promised
+        if each.python in pythons:
             point = tuple(each.versions[name] for name in CORE)
             works[point] = works.get(point, True) and each.works
             if each.basis is Basis.INFERRED:

@@ -26,7 +26,8 @@ SCHEMA = 1
 KIND = "compatcheck-table"
 SHIPPED = Path(__file__).resolve().parent / "data" / "table.json"
 TIMEOUT = 30.0
-"""Seconds for a table at an address."""
+"""Seconds in which a server must say something, and within which the whole table must be here."""
+CHUNK = 1024 * 1024
 LARGEST = 64 * 1024 * 1024
 """Bytes of a table; more is no table."""
 REMEDY = "Name a table that this compatcheck has written, or leave --table away for the shipped one."
@@ -120,6 +121,8 @@ def load_table(source: Path | str | None = None) -> KnownTable:
     name = str(source)
     if name.startswith(("http://", "https://")):
         return table_of_text(_fetched(name), name)
+    if "://" in name:
+        raise InputError(name, ["an address must begin with http:// or https://"], REMEDY)
     path = Path(source)
     try:
         return table_of_text(path.read_bytes(), name)
@@ -177,13 +180,21 @@ def _cell(row: CellRow, place: int, document: Document, name: str) -> KnownCell:
 
 
 def _fetched(url: str) -> bytes:
+    import time
     from http.client import HTTPException
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
+    until, body = time.monotonic() + TIMEOUT, b""
     try:
         with urlopen(url, timeout=TIMEOUT) as answer:
-            body: bytes = answer.read(LARGEST + 1)
+            # read1: what has arrived, so that a server that trickles is noticed
+            while part := answer.read1(CHUNK):
+                body += part
+                if len(body) > LARGEST:
+                    raise InputError(url, [f"larger than {LARGEST // 1024**2} MiB"], REMEDY)
+                if time.monotonic() > until:
+                    raise TimeoutError(f"it took longer than {TIMEOUT:.0f} s")
     except HTTPError as error:
         raise InputError(url, [f"the server answers {error.code} {error.reason}"], REMEDY) from None
     except (OSError, HTTPException) as error:
@@ -193,6 +204,4 @@ def _fetched(url: str) -> bytes:
         ) from None
     except ValueError as error:
         raise UsageError(f"{url}: not an address: {error}", REMEDY) from None
-    if len(body) > LARGEST:
-        raise InputError(url, [f"larger than {LARGEST // 1024**2} MiB"], REMEDY)
     return body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from itertools import product
@@ -17,7 +18,7 @@ from compatcheck.domain import CORE, Basis, Outcome, Policy
 from compatcheck.errors import UsageError
 from compatcheck.recommendation import recommend
 from compatcheck.request import Request, request_of
-from compatcheck.shipped import load_table
+from compatcheck.shipped import KnownCell, load_table
 from compatcheck.verdict import lookup
 
 SHIPPED = load_table()
@@ -226,6 +227,57 @@ def test_bounds_leave_out_a_series_in_the_middle() -> None:
     cells.append(known(transformers="4.40.1"))
     ranges = bounds(recommend(table=table(*cells)))
     assert ranges is not None and ranges.requirements[1] == "transformers>=4.38.0,!=4.40.2,<=5.0.0"
+
+
+def test_bounds_leave_out_what_a_further_axis_breaks() -> None:
+    bad = known(Outcome.FAIL, transformers="5.0.0")
+    cells = [
+        known(),
+        known(transformers="5.0.0"),
+        replace(bad, versions={**bad.versions, "accelerate": "0.30.0"}),
+    ]
+    ranges = bounds(recommend({"transformers": "<5"}, table=table(*cells)))
+    assert ranges is not None and ranges.requirements[1] == "transformers==4.40.0"
+    whole = bounds(recommend(table=table(*cells[:2])))
+    assert whole is not None and whole.requirements[1] == "transformers>=4.40.0,<=5.0.0"
+
+
+def works_everywhere(cells: tuple[KnownCell, ...], versions: Mapping[str, str]) -> bool:
+    found = [cell for cell in cells if dict(cell.versions) == dict(versions)]
+    return bool(found) and all(cell.works for cell in found)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_bounds_of_random_tables_are_true_and_cannot_be_widened(seed: int) -> None:
+    """Over tables that were never measured, with holes, failures and repeated cells: every known combination within
+    works, and no version beside either end can be added to its package."""
+    chance = random.Random(seed)
+    axes = {name: [f"{place}.{chance.randint(0, 3)}.0" for place in range(1, 6)] for name in CORE}
+    outcomes = [Outcome.PASS] * 8 + [Outcome.FAIL, Outcome.WRONG, Outcome.UNTESTED]
+    cells = []
+    for point in product(*axes.values()):
+        for _ in range(chance.choice([0, 1, 1, 1, 1, 2])):
+            cells.append(known(chance.choice(outcomes), **dict(zip(CORE, point, strict=True))))
+    made = table(*cells)
+    answer = recommend(prefer=chance.choice(["newest", "stable", "oldest"]), table=made)
+    ranges = bounds(answer)
+    if ranges is None:
+        assert answer.cell is None or not works_everywhere(made.cells, answer.versions)
+        return
+    inside = {
+        name: [each for each in made.axes[name] if holds(requirement, name, each)]
+        for name, requirement in zip(CORE, ranges.requirements, strict=True)
+    }
+    points = [dict(zip(CORE, point, strict=True)) for point in product(*inside.values())]
+    assert all(works_everywhere(made.cells, point) for point in points)
+    assert len(points) == ranges.combinations and dict(answer.versions) in points
+    for name in CORE:
+        axis = list(made.axes[name])
+        low, high = axis.index(inside[name][0]), axis.index(inside[name][-1])
+        for beyond in (axis[low - 1] if low else None, axis[high + 1] if high + 1 < len(axis) else None):
+            if beyond is not None:
+                wider = [{**point, name: beyond} for point in points]
+                assert not all(works_everywhere(made.cells, point) for point in wider), (name, beyond)
 
 
 def test_bounds_never_hold_a_combination_that_is_not_known() -> None:

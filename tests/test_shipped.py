@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from compatcheck import shipped
 from compatcheck.domain import Outcome
 from compatcheck.errors import InputError, MachineError
 from compatcheck.shipped import SCHEMA, SHIPPED, load_table, table_of_text
@@ -117,6 +120,12 @@ def served() -> Iterator[str]:
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            if self.path == "/trickle":
+                with contextlib.suppress(OSError):
+                    for place in range(40):
+                        self.wfile.write(body[place : place + 1])
+                        time.sleep(0.05)
+                return
             self.wfile.write(body[: len(body) // 2] if self.path == "/cut" else body)
 
         def log_message(self, format: str, *arguments: Any) -> None:
@@ -138,6 +147,19 @@ def test_a_table_is_read_from_an_address(served: str) -> None:
         load_table(f"{served}/cut")
     with pytest.raises(MachineError, match="cannot be fetched"):
         load_table("http://127.0.0.1:1/table.json")
+
+
+def test_an_address_may_neither_trickle_nor_flood(served: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipped, "TIMEOUT", 0.3)
+    with pytest.raises(MachineError, match="took longer than"):
+        load_table(f"{served}/trickle")
+    monkeypatch.setattr(shipped, "TIMEOUT", 30.0)
+    monkeypatch.setattr(shipped, "LARGEST", 100_000)
+    with pytest.raises(InputError, match="larger than"):
+        load_table(f"{served}/table.json")
+    for address in ("ftp://127.0.0.1/table.json", "file:///etc/passwd"):
+        with pytest.raises(InputError, match="must begin with http"):
+            load_table(address)
 
 
 def test_of_several_reports_what_was_measured_last_counts_and_never_what_was_not(tmp_path: Path) -> None:

@@ -37,10 +37,11 @@ def show(arguments: argparse.Namespace) -> int:
     from datetime import datetime, timezone
 
     from ..own_runs import known_table
+    from ..verdict import days
 
     table = known_table(arguments.table, arguments.store)
-    age = table.age(datetime.now(timezone.utc).date())
-    print(f"{table.name}: {len(table.cells)} combinations, the newest measured {table.newest} ({age} days ago)")
+    age = days(table.age(datetime.now(timezone.utc).date()))
+    print(f"{table.name}: {len(table.cells)} combinations, the newest measured {table.newest} ({age} ago)")
     for name, versions in {"python": table.pythons, **table.axes}.items():
         print(f"  {name}: {', '.join(versions)}")
     for kind in ("outcome", "basis"):

@@ -5,7 +5,13 @@ set -uo pipefail
 home="${RUNNER_TEMP:-$(mktemp -d)}/compatcheck"
 judged="${ENVIRONMENT_PYTHON:-$(command -v python || command -v python3)}"
 if [ ! -x "$home/bin/compatcheck" ]; then
-  "$judged" -m venv "$home" && "$home/bin/python" -m pip install --quiet "${SOURCE:-$GITHUB_ACTION_PATH/../../..}" || exit 4
+  own=""
+  # the judged Python may be older than what compatcheck itself needs
+  for candidate in "$judged" python3 python /usr/bin/python3; do
+    if "$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; then own="$candidate"; break; fi
+  done
+  if [ -z "$own" ]; then echo "::error title=compatcheck::no Python 3.10 or later on this runner (actions/setup-python has one)"; exit 4; fi
+  "$own" -m venv "$home" && "$home/bin/python" -m pip install --quiet "${SOURCE:-$GITHUB_ACTION_PATH/../../..}" || exit 4
 fi
 
 arguments=()
