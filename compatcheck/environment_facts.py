@@ -25,7 +25,8 @@ from .masking import masked_text, masked_value, without_home
 STACK = (
     *CORE, "accelerate", "tokenizers", "huggingface-hub", "safetensors", "datasets", "bitsandbytes", "deepspeed",
     "numpy", "sentencepiece", "trl", "sentence-transformers", "diffusers", "torchvision", "torchaudio", "triton",
-    "flash-attn", "xformers", "torchao", "hf-xet", "hf-transfer", "filelock", "fsspec", "pyarrow", "protobuf", "psutil",
+    "flash-attn", "xformers", "torchao", "tensorflow", "jax", "flax",
+    "hf-xet", "hf-transfer", "filelock", "fsspec", "pyarrow", "protobuf", "psutil",
     "packaging", "regex", "requests", "httpx", "tqdm", "pyyaml", "jinja2", "compatcheck", "pip", "uv",
 )  # fmt: skip
 """The distributions told by name, in this order; those before `sentencepiece` also where they are missing."""
@@ -51,13 +52,28 @@ LOCK_FILES = (
 IMPORT_SECONDS = 120
 _IMPORT = """
 import importlib, json, sys
+
+def more(torch):
+    cuda = torch.cuda.is_available()
+    yield "CUDA " + ("available, cuDNN %s" % torch.backends.cudnn.version() if cuda else "not available")
+    yield "%d threads" % torch.get_num_threads()
+    kinds = ("cuda", "xpu", "mps", "npu", "mlu", "hpu", "musa", "mtia")
+    ready = [name for name in kinds if getattr(getattr(torch, name, None), "is_available", bool)()]
+    yield "accelerators " + (" ".join(ready) or "none")
+    xnnpack = importlib.import_module("torch.backends.xnnpack").enabled
+    yield "XNNPACK " + ("available" if xnnpack else "not available")
+    for line in torch.__config__.show().splitlines():
+        if "MIOpen" in line or "CuDNN" in line:
+            yield line.strip(" -")
+
 try:
     module = importlib.import_module(sys.argv[1])
     told = str(getattr(module, "__version__", "?"))
-    if sys.argv[1] == "torch":
-        cuda = module.cuda.is_available()
-        told += ", CUDA " + ("available, cuDNN %s" % module.backends.cudnn.version() if cuda else "not available")
-        told += ", %d threads" % module.get_num_threads()
+    try:
+        for each in more(module) if sys.argv[1] == "torch" else ():
+            told += ", " + each
+    except Exception as error:
+        told += ", and no more: %s: %s" % (type(error).__name__, str(error)[:200])
     print(json.dumps("imports: " + told))
 except BaseException as error:
     text = (str(error).strip().splitlines() or [""])[-1]
@@ -186,6 +202,8 @@ def _settings(told: Mapping[str, Any]) -> Section:
     section: dict[str, Any] = {}
     accelerate = home / "accelerate" / "default_config.yaml"
     section["accelerate's default config"] = _file_lines(accelerate)
+    program = Path(told["executable"]).parent / "accelerate"
+    section["accelerate's program"] = str(program) if program.is_file() else None
     logged_in = bool(os.environ.get("HF_TOKEN")) or (home / "token").is_file()
     section["logged in to the hub"] = "yes" if logged_in else "no"
     for name, path in (

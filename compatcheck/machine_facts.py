@@ -43,6 +43,7 @@ def machine() -> Mapping[str, Any]:
         "platform": platform.platform(),
         "libc": here.libc or None,
         "processor": here.cpu,
+        **_processor_details(),
         "architecture": platform.machine(),
         "vector instructions": " ".join(_flags()) or None,
         "cores": here.cores,
@@ -58,6 +59,30 @@ def machine() -> Mapping[str, Any]:
     if Path("/dev/shm").is_dir():
         told["shared memory (/dev/shm)"] = f"{shutil.disk_usage('/dev/shm').total // 2**20} MiB"
     return told
+
+
+def _processor_details() -> dict[str, str]:
+    """What lscpu says besides, as far as the kernel tells it."""
+    fields = dict(
+        re.findall(r"^([\w ]+?)\s*:[ \t]*(.*)$", _first_word(Path("/proc/cpuinfo")).partition("\n\n")[0], re.MULTILINE)
+    )
+    model = [fields[name] for name in ("vendor_id", "cpu family", "model", "stepping", "microcode") if name in fields]
+    folders = sorted(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology"))
+    sockets = {_first_word(each / "physical_package_id") for each in folders}
+    threads = [len(_first_word(each / "thread_siblings_list").replace("-", ",").split(",")) for each in folders]
+    caches = [
+        f"L{_first_word(each / 'level')} {_first_word(each / 'type').lower()} {_first_word(each / 'size')}"
+        for each in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"))
+    ]
+    nodes = list(Path("/sys/devices/system/node").glob("node[0-9]*"))
+    told = {
+        "processor model": " ".join(model),
+        "sockets, threads a core": f"{len(sockets)}, {max(threads)}" if threads else "",
+        "caches": ", ".join(caches),
+        "NUMA nodes": str(len(nodes)) if nodes else "",
+        "virtual machine": "yes" if "hypervisor" in fields.get("flags", "").split() else "no",
+    }
+    return {name: text for name, text in told.items() if text}
 
 
 def _flags() -> list[str]:

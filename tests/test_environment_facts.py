@@ -174,3 +174,92 @@ def test_it_tells_what_compatcheck_itself_runs_on(capsys: pytest.CaptureFixture[
     assert told["packages"]["packaging"] == importlib.metadata.version("packaging")
     assert told["python"]["version"].startswith(f"{sys.version_info.major}.{sys.version_info.minor}.")
     assert {"machine", "disks", "accelerators", "tools", "variables", "torch build", "settings"} <= set(told)
+
+
+TORCH = """
+__version__ = "2.6.0+cu124"
+from types import SimpleNamespace as Space
+cuda = Space(is_available=lambda: True)
+import torch.backends as backends
+backends.cudnn = Space(version=lambda: 90100)
+__config__ = Space(show=lambda: "PyTorch built with:\\n  - CuDNN 90.1\\n  - MIOpen 3.2\\n  - MKL-DNN v3\\n")
+def get_num_threads():
+    return 7
+"""
+
+THEIRS = {
+    # `transformers env` of 5.20.2
+    "`transformers` version": ("packages", "transformers"),
+    "Platform": ("machine", "platform"),
+    "Python version": ("python", "version"),
+    "Huggingface_hub version": ("packages", "huggingface-hub"),
+    "Safetensors version": ("packages", "safetensors"),
+    "Accelerate version": ("packages", "accelerate"),
+    "Accelerate config": ("settings", "accelerate's default config"),
+    "DeepSpeed version": ("packages", "deepspeed"),
+    "PyTorch version (accelerator?)": ("imports", "torch"),
+    # `accelerate env` of 1.15.0
+    "`accelerate` bash location": ("settings", "accelerate's program"),
+    "Numpy version": ("packages", "numpy"),
+    "PyTorch accelerator": ("imports", "torch"),
+    "System RAM": ("machine", "memory"),
+    # torch's collect_env of 2.6.0
+    "PyTorch version": ("torch build", "version"),
+    "Is debug build": ("torch build", "debug"),
+    "CUDA used to build PyTorch": ("torch build", "cuda"),
+    "ROCM used to build PyTorch": ("torch build", "hip"),
+    "OS": ("machine", "system"),
+    "GCC version": ("tools", "gcc"),
+    "Clang version": ("tools", "clang"),
+    "CMake version": ("tools", "cmake"),
+    "Libc version": ("machine", "libc"),
+    "Python build": ("python", "compiler"),
+    "Python bits": ("python", "bits"),
+    "Is CUDA available": ("imports", "torch"),
+    "CUDA runtime version": ("accelerators", "CUDA toolkit"),
+    "CUDA_MODULE_LOADING": ("variables", "CUDA_MODULE_LOADING"),
+    "GPU models and configuration": ("accelerators", "GPUs"),
+    "Nvidia driver version": ("accelerators", "NVIDIA driver"),
+    "cuDNN version": ("imports", "torch"),
+    "HIP runtime version": ("accelerators", "ROCm"),
+    "MIOpen runtime version": ("imports", "torch"),
+    "Is XNNPACK available": ("imports", "torch"),
+    "CPU": ("machine", "processor"),
+    "CPU: vendor, family, model, stepping": ("machine", "processor model"),
+    "CPU: sockets, threads per core": ("machine", "sockets, threads a core"),
+    "CPU: caches": ("machine", "caches"),
+    "CPU: flags": ("machine", "vector instructions"),
+    "CPU: hypervisor": ("machine", "virtual machine"),
+    "Versions of relevant libraries [pip3]": ("packages", "nvidia-cudnn-cu12"),
+    "Versions of relevant libraries [conda]": ("tools", "conda"),
+}
+"""What three other tools tell, read from their output beside torch 2.6.0, and where it stands here. Left out: the
+processor's weaknesses and its full list of flags, which say nothing of a failure."""
+
+
+def test_all_that_the_others_tell_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    site = next((tmp_path / "venv" / "lib").glob("python3*")) / "site-packages"
+    environment(site, ("torch", "2.6.0"), ("nvidia-cudnn-cu12", "9.1.0.70"))
+    (site / "torch" / "backends").mkdir(parents=True)
+    (site / "torch" / "__init__.py").write_text(TORCH)
+    (site / "torch" / "backends" / "__init__.py").write_text("")
+    (site / "torch" / "backends" / "xnnpack.py").write_text("enabled = True\n")
+    (site / "torch" / "version.py").write_text(
+        "__version__ = '2.6.0+cu124'\ndebug = False\ncuda = '12.4'\nhip = None\n"
+    )
+    monkeypatch.setenv("CUDA_MODULE_LOADING", "LAZY")
+    facts = environment_facts.environment_facts(tmp_path / "venv" / "bin" / "python", imports=True)
+    where_told = {(section, key) for section, told in facts.sections.items() for key in told}
+    assert not {theirs: ours for theirs, ours in THEIRS.items() if ours not in where_told}
+    assert facts.sections["imports"]["torch"] == (
+        "imports: 2.6.0+cu124, CUDA available, cuDNN 90100, 7 threads, accelerators cuda, XNNPACK available, "
+        "CuDNN 90.1, MIOpen 3.2"
+    )
+    (site / "torch" / "backends" / "xnnpack.py").unlink()
+    told = environment_facts.environment_facts(tmp_path / "venv" / "bin" / "python", imports=True).sections["imports"]
+    assert told["torch"].startswith("imports: 2.6.0+cu124, CUDA available") and "and no more: " in told["torch"]
+    # and what they leave out
+    for ours in (("packages", "peft"), ("packages", "tokenizers"), ("machine", "cores"), ("disks", "hub cache"),
+                 ("packaging", "lock and requirement files here"), ("machine", "swap")):  # fmt: skip
+        assert ours in where_told

@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING
 from .common import DEFAULT_STORE
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..domain import Resolution
+    from ..known import KnownCell
     from ..pin_formats import PinFormat
     from ..recommendation import Recommendation
 
@@ -108,10 +112,13 @@ def execute(arguments: argparse.Namespace) -> int:
         from ..resolved_pins import recommend_resolved
 
         uv = Uv()
-        answer = recommend_resolved(
-            request, table, lambda cell, others: uv.resolution(Cell(cell.python, cell.versions), others),
-            relax=arguments.relax,
-        )  # fmt: skip
+
+        def solve(cell: KnownCell, others: Sequence[str]) -> Resolution:
+            if sys.stderr.isatty():
+                print(f"resolving {cell.words()} beside {len(others)} more", file=sys.stderr)
+            return uv.resolution(Cell(cell.python, cell.versions), others)
+
+        answer = recommend_resolved(request, table, solve, relax=arguments.relax)
     else:
         answer = recommend(request, table=table)
     form = PinFormat(arguments.format)
