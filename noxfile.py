@@ -136,6 +136,14 @@ def benchmark(session: nox.Session) -> None:
 
 
 @nox.session
+def asking(session: nox.Session) -> None:
+    """What importing, looking up and recommending cost; see benchmarks/import_and_lookup.md."""
+    install(session)
+    words = ["--write", "benchmarks/import_and_lookup.md"]
+    session.run("python", "benchmarks/import_and_lookup.py", *(session.posargs or words))
+
+
+@nox.session
 def page_scale(session: nox.Session) -> None:
     """The page at 15,000 cells in Chromium: size, first paint and filter; see benchmarks/results.md."""
     install(session, "browser")
