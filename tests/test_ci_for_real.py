@@ -39,6 +39,22 @@ def test_github_and_precommit_know_these_files() -> None:
     subprocess.run(manifest, check=True, capture_output=True)
 
 
+def test_the_readmes_workflow_is_one_and_gives_the_action_inputs_that_it_has(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    workflow, hooks = (next(each for each in blocks if name in each) for name in ("workflows/", ".pre-commit-config"))
+    (tmp_path / "workflow.yml").write_text(workflow)
+    check = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows"]
+    subprocess.run([*check, tmp_path / "workflow.yml"], check=True, capture_output=True)
+    steps = yaml.safe_load(workflow)["jobs"]["check"]["steps"]
+    (given,) = (step["with"] for step in steps if "/actions/check@" in step["uses"])
+    assert set(given) <= set(yaml.safe_load((ACTION / "action.yml").read_text())["inputs"])
+    (tmp_path / "hooks.yaml").write_text(hooks)
+    validate = [sys.executable, "-m", "pre_commit", "validate-config", tmp_path / "hooks.yaml"]
+    subprocess.run(validate, check=True, capture_output=True)
+    (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
+    assert [each["id"] for each in yaml.safe_load(hooks)["repos"][0]["hooks"]] == [hook["id"]]
+
+
 class GitHub:
     """As much of a runner as a composite action sees: inputs with their defaults, files, and how bash is called."""
 
