@@ -24,7 +24,6 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 DEFAULT_MATRIX = "matrix/article.toml"
-CONTEMPORARY = "reports/contemporary/compatibility.json"
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -171,6 +170,24 @@ def recommendations(session: nox.Session) -> None:
     """Recommendations for random requests, installed with their hashes and run; see reports/recommendations.md."""
     install(session)
     session.run("python", "benchmarks/recommendations_run.py", *session.posargs)
+
+
+@nox.session
+def blame(session: nox.Session) -> None:
+    """Blame six failing cells, drawn by chance, and one of every failure class by experiment, into reports/blame.md."""
+    install(session)
+    path, words = named_matrix(session.posargs)
+    session.run("compatcheck", "blame", "--matrix", path, "--sample", "6", *words, success_codes=[0, 1])
+    session.run("compatcheck", "blame", "--matrix", path, "--each-failure", *words, success_codes=[0, 1])
+    session.run("compatcheck", "report", path, silent=True)
+
+
+@nox.session
+def boundaries(session: nox.Session) -> None:
+    """Measure the releases at which the rules end, into reports/boundaries.md."""
+    install(session)
+    path, words = named_matrix(session.posargs)
+    session.run("compatcheck", "rules", path, "--exact", *words)
 
 
 @nox.session

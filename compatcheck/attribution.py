@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from packaging.version import Version
 
 from .bisection import Span, span
-from .deltas import Cause, Difference
+from .deltas import Cause, Difference, differing
 from .domain import Word
-from .table import Unit, unit_text
+from .table import CLEAN, Unit, unit_text
 from .trials import FIRM_MARGIN, Bench, Laboratory, OutOfRuns, Releases, Standing, Trial
 
 STEADY_RUNS = 12
@@ -51,11 +51,14 @@ class Culprit:
     """Releases at one of these borders that show another error or cannot be installed."""
     still_bad: str | None = None
     """The newest release known to be bad, where none after it is good."""
+    released: str | None = None
+    """The day on which `first_bad` came out, where it was looked up."""
 
     def words(self) -> str:
         """`peft 0.14.0 -> 0.15.0 broke it; 0.17.1 mended it`."""
         if self.last_good and self.first_bad:
-            said = f"{self.package} {self.last_good} -> {self.first_bad} broke it"
+            day = f" ({self.released})" if self.released else ""
+            said = f"{self.package} {self.last_good} -> {self.first_bad}{day} broke it"
         elif self.first_bad and self.fixed_in:
             said = f"{self.package} {self.fixed_in} mended it; bad from {self.first_bad} on, the oldest that tells"
         elif self.first_bad:
@@ -106,6 +109,8 @@ class Blame:
     """Why there is no verdict, where there is none; for a verdict, what weakens it."""
     also: tuple[Culprit, ...] = ()
     """Beside drift: packages that take the failure away too when they alone are moved."""
+    worked: str = ""
+    """For drift: with what the same cell worked, `the packages of 2023-12-27`."""
 
     @property
     def border(self) -> Pair | None:
@@ -128,7 +133,8 @@ class Blame:
         elif self.verdict is Kind.SEVERAL:
             joined = f"several causes, each enough by itself: {joined}"
         elif self.verdict is Kind.DRIFT:
-            joined = f"drift of what is not pinned: {joined}"
+            worked = f"it worked with {self.worked}" if self.worked else ""
+            joined = "drift of what is not pinned: " + "; ".join(filter(None, (worked, joined)))
             if self.also:
                 joined += "; beside that, " + "; ".join(culprit.words() for culprit in self.also)
         apart = "".join(
@@ -152,6 +158,12 @@ class Blame:
             ],
             "evidence": list(dict.fromkeys(end for pair in self.evidence for end in (pair.good, pair.bad))),
         }
+
+
+def expected_runs(passing: Mapping[str, str], failing: Mapping[str, str]) -> int:
+    """About how many runs a verdict on one culprit takes: both ends, halving over packages, halving over releases."""
+    apart = len(differing(passing, failing))
+    return 5 + 2 * apart.bit_length() + 10
 
 
 def attribute(
@@ -226,6 +238,8 @@ class _Attribution:
             return self._unsure(_nothing("passing", passing))
         if passing.unit == failing.unit:
             return self._no_verdict(f"both locks show the same: {unit_text(passing.unit) if passing.unit else ''}")
+        if passing.unit is not None and passing.unit != CLEAN:
+            return self._unsure(f"the passing lock does not work either: {unit_text(passing.unit)}")
         self.bench.good = passing.unit
         return None
 

@@ -116,7 +116,8 @@ def _reproduction(report: BisectReport) -> str:
         text += f"\n```python\n{report.script.strip()}\n```\n"
         text += {
             True: "\nThis script was run with both: it fails as shown with the one and ends well with the other.",
-            False: "\nThis script shortens the cycle in which the failure was seen; by itself it does not show it.",
+            False: "\nThis script shortens the cycle in which the failure was seen; by itself it does not show it. "
+            "What does is `compatcheck probe --python venv/bin/python`.",
             None: "",
         }[report.confirmed]
     return text

@@ -10,7 +10,7 @@ Three kinds of passing end, each for its own half of the sentence:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .attribution import Blame, Culprit, Kind, Pair, attribute
 from .table import CLEAN, PYTHON, Row, Table, Unit
@@ -27,8 +27,8 @@ class End:
     name: str
     """What it is, for people: a cell, or a cell with the packages of a day."""
     versions: Mapping[str, str]
-    drift: bool = False
-    """The same cell with other unpinned packages."""
+    packages: str = ""
+    """For the same cell with other unpinned packages: which those are, `the packages of 2024-07-31`."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,8 @@ def blame_cell(
             laboratory, releases, end.versions, failing,
             pinned=pinned, first=pinned, expected=row.unit, most_runs=most_runs - spent,
         )  # fmt: skip
+        if end.packages and found.verdict is Kind.DRIFT:
+            found = replace(found, worked=end.packages)
         spent += found.runs
         parts.append(Part(end.name, found))
         say(found.words())
@@ -163,6 +165,7 @@ def together(blames: Sequence[Blame], unit: Unit | None, idle: Mapping[str, int]
         inseparable=tuple(dict.fromkeys(name for each in sure for name in each.inseparable)),
         no_part={axis: count for axis, count in idle.items() if axis not in culprits},
         also=tuple(each for each in ordered if drifted and each.package not in drifted),
+        worked=next((each.worked for each in sure if each.worked), ""),
     )
 
 

@@ -7,12 +7,13 @@ it never counts as the one that was asked about, unless that is what the failing
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -20,15 +21,25 @@ from typing import IO
 from .classify import diagnose_log
 from .domain import Digest, Lock, Outcome, printable
 from .environment import Uv
-from .errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError, UsageError
+from .errors import (
+    DiskFull,
+    IndexUnavailable,
+    InputError,
+    InterpreterMissing,
+    MachineError,
+    UsageError,
+    refused_by_disk,
+)
 from .executor import slot_for
 from .laboratory import place_of
 from .logtext import read_text
+from .parse import structured, unstructured
 from .signatures import Catalogue
 from .traceback_text import last_traceback
 from .trials import Verdict
 
 NOT_JUDGED = 125
+SKIPPED = f"exit status {NOT_JUDGED}: not to be judged"
 OUTPUT_CAP = 2 * 2**20
 """Bytes of output that are read, from the end."""
 
@@ -50,15 +61,23 @@ class CommandRunner:
     catalogue: Catalogue
     seconds: float = 600.0
     say: Callable[[str], None] = lambda _: None
+    journal: Path | None = None
+    """A file of JSON lines in which every run is kept: what stands there for this command is not run again."""
     runs: int = 0
     _locks: dict[Digest, Lock] = field(default_factory=dict)
     _done: dict[Digest, list[Done]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.journal is not None and self.journal.exists():
+            for digest, done in _kept(self.journal, self.command):
+                self._done.setdefault(digest, []).append(done)
 
     def verdict(self, lock: Lock, repetition: int) -> Verdict:
         done = self._done.setdefault(lock.digest, [])
         self._locks[lock.digest] = lock
         while len(done) <= repetition:
             done.append(self._run(lock))
+            self._keep(lock.digest, done[-1])
         return done[repetition].verdict
 
     def lock(self, digest: str) -> Lock | None:
@@ -67,6 +86,17 @@ class CommandRunner:
     def shown(self, lock: Lock) -> str:
         """The last traceback of the first run of `lock`, or the end of what it wrote."""
         return last_traceback(self._done[lock.digest][0].output)
+
+    def _keep(self, digest: Digest, done: Done) -> None:
+        if self.journal is None or (done.verdict.outcome is Outcome.ERROR and done.verdict.note != SKIPPED):
+            return  # the machine's trouble is no answer: another day it may be gone
+        line = {"command": self.command, "lock": digest, "verdict": unstructured(done.verdict), "output": done.output}
+        try:
+            self.journal.parent.mkdir(parents=True, exist_ok=True)
+            with self.journal.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise refused_by_disk(error, f"the journal {self.journal} cannot be written") from None
 
     def _run(self, lock: Lock) -> Done:
         self.runs += 1
@@ -116,7 +146,7 @@ class CommandRunner:
         if code == 0:
             return Verdict(Outcome.PASS, evidence=digest)
         if code == NOT_JUDGED:
-            return Verdict(Outcome.ERROR, evidence=digest, note=f"exit status {NOT_JUDGED}: not to be judged")
+            return Verdict(Outcome.ERROR, evidence=digest, note=SKIPPED)
         if code is None:
             return Verdict(Outcome.FAIL, "timed-out", digest, f"it took longer than {self.seconds:.0f} s")
         if code < 0:
@@ -125,6 +155,35 @@ class CommandRunner:
         if diagnosis is None:
             return Verdict(Outcome.FAIL, f"exit-status-{code}", digest)
         return Verdict(Outcome.FAIL, diagnosis.signature or f"unknown-{diagnosis.fingerprint[:8]}", digest)
+
+
+def _kept(journal: Path, command: str) -> Iterator[tuple[Digest, Done]]:
+    """The runs of `command` that a journal holds. A last line that was cut off goes. Raises InputError."""
+    try:
+        text = journal.read_text(encoding="utf-8")
+        whole, _, rest = text.rpartition("\n")
+        if rest:
+            journal.write_text(f"{whole}\n" if whole else "", encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(journal), [f"cannot be read: {error}"]) from None
+    for number, line in enumerate(whole.splitlines(), 1):
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            raise InputError(
+                str(journal), [f"line {number}: not JSON"], "Name a journal that `compatcheck bisect` has written."
+            ) from None
+        kept = structured(entry, _Line, f"{journal}: line {number}")
+        if kept.command == command:
+            yield kept.lock, Done(kept.verdict, kept.output)
+
+
+@dataclass(frozen=True)
+class _Line:
+    command: str
+    lock: Digest
+    verdict: Verdict
+    output: str
 
 
 def _environment(python: Path) -> dict[str, str]:

@@ -229,6 +229,19 @@ class Differing:
 
 
 @dataclass(frozen=True)
+class Remedy:
+    """What another version of one axis does about one failure."""
+
+    unit: Unit
+    cells: int
+    """Failing cells of which another version of the axis was measured with all else the same."""
+    mended: int
+    """Those of them that work with another version."""
+    otherwise: int
+    """Those that show another failure with some other version, and work with none."""
+
+
+@dataclass(frozen=True)
 class AxisQuestion:
     """What becomes of cells when one axis alone changes."""
 
@@ -242,6 +255,8 @@ class AxisQuestion:
     rescued: Mapping[str, int]
     """Version to the number of lines on which it passes and another version does not."""
     differing: tuple[Differing, ...]
+    remedies: tuple[Remedy, ...]
+    """What the axis does about each failure, the most frequent first."""
 
     def words(self) -> tuple[str, ...]:
         """The answer in sentences, with its numbers."""
@@ -281,7 +296,21 @@ def axis_question(rows: Sequence[Row] | Table, axis: str) -> AxisQuestion:
         {pair: (count, changed) for pair, (count, changed) in between.items()},
         {version: rescued[version] for version in versions},
         tuple(_differing(line) for line in lines if line.changes),
+        _remedies(lines),
     )
+
+
+def _remedies(lines: Sequence[Line]) -> tuple[Remedy, ...]:
+    counts: dict[Unit, Counter[str]] = {}
+    for line in lines:
+        for row in line.rows:
+            if row.unit is None or row.unit == CLEAN:
+                continue
+            others = {other.unit for other in line.rows}
+            told = "mended" if CLEAN in others else "otherwise" if others != {row.unit} else "same"
+            counts.setdefault(row.unit, Counter())[told] += 1
+    found = (Remedy(unit, told.total(), told["mended"], told["otherwise"]) for unit, told in counts.items())
+    return tuple(sorted(found, key=lambda each: (-each.cells, str(each.unit))))
 
 
 def torch_question(rows: Sequence[Row] | Table) -> AxisQuestion:

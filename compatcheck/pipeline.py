@@ -18,10 +18,11 @@ from packaging.version import Version
 from .audit import SHARE, Audit
 from .bench import Bench
 from .classify import diagnose, diagnose_resolution
-from .domain import Cell, CellResult, Diagnosis, Isolation, Lock, Observation, Outcome, Policy, Resolution
+from .domain import Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Observation, Outcome, Policy, Resolution
 from .environment import Uv, contemporary_cutoff
 from .errors import DiskFull, MachineError, UsageError
 from .executor import run_cells
+from .experiment import Experiment
 from .flakes import agreeing, settled, verdict
 from .forks import Forking
 from .layers import Shared
@@ -30,7 +31,7 @@ from .matrix import Expansion, Matrix, expanded
 from .probe import PROBE_VERSION
 from .progress import Progress
 from .releases import PackageIndex, ReleaseSource, index_url
-from .report.context import Context, built_context
+from .report.context import Besides, Context, built_context
 from .runner import Stopped, Work
 from .scenario.material import Material, material
 from .signatures import Catalogue, load_catalogue
@@ -318,8 +319,28 @@ class Run:
                 found.append(result)
         return tuple(found)
 
-    def _stored(self, cell: Cell) -> CellResult:
-        settings = self.matrix.resolution_digest
+    def in_their_time(self) -> tuple[CellResult, ...]:
+        """What the store knows of the matrix's cells with the other packages of their own time."""
+        settings = replace(self.matrix, policy=Policy.CONTEMPORARY).resolution_digest
+        found = (self._stored(cell, settings) for cell in self.expansion().cells)
+        return tuple(result for result in found if result.observation is not None)
+
+    def experiments(self) -> dict[str, Experiment]:
+        """What blame by experiment has come to, by cell."""
+        return self.store.experiments(self.matrix.resolution_digest, self.material.digest, PROBE_VERSION, self.platform)
+
+    def evidence(self, experiments: Iterable[Experiment]) -> dict[str, Lock]:
+        """The locks that some experiments rest on, by their digests."""
+        digests = {end for each in experiments for pair in each.blame.evidence for end in (pair.good, pair.bad)}
+        return {digest: lock for digest in sorted(digests) if (lock := self.store.lock(Digest(digest))) is not None}
+
+    def keep(self, experiment: Experiment) -> None:
+        self.store.save_experiment(
+            experiment, self.matrix.resolution_digest, self.material.digest, PROBE_VERSION, self.platform
+        )
+
+    def _stored(self, cell: Cell, settings: Digest | None = None) -> CellResult:
+        settings = settings or self.matrix.resolution_digest
         resolution = self.store.resolution(cell, settings, self.platform)
         attempts = self.attempts(resolution.lock) if resolution and resolution.lock else ()
         if resolution is not None and attempts:
@@ -332,7 +353,8 @@ class Run:
 def context_of(run: Run) -> Context:
     """What a report on the matrix says, from the store alone: diagnosed anew by today's catalogue."""
     catalogue = load_catalogue()
-    expansion, results = run.expansion(), run.results()
+    expansion, results, experiments = run.expansion(), run.results(), run.experiments()
+    in_their_time = () if run.matrix.policy is Policy.CONTEMPORARY else run.in_their_time()
     return built_context(
         run.matrix,
         expansion,
@@ -341,7 +363,7 @@ def context_of(run: Run) -> Context:
         catalogue,
         run.material.digest,
         PROBE_VERSION,
-        run.beside(),
+        Besides(run.beside(), in_their_time, experiments, run.evidence(experiments.values())),
     )
 
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from .domain import Cell, Digest, Lock, Observation, Resolution
 from .errors import DiskFull, StoreError
+from .experiment import Experiment
 from .matrix import Expansion
 from .parse import structured, unstructured
 
@@ -42,6 +43,13 @@ MIGRATIONS = (
         PRIMARY KEY (cell, settings, platform)
     );
     CREATE TABLE expansions (matrix TEXT PRIMARY KEY, at TEXT NOT NULL, body BLOB NOT NULL);
+    """,
+    """
+    CREATE TABLE experiments (
+        cell TEXT NOT NULL, settings TEXT NOT NULL, scenario TEXT NOT NULL, probe INTEGER NOT NULL,
+        platform TEXT NOT NULL, at TEXT NOT NULL, body BLOB NOT NULL,
+        PRIMARY KEY (cell, settings, scenario, probe, platform)
+    );
     """,
 )
 """Each takes the store from the version of its place to the next. Never changed, only appended to."""
@@ -211,6 +219,30 @@ class Store:
         row = self._row("SELECT body FROM expansions WHERE matrix = ?", (matrix,))
         return _unpacked(row[0], Expansion) if row else None
 
+    # ------------------------------------------------------------------ experiments
+
+    def save_experiment(
+        self, experiment: Experiment, settings: Digest, scenario: Digest, probe_version: int, platform: str
+    ) -> None:
+        """What blame by experiment came to for a cell; of two the younger counts."""
+        key = (experiment.cell, settings, scenario, probe_version, platform)
+        with self._writing() as rows:
+            rows.execute(
+                "INSERT OR REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (*key, experiment.at.isoformat(), _packed(experiment)),
+            )
+
+    def experiments(
+        self, settings: Digest, scenario: Digest, probe_version: int, platform: str
+    ) -> dict[str, Experiment]:
+        """The identifier of a cell to the last experiment on it, in the order of the identifiers."""
+        rows = self._rows(
+            "SELECT cell, body FROM experiments WHERE settings = ? AND scenario = ? AND probe = ? AND platform = ? "
+            "ORDER BY cell",
+            (settings, scenario, probe_version, platform),
+        )
+        return {cell: _unpacked(body, Experiment) for cell, body in rows}
+
     # ------------------------------------------------------------------ several stores
 
     def merge(self, other: Path) -> int:
@@ -224,7 +256,12 @@ class Store:
         with Store(other) as source, self._writing() as rows:
             for row in source._rows("SELECT * FROM locks", ()):
                 rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", row)
-            for table, time in (("resolutions", "resolved"), ("troubles", "at"), ("expansions", "at")):
+            for table, time in (
+                ("resolutions", "resolved"),
+                ("troubles", "at"),
+                ("expansions", "at"),
+                ("experiments", "at"),
+            ):
                 for row in source._rows(f"SELECT * FROM {table}", ()):
                     names = [each[1] for each in rows.execute(f"PRAGMA table_info({table})")]
                     keys = [each[1] for each in rows.execute(f"PRAGMA table_info({table})") if each[5]]

@@ -71,6 +71,44 @@ def test_a_cell_is_blamed_on_the_two_packages_that_break_together(
     assert {each.stem for each in (folder / "evidence").iterdir()} == set(found["evidence"])
 
 
+def test_a_sample_is_drawn_kept_and_held_against_the_table(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = matrix(folder)
+    assert main(["run", str(path)]) == 0
+    code, found = answer(capsys, "blame", "--sample", 1, "--seed", 3, "--matrix", path, "--json")
+    assert code == 0 and [each["verdict"] for each in found] == ["interacting-pair"]
+    assert main(["report", str(path)]) == 0
+    text = (folder / "reports" / "stub" / "blame.md").read_text()
+    assert "Of 1 cells drawn by chance the experiment bears the table out in 1." in text
+    assert "by chance (seed 3, 1 of 2 failing cells)" in text and "| borne out" in text
+    data = json.loads((folder / "reports" / "stub" / "compatibility.json").read_text())
+    blames = {cell["id"]: cell["blame"] for cell in data["cells"] if cell["blame"]}
+    assert sorted(blame["ground"] for blame in blames.values()) == ["experiment", "table"]
+    exact = blames[found[0]["cell"]]
+    assert {each["package"]: each["first_bad"] for each in exact["culprits"]}["transformers"] == "5.0.0"
+    evidence = {each.stem for each in (folder / "reports" / "stub" / "evidence").iterdir()}
+    assert evidence == set(exact["evidence"]) == set(found[0]["evidence"])
+    code, found = answer(capsys, "blame", "--each-failure", "--matrix", path, "--json", "--table-only")
+    assert code == 0 and len(found) == 1
+
+
+def test_cells_that_cannot_be_blamed_are_refused_with_the_reason(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """transformers 5.0.0 and peft 0.9.1 cannot be installed together; peft 0.10.0 is not run."""
+    axes = {"torch": ["2.1.0"], "transformers": ["5.0.0"], "peft": ["0.1.0", "0.9.1", "0.10.0"]}
+    path = matrix(folder, axes)
+    assert main(["run", str(path), "--skip", "peft0.10.0"]) == 0
+    for words, said in (
+        ("peft0.9.1", "cannot be installed, so there is no run to blame anything for. The resolver says:"),
+        ("peft0.10.0", "has not been run"),
+        ("peft*", "names 3 cells, not one"),
+        ("peft7", "no cell of 3 is selected"),
+    ):
+        capsys.readouterr()
+        assert main(["blame", words, "--matrix", str(path)]) == 2
+        assert said in capsys.readouterr().err
+
+
 def test_what_was_found_once_costs_no_run_the_second_time(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = matrix(folder)
     main(["run", str(path)])
@@ -168,6 +206,64 @@ def test_a_command_decides_by_its_traceback_and_nothing_else_counts_as_it(
         {"package": "accelerate", "last_good": "0.1.0", "first_bad": "0.2.0", "fixed_in": "0.3.0"}
     ]
     assert found["command"] == "python script.py"
+
+
+COUNTED = """\
+import importlib.metadata
+with open("runs.txt", "a") as file:
+    file.write("x")
+if importlib.metadata.version("accelerate") == "0.2.0":
+    raise ValueError("accelerate is broken")
+"""
+
+
+def test_an_interrupted_search_with_a_command_goes_on_from_its_journal(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "script.py").write_text(COUNTED)
+    good, bad = pins(folder, "good.txt"), pins(folder, "bad.txt", accelerate="0.2.0", torch="2.0.1")
+    words = [
+        "bisect", "--good", good, "--bad", bad, "--python", PYTHON, "--json", "--run", "python script.py",
+        "--journal", "kept/runs.jsonl", "--markdown", "issue.md",
+    ]  # fmt: skip
+    code, short = answer(capsys, *words, "--max-runs", 6)
+    assert code == 1 and short["verdict"] == "undetermined" and "6 runs" in short["reason"]
+    before = len((folder / "runs.txt").read_text())
+    with (folder / "kept" / "runs.jsonl").open("a") as file:
+        file.write('{"command": "python scr')  # killed while it wrote
+    code, found = answer(capsys, *words)
+    assert code == 0 and found["culprits"][0]["first_bad"] == "0.2.0"
+    total = len((folder / "runs.txt").read_text())
+    assert total - before == found["runs"] - before, "what the journal holds is not run again"
+    code, again = answer(capsys, *words)
+    assert again["verdict"] == found["verdict"] and len((folder / "runs.txt").read_text()) == total
+    text = (folder / "issue.md").read_text()
+    assert "raise ValueError" in text and "This script was run with both" in text, "a short script is carried along"
+    (folder / "kept" / "runs.jsonl").write_text("nonsense\n{}\n")
+    assert main([str(word) for word in words]) == 2
+    assert "line 1: not JSON" in capsys.readouterr().err
+
+
+def test_a_good_lock_that_does_not_work_is_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "script.py").write_text(SCRIPT.format(other="raise KeyError(torch)"))
+    good, bad = pins(folder, "good.txt", torch="2.0.1"), pins(folder, "bad.txt", accelerate="0.2.0")
+    words = ["bisect", "--good", str(good), "--bad", str(bad), "--python", PYTHON, "--run", "python script.py"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert f"{good} does not work: fail" in said and "KeyError: '2.0.1'" in said
+
+
+def test_a_build_of_another_index_is_taken_as_the_release_of_its_number(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "script.py").write_text(SCRIPT.format(other="pass"))
+    good = pins(folder, "good.txt", torch="2.1.0+cu124")
+    bad = pins(folder, "bad.txt", torch="2.1.0+cu124", accelerate="0.2.0")
+    words = ["bisect", "--good", str(good), "--bad", str(bad), "--python", PYTHON, "--run", "python script.py"]
+    assert main(words) == 0
+    said = capsys.readouterr()
+    assert "torch 2.1.0+cu124 is not on this index, taken as the release of the same number" in said.err
+    assert "packages differ: about " in said.err and "accelerate 0.1.0 -> 0.2.0" in said.out
 
 
 def test_locks_that_both_work_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,13 +79,14 @@ def test_drift_is_a_verdict_of_its_own() -> None:
     of, locks = table(dep=9)
     row = row_of(of, "1.2 1.1 1.8")
     assert row.unit == UNIT
-    earlier = End("with the packages of then", {**locks[row.cell_id], "dep": "1.2"}, drift=True)
+    earlier = End("with the packages of then", {**locks[row.cell_id], "dep": "1.2"}, "the packages of then")
     world = World()
     found = blame_cell(world, world, of, row, locks[row.cell_id], lambda each: locks[each.cell_id], [earlier])
     assert found.blame.verdict is Kind.DRIFT
     (culprit,) = found.blame.culprits
     assert (culprit.package, culprit.last_good, culprit.first_bad) == ("dep", "1.7", "1.8")
-    assert "drift of what is not pinned: dep 1.7 -> 1.8 broke it" in found.blame.words()
+    words = "drift of what is not pinned: it worked with the packages of then; dep 1.7 -> 1.8 broke it"
+    assert words in found.blame.words()
 
 
 def test_without_a_passing_cell_there_is_no_verdict_and_no_run() -> None:

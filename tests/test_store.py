@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from compatcheck.attribution import Blame, Culprit, Kind, Pair
+from compatcheck.cell_blame import CellBlame, Part
 from compatcheck.domain import (
     Cell,
     Digest,
@@ -17,9 +19,11 @@ from compatcheck.domain import (
     Lock,
     Machine,
     Observation,
+    Outcome,
     Resolution,
 )
 from compatcheck.errors import DiskFull, StoreError
+from compatcheck.experiment import Experiment
 from compatcheck.matrix import Expansion
 from compatcheck.store import MIGRATIONS, Store
 
@@ -50,6 +54,27 @@ def test_what_is_saved_is_there_after_opening_again(tmp_path: Path) -> None:
         assert store.trouble(CELL, SETTINGS, "linux-x86_64") == "no network"
         store.drop_trouble(CELL, SETTINGS, "linux-x86_64")
         assert store.trouble(CELL, SETTINGS, "linux-x86_64") == ""
+
+
+def experiment(day: int, verdict: Kind = Kind.CULPRIT) -> Experiment:
+    blame = Blame(
+        verdict, (Culprit("peft", "0.1", "0.2", unknown=("0.3",)),), (Pair("a", "b", "peft"),), 9,
+        (Outcome.FAIL, "odd"), no_part={"torch": 3},
+    )  # fmt: skip
+    at = datetime(2026, 1, day, tzinfo=timezone.utc)
+    return Experiment(CELL.id, Digest("lock"), at, CellBlame(blame, (Part("an end", blame),)), "seed 1")
+
+
+def test_of_two_experiments_on_a_cell_the_younger_counts_in_other_stores_too(tmp_path: Path) -> None:
+    key = (SETTINGS, SCENARIO, 1, "linux-x86_64")
+    with Store(tmp_path / "here") as here, Store(tmp_path / "there") as there:
+        here.save_experiment(experiment(2), *key)
+        assert here.experiments(*key) == {CELL.id: experiment(2)}
+        assert here.experiments(Digest("other"), *key[1:]) == {}
+        for day, verdict in ((1, Kind.UNDETERMINED), (3, Kind.DRIFT)):
+            there.save_experiment(experiment(day, verdict), *key)
+            here.merge(tmp_path / "there")
+            assert here.experiments(*key)[CELL.id] == experiment(max(day, 2), Kind.CULPRIT if day == 1 else verdict)
 
 
 def test_an_observation_is_found_by_its_whole_key_only(tmp_path: Path) -> None:

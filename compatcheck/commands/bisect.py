@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .blame import add_experiment, blame_data, evidence_lines, teller, write_locks
+from .blame import add_experiment, blame_data, dated, evidence_lines, teller, write_locks
 from .common import DEFAULT_STORE, add_places, cache_folder
 
 if TYPE_CHECKING:
@@ -35,8 +35,14 @@ that of the bad lock counts as neither.
   compatcheck bisect --good old/uv.lock --bad uv.lock --run 'python -m pytest -x tests/test_train.py'
   compatcheck bisect --good good.txt --bad bad.txt --markdown issue.md       a report to file upstream
 
+--json: an object: good and bad (file, lock), command, python, platform, failure, released, and what `compatcheck blame
+--json` has of a verdict: verdict, culprits (package, last_good, first_bad, fixed_in), evidence, words, pairs (good,
+bad, says, note), worked, also, no_part, inseparable, reason, runs.
+
 Exit code 1: no culprit could be named.
 """
+MOST_SCRIPT = 8192
+"""Bytes of a script that a report still carries."""
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -50,6 +56,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument(
         "--timeout", type=float, default=600.0, metavar="SECONDS", help="for one run of COMMAND (default: %(default)s)"
     )
+    parser.add_argument(
+        "--journal", type=Path, metavar="FILE",
+        help="with --run: keep every run here, and do not repeat what stands there (runs of the cycle are kept in the "
+        "store). Begin a new one when the command, or what it runs, has changed",
+    )  # fmt: skip
     parser.add_argument(
         "--pinned", action="append", default=[], metavar="NAME",
         help="a package that was chosen and not only resolved; may be repeated. A culprit outside these is drift",
@@ -69,8 +80,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     from packaging.utils import canonicalize_name
 
-    from ..attribution import attribute
+    from ..attribution import attribute, expected_runs
     from ..bisect_report import markdown
+    from ..deltas import differing
     from ..domain import CORE
     from ..environment import Uv
     from ..errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
@@ -96,12 +108,21 @@ def execute(arguments: argparse.Namespace) -> int:
             raise UsageError(f"{arguments.bad} works: there is nothing to look for", "Exchange the two locks?")
         if laboratory.asked:
             say(f"{arguments.bad}: {unit_text(laboratory.asked)}")
+        works = laboratory.trial(good.versions)
+        if works.unit is not None and works.unit != CLEAN:
+            raise UsageError(
+                f"{arguments.good} does not work: {unit_text(works.unit)}",
+                f"Name a lock with which it works. What it shows: {runner.shown(good)[-600:]}",
+            )
+        apart, about = len(differing(good.versions, bad.versions)), expected_runs(good.versions, bad.versions)
+        say(f"{apart} packages differ: about {about} runs for one culprit; no verdict after {arguments.max_runs}")
         source = PackageIndex(index_url())
         releases = InstallableReleases(source, arguments.python, {} if arguments.large else large_packages(good, bad))
         blame = attribute(
             laboratory, releases, good.versions, bad.versions,
             pinned=pinned or None, first=pinned or CORE, most_runs=arguments.max_runs,
         )  # fmt: skip
+        blame = dated(blame, source)
         report = _report(arguments, blame, bad, runner, source)
         if arguments.markdown:
             report = _confirmed(arguments, report, runner, uv, say)
@@ -118,20 +139,33 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _end(path: Path, locksmith: Locksmith, say: Say) -> Lock:
     """The complete lock of a file. Raises UsageError where it cannot be installed here."""
+    from packaging.version import Version
+
     from ..errors import UsageError
     from ..locks import read_lock
 
     read = read_lock(path, locksmith.python)
     for each in read.left_out:
         say(f"{path}: left out, since no index has it: {each}")
-    exact = locksmith.exact(read.versions)
+    versions = read.versions
+    exact = locksmith.exact(versions)
+    public = {name: Version(version).public for name, version in versions.items()}
+    if exact.lock is None and public != versions:
+        # `2.6.0+cu124` is a build from an index of torch's own; the release of the same number may be on this one
+        labelled = ", ".join(f"{name} {version}" for name, version in versions.items() if public[name] != version)
+        say(f"{path}: {labelled} is not on this index, taken as the release of the same number")
+        versions, exact = public, locksmith.exact(public)
     if exact.lock is None:
-        raise UsageError(f"{path} cannot be installed here: {exact.reason[:600]}", "Is --python the right one?")
-    complete = locksmith.completed(read.versions)
+        raise UsageError(
+            f"{path} cannot be installed here: {exact.reason[:600]}",
+            f"Is it a lock for Python {locksmith.python} (--python) and this platform? Are its indexes configured "
+            "(UV_DEFAULT_INDEX)?",
+        )
+    complete = locksmith.completed(versions)
     if complete is None:
         say(f"{path}: its packages' metadata object, it is installed all the same")
         return exact.lock
-    added = sorted(complete.versions.keys() - read.versions.keys())
+    added = sorted(complete.versions.keys() - versions.keys())
     if added:
         say(f"{path} is not complete; added as they resolve today: {', '.join(added)}")
     locksmith.learn(complete)
@@ -148,7 +182,7 @@ def _runner(arguments: argparse.Namespace, uv: Uv, store: Store, say: Say) -> Ru
 
     environments, catalogue = cache_folder(arguments) / "environments", load_catalogue()
     if arguments.run:
-        return CommandRunner(arguments.run, uv, environments, catalogue, arguments.timeout, say)
+        return CommandRunner(arguments.run, uv, environments, catalogue, arguments.timeout, say, arguments.journal)
     scenario = Scenario(model=arguments.model)
     return CycleRunner(
         uv, store, environments, scenario, Limits(), material(scenario), catalogue, platform_key(), arguments.again, say
@@ -173,11 +207,22 @@ def _report(
         arguments.python,
         bad.platform,
         arguments.run or "python minimal.py",
-        "" if arguments.run else MINIMAL.read_text(),
+        _script_of(arguments.run) if arguments.run else MINIMAL.read_text(),
         runner.shown(shown),
         contrast,
+        # a command of the user's is what was run on both sides of the border
+        confirmed=True if arguments.run and contrast else None,
         released=_days(blame, source),
     )
+
+
+def _script_of(command: str) -> str:
+    """The Python script that a command runs, where it is a short one of this folder: the report then carries it."""
+    for word in shlex.split(command):
+        path = Path(word)
+        if path.suffix == ".py" and path.is_file() and path.stat().st_size <= MOST_SCRIPT:
+            return path.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def _days(blame: Blame, source: ReleaseSource) -> dict[str, str]:
@@ -206,7 +251,7 @@ def _confirmed(arguments: argparse.Namespace, report: BisectReport, runner: Runn
     from ..signatures import load_catalogue
 
     border = report.blame.border
-    if border is None or report.contrast is None or not report.script:
+    if border is None or report.contrast is None or arguments.run:
         return report
     script = CommandRunner(
         f"python {shlex.quote(str(MINIMAL))}", uv, cache_folder(arguments) / "environments", load_catalogue()

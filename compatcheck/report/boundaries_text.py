@@ -11,7 +11,7 @@ from ..ranges import Boundary
 from ..rules import Rule
 from ..table import unit_text
 from .context import Context
-from .markdown import escaped
+from .markup import escaped
 
 HEADERS = ("package", "holds in", "no longer in", "what it shows there", "releases in between", "beside", "runs")
 

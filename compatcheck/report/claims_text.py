@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from ..claims import End, Seen, Trial, cells_of
 from .context import Context
-from .markdown import escaped
+from .markup import escaped
 
 
 def claims_text(context: Context, trials: Sequence[Trial], of: int, seed: int, day: date) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
 
 from packaging.version import Version
 
-from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Machine, Mode, Outcome, Raised
+from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Lock, Machine, Mode, Outcome, Raised
+from ..experiment import Experiment
 from ..matrix import Expansion, Matrix
 from ..signatures import Catalogue, Signature
 from .findings import Findings, findings_of
@@ -114,6 +115,19 @@ class FailureClass:
 
 
 @dataclass(frozen=True)
+class Besides:
+    """What is known beside the results of a matrix."""
+
+    beside: tuple[CellResult, ...] = ()
+    """Of cells that the matrix does not have."""
+    in_their_time: tuple[CellResult, ...] = ()
+    """Of its cells with the other packages of their own time."""
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    evidence: Mapping[str, Lock] = field(default_factory=dict)
+    """The digest of each lock that the experiments rest on to the lock."""
+
+
+@dataclass(frozen=True)
 class Context:
     """One matrix, as far as it is known."""
 
@@ -126,6 +140,12 @@ class Context:
     probe_version: int
     beside: tuple[Entry, ...] = ()
     """Measured cells of the same axes and settings that the matrix does not have: they make borders tighter."""
+    in_their_time: Mapping[str, Entry] = field(default_factory=dict)
+    """The identifier of a cell to the same cell with the other packages of its own time, where that was measured."""
+    experiments: Mapping[str, Experiment] = field(default_factory=dict)
+    """The identifier of a cell to what blame by experiment came to."""
+    evidence: Mapping[str, Lock] = field(default_factory=dict)
+    """The digest of each lock that the experiments rest on to the lock."""
 
     @cached_property
     def totals(self) -> Counter[Outcome]:
@@ -197,7 +217,10 @@ class Context:
     @cached_property
     def findings(self) -> Findings:
         """Blame, rules and the rest, worked out when they are first asked for."""
-        return findings_of(self.entries, self.expansion.declared, self.beside, self.expansion.known)
+        return findings_of(
+            self.entries, self.expansion.declared, self.beside, self.expansion.known, self.in_their_time,
+            self.experiments,
+        )  # fmt: skip
 
     def letter(self, entry: Entry) -> str:
         return self._letters.get(entry.failure or "", "")
@@ -264,12 +287,18 @@ def built_context(
     catalogue: Catalogue,
     material: Digest,
     probe_version: int,
-    beside: Iterable[CellResult] = (),
+    besides: Besides | None = None,
 ) -> Context:
-    """The context of a report about `results`; `beside` are measured cells that the matrix does not have."""
-    entries = tuple(Entry(result, diagnose(result)) for result in results)
-    others = tuple(Entry(result, diagnose(result)) for result in beside)
-    return Context(matrix, expansion, entries, _classes(entries, catalogue), material, probe_version, others)
+    """The context of a report about `results`."""
+    known = besides or Besides()
+    entries, beside, in_their_time = (
+        tuple(Entry(result, diagnose(result)) for result in some)
+        for some in (results, known.beside, known.in_their_time)
+    )
+    return Context(
+        matrix, expansion, entries, _classes(entries, catalogue), material, probe_version, beside,
+        {entry.cell.id: entry for entry in in_their_time}, known.experiments, known.evidence,
+    )  # fmt: skip
 
 
 def _classes(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[FailureClass, ...]:

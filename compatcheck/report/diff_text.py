@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from ..domain import printable
 from .diff import Change, Diff, Difference, counted, explained
-from .markdown import escaped
+from .markup import escaped
 
 SHOWN = (
     Change.REGRESSED,

@@ -45,7 +45,7 @@ def document(context: Context) -> dict[str, Any]:
 
 def _cell(context: Context, entry: Entry) -> dict[str, Any]:
     result, observation = entry.result, entry.result.observation
-    blame = context.findings.blame.cells.get(entry.cell.id)
+    said = context.findings.verdicts.get(entry.cell.id)
     exception = entry.exception
     return {
         "id": entry.cell.id,
@@ -64,7 +64,9 @@ def _cell(context: Context, entry: Entry) -> dict[str, Any]:
         "attempts": result.attempts if observation else 0,
         "agreeing": result.agreeing if observation else 0,
         **_observed(observation),
-        "blame": {**blame.as_data(), "text": blame.words()} if blame else None,
+        "blame": {**said.blame.as_data(), "text": said.blame.words(), "ground": str(said.ground), "via": said.blame.via}
+        if said
+        else None,
         "lock": result.lock.digest if result.lock else None,
         "resolved": result.resolution.resolved.isoformat()
         if result.resolution and result.resolution.resolved

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from ..domain import Lock
 from ..errors import InputError, refused_by_disk
 from .badges import badge_files
+from .blame_text import blame_text
 from .boundaries_text import boundaries_text
 from .context import Context
 from .diff import Diff
@@ -28,6 +30,7 @@ def report_files(context: Context, diff: Diff | None = None, earlier: Reported |
         "compatibility.html": html_text(context, diff),
         "torch.md": torch_text(context, earlier),
         "compatibility.md": markdown_text(context),
+        "blame.md": blame_text(context),
         "boundaries.md": boundaries_text(context),
         "compatibility.json": json_text(context),
         "compatibility.csv": csv_text(context),
@@ -45,9 +48,31 @@ def lock_files(context: Context) -> dict[str, str]:
     }
 
 
+def evidence_files(context: Context) -> dict[str, str]:
+    """`<digest>.txt` to each lock that blame rests on, other than the cells' own."""
+    then = (entry.result.lock for entry in context.in_their_time.values())
+    now = (entry.result.lock for entry in context.entries)
+    known: dict[str, Lock] = {lock.digest: lock for lock in (*then, *now) if lock is not None}
+    known.update(context.evidence)
+    verdicts = (said.blame for said in context.findings.verdicts.values())
+    experiments = (each.blame for each in context.experiments.values())
+    ends = {end for blame in (*verdicts, *experiments) for pair in blame.evidence for end in (pair.good, pair.bad)}
+    return {
+        f"{digest}.txt": f"# lock {digest}, for Python {lock.python} on {lock.platform}\n{lock.requirements}"
+        for digest, lock in sorted(known.items())
+        if digest in ends
+    }
+
+
 def folders(context: Context) -> dict[str, dict[str, str]]:
     """The report's folders: each holds exactly these files, relative path to content."""
-    return {"locks": lock_files(context), "pictures": picture_files(context), "badges": badge_files(context)}
+    evidence = {"evidence": evidence_files(context)} if context.evidence else {}
+    return {
+        "locks": lock_files(context),
+        "pictures": picture_files(context),
+        "badges": badge_files(context),
+        **evidence,
+    }
 
 
 def write_reports(

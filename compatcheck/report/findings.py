@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..attribution import Blame
 from ..borders import Edge, edges_of
+from ..cell_verdicts import OwnTime, Said, verdicts_of
 from ..declared import Declaration, declarations
+from ..experiment import Experiment
 from ..flips import AxisQuestion, TableBlame, axis_question, blame_from_table
 from ..rules import Rule, Rules, rules_of
-from ..table import Row, Table
+from ..table import Row, Table, unit_of
 
 if TYPE_CHECKING:
     from .context import Entry
@@ -44,12 +45,21 @@ class Findings:
     """`peft 0.12.0` to its Requires-Dist, where it was read."""
     finer: Table
     """The table with the cells that were measured beside it."""
+    own_time: Mapping[str, OwnTime]
+    """Cell to the same cell with the other packages of its own time, where that was measured."""
+    experiments: Mapping[str, Experiment]
+    """Cell to what blame by experiment came to."""
     releases: Mapping[str, Sequence[str]]
     """Axis to all its releases, oldest first; an axis whose releases are not known is missing."""
 
     @cached_property
     def blame(self) -> TableBlame:
         return blame_from_table(self.table)
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, Said]:
+        """What is said of each failing cell in the end: by experiment where there was one, else from the table."""
+        return verdicts_of(self.table, self.blame.cells, self.experiments, self.own_time)
 
     @cached_property
     def rules(self) -> Rules:
@@ -69,14 +79,14 @@ class Findings:
         """What becomes of cells when `axis` alone changes."""
         return axis_question(self.table, axis)
 
-    def blamed(self, cell_ids: Iterable[str]) -> list[tuple[int, Blame]]:
+    def blamed(self, cell_ids: Iterable[str]) -> list[tuple[int, Said]]:
         """The different verdicts on some cells, each with the number of cells it holds for; the commonest first."""
-        found: dict[str, Blame] = {}
+        found: dict[str, Said] = {}
         counts: Counter[str] = Counter()
         for cell_id in cell_ids:
-            if blame := self.blame.cells.get(cell_id):
-                counts[blame.words()] += 1
-                found.setdefault(blame.words(), blame)
+            if said := self.verdicts.get(cell_id):
+                counts[said.blame.words()] += 1
+                found.setdefault(said.blame.words(), said)
         return [(count, found[words]) for words, count in counts.most_common()]
 
 
@@ -85,9 +95,27 @@ def findings_of(
     requires: Mapping[str, Sequence[str]],
     beside: Iterable[Entry] = (),
     releases: Mapping[str, Sequence[str]] | None = None,
+    in_their_time: Mapping[str, Entry] | None = None,
+    experiments: Mapping[str, Experiment] | None = None,
 ) -> Findings:
-    rows = rows_of(entries)
-    return Findings(Table(rows), requires, Table([*rows, *rows_of(beside)]), releases or {})
+    known = tuple(entries)
+    rows = rows_of(known)
+    finer = Table([*rows, *rows_of(beside)])
+    return Findings(
+        Table(rows), requires, finer, _own_time(known, in_their_time or {}), experiments or {}, releases or {}
+    )
+
+
+def _own_time(entries: Iterable[Entry], in_their_time: Mapping[str, Entry]) -> dict[str, OwnTime]:
+    found = {}
+    for entry in entries:
+        before = in_their_time.get(entry.cell.id)
+        if before is None or before.result.lock is None or entry.result.lock is None:
+            continue
+        then, now = before.result.lock, entry.result.lock
+        unit = unit_of(before.outcome, before.failure)
+        found[entry.cell.id] = OwnTime(unit, then.versions, now.versions, (then.digest, now.digest))
+    return found
 
 
 def findings_data(findings: Findings) -> dict[str, Any]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from tabulate import tabulate
 
+from ..cell_verdicts import Ground
 from ..declared import Need
-from ..domain import Outcome, printable
+from ..domain import Outcome
+from .blame_text import shares
 from .context import Context, Entry, FailureClass, named
 from .effects import effects
 from .glossary import needed, needed_by
+from .markup import escaped, shortened
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
+from .torch_answer import answer
 
 MARKS = {
     Outcome.PASS: "✅",
@@ -44,6 +48,10 @@ def markdown_text(context: Context) -> str:
         "\n\n".join(_class(context, each) for each in context.classes) or "None: nothing failed.",
         _words(context),
         _pictures(context),
+        "## Does another torch help?",
+        _torch(context),
+        "## Who is to blame",
+        _blame(context),
         "## Rules",
         _rules(context),
         "## Which axes play a part",
@@ -158,19 +166,40 @@ def _class(context: Context, each: FailureClass) -> str:
             facts.append(("Discussed at", ", ".join(each.signature.references)))
     if each.workarounds:
         facts.append(("Workaround", f"`use_cache=False` gives the right result in {each.workarounds} of these cells"))
-    for count, blame in context.findings.blamed(entry.cell.id for entry in each.entries)[:MOST_VERDICTS]:
-        facts.append(("Blame", f"{escaped(blame.words())} ({count} cells)"))
+    for count, said in context.findings.blamed(entry.cell.id for entry in each.entries)[:MOST_VERDICTS]:
+        how = ", by experiment" if said.ground is Ground.EXPERIMENT else ""
+        facts.append(("Blame", f"{escaped(said.blame.words())} ({count} cells{how})"))
     if terms := needed(each):
         facts.append(("Words", ", ".join(f"[{term.name}](#the-words)" for term in terms)))
     facts.append(("To see it", f"`compatcheck show {first.cell.id}`"))
     return "\n".join([*lines, *(f"- {name}: {value}" for name, value in facts if value)])
 
 
+def _torch(context: Context) -> str:
+    """The article's advice, judged; torch.md has the rest."""
+    question = context.findings.question("torch")
+    mended = [each for each in question.remedies if each.mended]
+    lines = [answer(context, question)]
+    if question.remedies:
+        told = ", ".join(f"`{each.unit[1]}` ({each.mended} of {each.cells} cells)" for each in mended)
+        lines.append(
+            f"Of {len(question.remedies)} failures another torch mends {len(mended)}{f': {told}' if told else ''}."
+        )
+    return "\n".join(lines) + " More: [torch.md](torch.md)."
+
+
+def _blame(context: Context) -> str:
+    return f"{shares(context)} Drift, and the table held against experiments: [blame.md](blame.md)."
+
+
 def _rules(context: Context) -> str:
     """The statements, those about what works and what does not first."""
     if not (rules := context.findings.rules).verdicts:
         return "Nothing has been measured."
-    parts = ["Each holds for every measured cell within it. Releases between two measured ones are not measured."]
+    parts = [
+        "Each holds for every measured cell within it. Where a rule ends, to the very release where those between two "
+        "of the table were measured too: [boundaries.md](boundaries.md)."
+    ]
     for title, found in (("What works, and what does not", rules.verdicts), ("Which failure, where", rules.failures)):
         if found:
             rows = [[f"`{rule.words()}`", str(len(rule.cells))] for rule in found]
@@ -245,16 +274,3 @@ def _method(context: Context) -> str:
         f"`compatcheck run matrix/{matrix.name}.toml --only {example.id} --again`",
     ]
     return "\n".join(lines)
-
-
-def shortened(text: str, cap: int = 240) -> str:
-    """On one line, without what would end a code span, cut with a word."""
-    line = " ".join(printable(text).split()).replace("`", "'")
-    return line if len(line) <= cap else line[:cap] + " [cut]"
-
-
-def escaped(text: str) -> str:
-    """So that Markdown shows the text and renders nothing of it."""
-    for sign in "\\<>|[]":
-        text = text.replace(sign, "\\" + sign)
-    return " ".join(printable(text).split())

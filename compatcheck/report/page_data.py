@@ -63,8 +63,8 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
             covering.setdefault(cell_id, []).append(number)
 
     def told(entry: Entry) -> list[Any]:
-        blame = context.findings.blame.cells.get(entry.cell.id)
-        return _cell(entry, classes, texts, blame.words() if blame else "", covering.get(entry.cell.id, []))
+        said = context.findings.verdicts.get(entry.cell.id)
+        return _cell(entry, classes, texts, said.blame.words() if said else "", covering.get(entry.cell.id, []))
 
     terms = needed_by(context)
     return {

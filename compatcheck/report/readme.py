@@ -12,7 +12,8 @@ from ..domain import Outcome
 from ..errors import UsageError
 from .chinese import sentences
 from .context import BAD, Context, FailureClass
-from .markdown import escaped, pins_table
+from .markdown import pins_table
+from .markup import escaped
 from .pictures import OVERVIEW, OVERVIEW_CHINESE
 
 _BLOCK = re.compile(

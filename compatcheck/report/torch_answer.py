@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from tabulate import tabulate
 
+from ..attribution import Kind
+from ..cell_verdicts import Ground
 from ..domain import Outcome
 from ..flips import AxisQuestion
 from .context import BAD, Context, Entry
-from .markdown import escaped
+from .markup import escaped
 from .reread import Reported
 
 TELLING = (Outcome.PASS, *BAD)
@@ -24,13 +28,16 @@ def torch_text(context: Context, earlier: Reported | None = None) -> str:
             "## The numbers",
             "\n".join(f"- {line}" for line in question.words()),
             _totals(question),
+            "## Which failures another torch mends",
+            _remedies(context, question),
             "## Where torch makes a difference",
             _differing(context, question),
             "## What the other two do",
             "\n".join(f"- {part.words()}." for part in context.findings.blame.axes if part.axis != "torch"),
         ]
-    if earlier is not None:
-        parts += ["## And the packages that nobody pins?", drift(context, earlier)]
+    then = _then(context, earlier)
+    if then:
+        parts += ["## And the packages that nobody pins?", drift(context, then)]
     return "\n\n".join(parts) + "\n"
 
 
@@ -86,9 +93,27 @@ def _seen(seen: Mapping[str, str], versions: tuple[str, ...]) -> Iterator[str]:
     return (escaped(seen.get(version, "")) for version in versions)
 
 
-def drift(context: Context, earlier: Reported) -> str:
+@dataclass(frozen=True)
+class Then:
+    """A cell with the other packages of its own time."""
+
+    outcome: Outcome
+    signature: str | None
+    lock: str | None
+
+
+def _then(context: Context, earlier: Reported | None) -> dict[str, Then]:
+    """The cells with the other packages of their own time: of another report, or as the store has them."""
+    if earlier is not None:
+        return {each.id: Then(each.outcome, each.signature, each.lock) for each in earlier.cells}
+    return {
+        cell: Then(each.outcome, _name(each), each.result.lock.digest if each.result.lock else None)
+        for cell, each in context.in_their_time.items()
+    }
+
+
+def drift(context: Context, then: Mapping[str, Then]) -> str:
     """Whether the cells fare otherwise with the newest other packages than with those of their own time."""
-    then = {each.id: each for each in earlier.cells}
     pairs = [
         (now, before)
         for now in context.entries
@@ -108,8 +133,41 @@ def drift(context: Context, earlier: Reported) -> str:
         for now, before in changed
     ]
     if pairs and not changed:
-        said.append("Drift of the packages that nobody pins plays no part in this table.")
+        said.append("Between these two days the packages that nobody pins change nothing in this table.")
+    if drifted := _drifted(context):
+        said.append(
+            "A cell has older days than that: those of its other two packages. Held against locks of those days, "
+            + "; ".join(drifted)
+            + ". More in [blame.md](blame.md#drift)."
+        )
     return "\n".join(said)
+
+
+def _drifted(context: Context) -> list[str]:
+    """What drifted, by experiment, and in how many cells."""
+    counts: Counter[str] = Counter()
+    for said in context.findings.verdicts.values():
+        if said.blame.verdict is Kind.DRIFT and said.ground is Ground.EXPERIMENT:
+            counts["; ".join(each.words() for each in said.blame.culprits)] += 1
+    return [f"{escaped(words)} ({count} cells)" for words, count in counts.most_common()]
+
+
+def _remedies(context: Context, question: AxisQuestion) -> str:
+    if not question.remedies:
+        return "None of these cells fails."
+    titles = {each.key: each.signature.title for each in context.classes if each.signature}
+    rows = [
+        [
+            escaped(titles.get(each.unit[1] or "", "")),
+            f"`{each.unit[1]}`",
+            str(each.cells),
+            str(each.mended),
+            str(each.otherwise),
+        ]
+        for each in question.remedies
+    ]
+    headers = ["failure", "", "cells", "work with another torch", "only fail otherwise with another torch"]
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
 
 
 def _name(entry: Entry) -> str | None:

@@ -1,0 +1,18 @@
+"""Foreign text inside Markdown: shown, never rendered."""
+
+from __future__ import annotations
+
+from ..domain import printable
+
+
+def shortened(text: str, cap: int = 240) -> str:
+    """On one line, without what would end a code span, cut with a word."""
+    line = " ".join(printable(text).split()).replace("`", "'")
+    return line if len(line) <= cap else line[:cap] + " [cut]"
+
+
+def escaped(text: str) -> str:
+    """So that Markdown shows the text and renders nothing of it."""
+    for sign in "\\<>|[]":
+        text = text.replace(sign, "\\" + sign)
+    return " ".join(printable(text).split())
