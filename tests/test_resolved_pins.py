@@ -69,7 +69,7 @@ def test_the_newest_that_resolves_is_taken_and_what_was_passed_over_is_told() ->
     assert "passed over: torch" in answer.as_text() and "all else is as measured" in answer.as_text()
     assert "5.1.0" not in {version for version, _ in resolver.asked}, "what fails is not even tried"
     text = pins_text(answer, PinFormat.REQUIREMENTS)
-    assert "trl==0.12.2 \\\n    --hash" in text and "the whole was resolved with trl==0.12.2" in text
+    assert "trl==0.12.2 \\\n    --hash" in text and "the whole was resolved with trl 0.12.2" in text
     assert '"trl==0.12.2"' in pins_text(answer, PinFormat.UV)
 
 
