@@ -99,6 +99,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _unexpected() -> int:
+    from .masking import masked_text
+
     text = "\n".join(
         [
             f"compatcheck {__version__}, Python {platform.python_version()}, {platform.platform()}",
@@ -107,6 +109,7 @@ def _unexpected() -> int:
             traceback.format_exc(),
         ]
     )
+    text = masked_text(text)
     print("compatcheck: an unexpected error; please file it with this text", file=sys.stderr)
     try:
         path = Path(".compatcheck", "unexpected-error.txt")

@@ -35,6 +35,9 @@ class Progress:
 
     def finished(self, result: CellResult, worker: int) -> None: ...
 
+    def waiting(self, cells: int, seconds: float) -> None:
+        """The index was away for these; they are tried again after a while."""
+
     def done(self) -> None: ...
 
 
@@ -59,6 +62,11 @@ class _Counting(Progress):
         with self.lock:
             self.count += 1
             self.outcomes[result.outcome] += 1
+
+    def waiting(self, cells: int, seconds: float) -> None:
+        with self.lock:
+            self.outcomes[Outcome.ERROR] = max(0, self.outcomes[Outcome.ERROR] - cells)
+            self.outcomes += Counter()  # without those of which there are none
 
     @property
     def tally(self) -> str:
@@ -104,6 +112,10 @@ class PlainProgress(_Counting):
         self._say(f"[{self.count}/{self.total}] {result.cell.id} {result.outcome}{where}{seconds} {self.left}".rstrip())
         if result.trouble:
             self._say(f"    {result.trouble}")
+
+    def waiting(self, cells: int, seconds: float) -> None:
+        super().waiting(cells, seconds)
+        self._say(f"the index was away for {cells} cells; trying again in {seconds:.0f} s")
 
     def done(self) -> None:
         if self.total:
@@ -162,6 +174,10 @@ class LiveProgress(_Counting):
         self.bars.update(self.task, advance=1, left=self.left)
         if result.trouble:
             self.live.console.print(f"{result.cell.id}: {result.trouble}", style="red", markup=False)
+
+    def waiting(self, cells: int, seconds: float) -> None:
+        super().waiting(cells, seconds)
+        self.live.console.print(f"the index was away for {cells} cells; trying again in {seconds:.0f} s")
 
     def done(self) -> None:
         self.workers.clear()
