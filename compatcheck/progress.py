@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -222,5 +223,6 @@ def probe_lines(out: TextIO | None = None) -> Heard:
 
 
 def chosen_progress(out: TextIO = sys.stderr) -> Progress:
-    """Live on a terminal, plain lines elsewhere."""
-    return LiveProgress() if out.isatty() else PlainProgress(out)
+    """Live on a terminal that can move its cursor, plain lines elsewhere."""
+    able = out.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+    return LiveProgress() if able else PlainProgress(out)

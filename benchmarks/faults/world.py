@@ -50,7 +50,9 @@ def world(rounds: int, rng: random.Random) -> list[Trials]:
         bench = _Bench(Path(name), index, rng)
         for number in range(rounds):
             for row, trial in TRIALS.items():
-                place = StubWorld(Path(name) / f"{number}-{len(list(Path(name).iterdir()))}", index.url, Path(name) / "uv")
+                place = StubWorld(
+                    Path(name) / f"{number}-{len(list(Path(name).iterdir()))}", index.url, Path(name) / "uv"
+                )
                 with rows[row].clock() as trials:
                     trials.count(trial(bench, place))
                 index.calm()
@@ -324,7 +326,11 @@ def _no_uv(bench: _Bench, place: StubWorld) -> str:
     )
     done = place.done([sys.executable, "-c", code, *place.words("run", "--plain")[3:]])
     told = _orderly(done, (4,)) or _blames_nobody(place)
-    return told or ("" if "pip install uv" in done.stderr else f"no remedy: {done.stderr[-200:]}") or _goes_on(bench, place)
+    return (
+        told
+        or ("" if "pip install uv" in done.stderr else f"no remedy: {done.stderr[-200:]}")
+        or _goes_on(bench, place)
+    )
 
 
 # ---------------------------------------------------------------------- the surroundings

@@ -106,7 +106,9 @@ def execute(arguments: argparse.Namespace) -> int:
         for line in (*(run.bench.lines() if run.bench else ()), *(run.fleet.lines() if run.fleet else ())):
             print(line, file=sys.stderr)
         print(_summary(results.values()))
-    if any(result.outcome is Outcome.ERROR for result in results.values()):
+    if unmeasured := sum(result.outcome is Outcome.ERROR for result in results.values()):
+        told = f"{unmeasured} cells could not be measured, for the reasons above; none is held against a package."
+        print(f"compatcheck: {told}\n  Mend that and run again: what is measured is kept.", file=sys.stderr)
         return EXIT_MACHINE
     if len(cells) == 1 and next(iter(results.values())).outcome is not Outcome.PASS:
         return EXIT_NEGATIVE
