@@ -123,7 +123,7 @@ def _found(world: StubWorld, home: Path, said: str, token: str) -> str:
         if path.is_file() and not any(path == each or each in path.parents for each in own) and "env" not in path.parts:
             places += [path.name] if token.encode() in path.read_bytes() else []
     places += ["the store"] if any(token.encode() in body for body in _bodies(world.store)) else []
-    if not list(world.folder.glob("reports/*.html")):
+    if not list(world.folder.glob("reports/**/*.html")):
         places.append("(there is no report to look into)")
     return f"found in {', '.join(dict.fromkeys(places))}" if places else ""
 
