@@ -29,6 +29,7 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "benchmarks")]
 
 from faults.kills import kills
 from faults.load import load
+from faults.patterns import patterns
 from faults.probes import probes
 from faults.readers import bad_input, random_input
 from faults.secrets import secrets
@@ -45,6 +46,7 @@ Part = Callable[[argparse.Namespace, random.Random], list[Trials]]
 PARTS: dict[str, Part] = {
     "text": lambda chosen, rng: [hostile_text()],
     "stores": lambda chosen, rng: [torn_stores(chosen.torn, rng), torn_pages(chosen.torn, rng)],
+    "patterns": lambda chosen, rng: [patterns()],
     "readers": lambda chosen, rng: [bad_input(chosen.damaged, rng), *random_input(chosen.random, rng)],
     "secrets": lambda chosen, rng: secrets(chosen.rounds, rng),
     "probes": lambda chosen, rng: probes(chosen.rounds, rng),

@@ -88,8 +88,9 @@ FAULTS = (
     Fault("deletes its files: the package's, its working folder", "deletes-work-in-train", WELL, PASS),
     Fault("fills the disk: a quota; a small file system", "fills-disk-in-train", FLOODED),
 )
-LIMITS = Limits(stage_seconds=2.5, memory_mib=300)
-LIMIT_OF_ALL = 60.0
+LIMITS, PATIENT = Limits(stage_seconds=2.5, memory_mib=300), Limits(stage_seconds=40, memory_mib=300)
+"""Only what hangs is to meet the limit of time."""
+LIMIT_OF_ALL = 90.0
 """Seconds in which even a fault that is confirmed by a second run is over, on a busy machine too."""
 
 
@@ -124,10 +125,10 @@ def _own_settings(folder: Path) -> Iterator[None]:
         tempfile.tempdir = None
 
 
-def _run(folder: Path, url: str, versions: dict[str, str], store: Store) -> Run:
+def _run(folder: Path, url: str, versions: dict[str, str], store: Store, limits: Limits = PATIENT) -> Run:
     axes = {package: (version,) for package, version in versions.items()}
     scenario = Scenario(epochs=2, new_tokens=6)
-    matrix = Matrix("stub", axes, python=(PYTHON,), index=Index(url=url), limits=LIMITS, scenario=scenario)
+    matrix = Matrix("stub", axes, python=(PYTHON,), index=Index(url=url), limits=limits, scenario=scenario)
     return Run(matrix, store, folder / "cache")
 
 
@@ -135,7 +136,8 @@ def _tried(fault: Fault, folder: Path, url: str) -> str:
     release = with_fault(fault.fault)
     versions = {**NEW, release.package: release.version}
     with Store(folder / "store.sqlite3") as store:
-        clean, dirty = _run(folder, url, NEW, store), _run(folder, url, versions, store)
+        clean = _run(folder, url, NEW, store)
+        dirty = _run(folder, url, versions, store, LIMITS if fault.kind is HUNG else PATIENT)
         clean.run(clean.expand().cells)
         before = _files(folder)
         began = time.monotonic()
@@ -149,7 +151,8 @@ def _tried(fault: Fault, folder: Path, url: str) -> str:
     found = (seen.ending.kind, seen.outcome, seen.ending.signal if fault.signal else None)
     if found != (fault.kind, fault.outcome, fault.signal):
         problems.append(f"recorded as {' '.join(map(str, found))} ({seen.ending.detail})")
-    if fault.outcome is FAIL and str(seen.stage) != fault.stage:
+    # who forges the ends of stages and dies, dies where he says that he is
+    if fault.outcome is FAIL and str(seen.stage) != fault.stage and "lies-and-dies" not in fault.fault:
         problems.append(f"in {seen.stage}")
     if took > LIMIT_OF_ALL:
         problems.append(f"took {took:.0f} s")

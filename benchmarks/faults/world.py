@@ -170,8 +170,8 @@ def _disk_full(which: str) -> Trial:
                 warmed = place.run("--only", "5.0.0-peft0.1.1")
                 if warmed.returncode:
                     return f"warming: {warmed.stderr[-200:]}"
-            # a page or two: Python takes another folder for temporary files where not one byte can be written
-            leave = {"lock": 8192, "probe": 20_000, "store": 40_000}.get(which, bench.rng.randrange(0, 400_000))
+            # one page: Python takes another folder for temporary files where not one byte can be written
+            leave = {"lock": 4096, "probe": 20_000, "store": 40_000}.get(which, bench.rng.randrange(0, 400_000))
             _filled(small, leave)
             done = place.run()
             told = _orderly(done, (4,)) or _blames_nobody(place)
