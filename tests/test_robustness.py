@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import robustness
-from faults import kills, load, probes, readers, secrets, stores, text, together, world
+from faults import kills, load, patterns, probes, readers, secrets, stores, text, together, world
 from faults.trials import Trials
 
 
@@ -84,6 +85,14 @@ def test_the_report_is_written_from_what_is_kept_and_names_what_broke(tmp_path: 
     assert "- hostile text in HTML" in robustness.report_text(found, 1)
     again = subprocess.run([*words, "--only", "stores", "--go-on"], cwd=tmp_path, capture_output=True, text=True)
     assert again.returncode == 0 and again.stdout == "", "what has held is not run again"
+
+
+def test_a_pattern_that_explodes_is_found_and_a_sound_one_is_not() -> None:
+    assert patterns.behaviour(re.compile(r"\S+@"))[1], "quadratic: every place may begin it"
+    assert not patterns.behaviour(re.compile(r"KeyError: '[^']{1,80}'"))[1]
+    assert not patterns.behaviour(re.compile(r"\S+@"), anchored=True)[1]
+    found = patterns.every_pattern()
+    assert len(found) > 300 and any(where.startswith("compatcheck/masking.py") for where in found)
 
 
 def test_a_trial_that_raises_is_one_that_did_not_hold() -> None:

@@ -11,16 +11,19 @@ from __future__ import annotations
 import ast
 import re
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-from re import _constants as constants
-from re import _parser as sre_parse
+from collections.abc import Callable, Iterator
 
 from compatcheck.signatures import load_catalogue
 
 from .stub_world import ROOT
 from .trials import Trials
+
+try:
+    from re import _constants as constants
+    from re import _parser as sre_parse
+except ImportError:  # Python 3.10
+    import sre_constants as constants
+    import sre_parse
 
 SHORT, LONG = 5_000, 20_000
 """Characters; a message is cut to 20,000, and a line of a log is shorter."""
@@ -35,20 +38,23 @@ def patterns() -> Trials:
     trials = Trials("regular expressions: time grows as the text, or is bounded by it")
     slowest = (0.0, "")
     with trials.clock():
-        for where, pattern in sorted(every_pattern().items(), key=lambda each: each[0]):
-            worst, told = behaviour(pattern)
+        for where, (pattern, whole) in sorted(every_pattern().items(), key=lambda each: each[0]):
+            worst, told = behaviour(pattern, whole)
             slowest = max(slowest, (worst, where))
             trials.count(told and f"{where}: {told}")
-            if told or worst > 0.3: print(where, worst, told, flush=True)
     trials.note = f"slowest {1000 * slowest[0]:.0f} ms for {LONG:,} characters ({slowest[1]})"
     return trials
 
 
-def every_pattern() -> dict[str, re.Pattern[str]]:
-    """Where it stands, to the pattern. Those that are put together at run time are of the user's own words."""
-    found: dict[str, re.Pattern[str]] = {}
+def every_pattern() -> dict[str, tuple[re.Pattern[str], bool]]:
+    """Where it stands, to the pattern, and whether it is only asked from the beginning of a text.
+
+    Those that are put together at run time are of the user's own words.
+    """
+    found: dict[str, tuple[re.Pattern[str], bool]] = {}
     for path in sorted((ROOT / "compatcheck").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        source = path.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(source)):
             if (
                 isinstance(node, ast.Call)
                 and isinstance(node.func, ast.Attribute)
@@ -60,15 +66,26 @@ def every_pattern() -> dict[str, re.Pattern[str]]:
                 and isinstance(node.args[0].value, str)
             ):
                 place = f"{path.relative_to(ROOT)}:{node.lineno}"
-                found[place] = re.compile(node.args[0].value, _flags(node))
+                found[place] = re.compile(node.args[0].value, _flags(node)), _anchored(node, source)
     for signature in load_catalogue():
         if signature.message:
-            found[f"catalogue {signature.id} message"] = signature.message_pattern
+            found[f"catalogue {signature.id} message"] = signature.message_pattern, False
         if signature.output:
-            found[f"catalogue {signature.id} output"] = signature.output_pattern
+            found[f"catalogue {signature.id} output"] = signature.output_pattern, False
         for number, line in enumerate(signature.lines):
-            found[f"catalogue {signature.id} lines[{number}]"] = line.pattern
+            found[f"catalogue {signature.id} lines[{number}]"] = line.pattern, False
     return found
+
+
+def _anchored(call: ast.Call, source: str) -> bool:
+    """Whether `call`, or every use of the name that it is given to in its module, looks at the beginning only."""
+    assert isinstance(call.func, ast.Attribute)
+    if call.func.attr != "compile":
+        return call.func.attr in ("match", "fullmatch")
+    line = source.splitlines()[call.lineno - 1]
+    named = re.match(r"(_?[A-Z_]+)(?:: [^=]+)? = ", line)
+    uses = set(re.findall(rf"\b{named[1]}\.(\w+)\(", source)) if named else set()
+    return bool(uses) and uses <= {"match", "fullmatch"}
 
 
 def _flags(call: ast.Call) -> int:
@@ -79,18 +96,18 @@ def _flags(call: ast.Call) -> int:
     return flags
 
 
-def behaviour(pattern: re.Pattern[str]) -> tuple[float, str]:
+def behaviour(pattern: re.Pattern[str], anchored: bool = False) -> tuple[float, str]:
     """The longest processor time for the longer text, and what is wrong with it."""
-    worst = 0.0
+    worst, ask = 0.0, pattern.match if anchored else pattern.search
     for seed, repeated in dict.fromkeys(seeds(pattern)):
         text = made(seed, repeated, LONG)
-        took = _took(pattern, text)
+        took = _took(ask, text)
         worst = max(worst, took)
         if took <= AT_ONCE:
             continue
         # measured again, the best of three: the machine may have been busy
-        long = min(_took(pattern, text) for _ in range(3))
-        short = min(_took(pattern, made(seed, repeated, SHORT)) for _ in range(3))
+        long = min(_took(ask, text) for _ in range(3))
+        short = min(_took(ask, made(seed, repeated, SHORT)) for _ in range(3))
         if long > AT_ONCE and long > STEEP * max(short, 1e-4):
             return (
                 worst,
@@ -103,9 +120,9 @@ def made(seed: str, repeated: str, length: int) -> str:
     return (seed + repeated * (length // len(repeated) + 1))[:length] + "\x00"
 
 
-def _took(pattern: re.Pattern[str], text: str) -> float:
+def _took(ask: Callable[[str], object], text: str) -> float:
     began = time.process_time()
-    pattern.search(text)
+    ask(text)
     return time.process_time() - began
 
 
