@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -45,6 +44,7 @@ from .memory_evidence import oom_kills, room_mib
 from .parse import unstructured
 from .protocol import Heard, Protocol, Tail, silent
 from .scratch import scratch
+from .traceback_text import INSTALLED
 
 POLL_SECONDS = 0.02
 SAMPLE_SECONDS = 0.25
@@ -124,10 +124,6 @@ class Cold:
 
 class Stopped(Exception):
     """The run was asked to stop while the probe was under way; there is no observation."""
-
-
-_INSTALLED = re.compile(r"(?:/[^/\s'\"<>:()]+)+/((?:site|dist)-packages/|lib/python3\.\d+/)")
-"""The part of an installed file's path that differs between machines, before what names the file."""
 
 
 def observe(
@@ -359,7 +355,7 @@ class _Run:
         """`value` without the paths and secrets of this machine, and without control characters in its texts."""
         if isinstance(value, str):
             text = value.replace(str(self.folder), "<work>").replace(str(self.work.model), "<model>")
-            return printable(masked(_INSTALLED.sub(r"\1", text)))
+            return printable(masked(INSTALLED.sub(r"\1", text)))
         if isinstance(value, list):
             return [self._scrubbed(each) for each in value]
         if isinstance(value, dict):

@@ -20,6 +20,7 @@ from compatcheck.errors import DiskFull, MachineError
 from compatcheck.parse import unstructured
 from compatcheck.runner import Stopped, Work, observe, probe_environment
 from compatcheck.scenario.material import material
+from compatcheck.traceback_text import INSTALLED
 
 LIMITS = Limits(stage_seconds=20, memory_mib=400)
 SCENARIO = Scenario()
@@ -296,3 +297,10 @@ def test_the_probes_own_folder_does_not_shadow_packages(python) -> None:
         text + "\ntry:\n    import matrix\nexcept ImportError:\n    pass\nelse:\n    raise RuntimeError('shadowed')\n"
     )
     assert observe(interpreter, WORK, LIMITS).outcome is Outcome.PASS
+
+
+def test_paths_of_this_machine_are_cut_where_they_begin() -> None:
+    cut = INSTALLED.sub
+    assert cut(r"\1", 'File "/opt/e/lib/python3.11/site-packages/peft/x.py"') == 'File "site-packages/peft/x.py"'
+    assert cut(r"\1", "in (/usr/lib/python3.11/os.py)") == "in (lib/python3.11/os.py)"
+    assert cut(r"\1", "file:///opt/dist-packages/a.py and /tmp/other") == "file://dist-packages/a.py and /tmp/other"

@@ -17,10 +17,11 @@ from compatcheck.cli import main as command_line
 from compatcheck.domain import Observation
 from compatcheck.errors import CompatcheckError
 from compatcheck.explanation import explain
+from compatcheck.lock_files import read_lock
 from compatcheck.matrix import load_matrix
 from compatcheck.parse import structured, unstructured
 from compatcheck.protocol import Protocol
-from compatcheck.requirement_files import read_lock, read_requirements
+from compatcheck.requirement_files import read_requirements
 from compatcheck.shipped import load_table
 
 from .stub_world import ROOT
