@@ -25,7 +25,7 @@ _BLOCK = re.compile(
 )
 _MARKER = re.compile(r"<!-- /?generated: ([\w.-]+) -->")
 
-ELSEWHERE = frozenset({"logs", "clients"})
+ELSEWHERE = frozenset({"logs", "first-tries", "clients"})
 """Parts that something else writes: tests/log_scores.py, benchmarks/clients.py."""
 
 Block = Callable[[Context, str], str]
