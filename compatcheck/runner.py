@@ -53,6 +53,8 @@ CURVE_LENGTH = 60
 DISK_MIB = 4096
 """What a probe may write into its own folder: an adapter and a trainer's logs are far less."""
 DISK_LEFT_MIB = 64
+"""Free space below which it is looked at what a probe has written."""
+NOTHING_LEFT_MIB = 4
 """Free space below which a disk counts as full."""
 GRACE_SECONDS = 3.0
 """Between the signal that makes a hanging probe show its stack, and SIGKILL."""
@@ -321,9 +323,14 @@ class _Run:
         return ""
 
     def _require_disk(self, ending: Ending) -> None:
-        """Raises DiskFull where a stage failed for want of space which the probe itself had not taken."""
-        raised = [each for record in self.protocol.stages for each in record.chain]
-        if ending.kind is EndingKind.FLOODED or not any(DISK_FULL.search(each.message) for each in raised):
+        """Raises DiskFull where a stage failed for want of space which the probe itself had not taken.
+
+        A file that was cut short fails later with other words: on a full disk no failure counts.
+        """
+        stages = self.protocol.stages
+        well = ending.kind is EndingKind.COMPLETED and all(record.status is Status.OK for record in stages)
+        said = any(DISK_FULL.search(each.message) for record in stages for each in record.chain)
+        if ending.kind is EndingKind.FLOODED or well or not (said or _free_mib(self.folder) < NOTHING_LEFT_MIB):
             return
         if _size_mib(self.folder) <= min(DISK_MIB, self.free_mib / 2):
             raise DiskFull(
