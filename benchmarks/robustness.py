@@ -50,7 +50,7 @@ PARTS: dict[str, Part] = {
     "readers": lambda chosen, rng: [bad_input(chosen.damaged, rng), *random_input(chosen.random, rng)],
     "secrets": lambda chosen, rng: secrets(chosen.rounds, rng),
     "probes": lambda chosen, rng: probes(chosen.rounds, rng),
-    "world": lambda chosen, rng: world(chosen.rounds, rng),
+    "world": lambda chosen, rng: world(chosen.rounds, rng, chosen.broken),
     "together": lambda chosen, rng: together(chosen.rounds, rng),
     "kills": lambda chosen, rng: kills(chosen.kills, rng),
     "load": lambda chosen, rng: load(chosen.cells, chosen.store_gib),
@@ -60,13 +60,20 @@ PARTS: dict[str, Part] = {
 def report_text(found: dict[str, dict], seed: int) -> str:
     """The report of what every part found last."""
     rows = [
-        [row["name"], row["tried"], row["tried"] - len(row["broken"]), f"{row['seconds']:.0f}", row["note"]]
+        [
+            row["name"],
+            row["tried"],
+            row["tried"] - len(row["broken"]),
+            f"{row['seconds']:.0f}",
+            found[part]["date"],
+            row["note"],
+        ]
         for part in PARTS
         for row in found.get(part, {}).get("rows", ())
     ]
     machine = this_machine()
     days = sorted({each["date"] for each in found.values()})
-    table = tabulate(rows, headers=["fault", "tried", "held", "seconds", "measured"], tablefmt="github")
+    table = tabulate(rows, headers=["fault", "tried", "held", "seconds", "date", "measured"], tablefmt="github")
     broken = [f"- {row['name']}: {text}" for each in found.values() for row in each["rows"] for text in row["broken"]]
     missing = [part for part in PARTS if part not in found]
     return "\n".join(
@@ -88,7 +95,7 @@ def report_text(found: dict[str, dict], seed: int) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", help=f"parts, with commas between them: {', '.join(PARTS)}")
-    parser.add_argument("--go-on", action="store_true", help="leave out the parts that have been run and held")
+    parser.add_argument("--go-on", action="store_true", help="only what has not been run yet, or did not hold")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3, help="of each fault of the world, of probes, of secrets")
     parser.add_argument("--torn", type=int, default=1000)
@@ -106,9 +113,13 @@ def main() -> int:
     for part in parts:
         if chosen.go_on and part in found and not any(row["broken"] for row in found[part]["rows"]):
             continue
+        kept = found[part]["rows"] if chosen.go_on and part in found and part == "world" else []
+        chosen.broken = [row["name"] for row in kept if row["broken"]]
         began = time.monotonic()
         rows = PARTS[part](chosen, random.Random(f"{chosen.seed} {part}"))
-        found[part] = {"date": str(date.today()), "rows": [asdict(row) for row in rows]}
+        new = {row.name: asdict(row) for row in rows}
+        told = [new.pop(row["name"], row) for row in kept] + list(new.values())
+        found[part] = {"date": str(date.today()), "rows": told}
         KEPT.parent.mkdir(exist_ok=True)
         KEPT.write_text(json.dumps(found, indent=1))
         print(f"{part}: {time.monotonic() - began:.0f} s", flush=True)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -44,17 +44,18 @@ class _Bench:
         self.expected = whole.report()
 
 
-def world(rounds: int, rng: random.Random) -> list[Trials]:
-    rows = {name: Trials(f"world: {name}") for name in TRIALS}
+def world(rounds: int, rng: random.Random, only: Collection[str] = ()) -> list[Trials]:
+    """All trials, or those whose rows are named in `only`."""
+    rows = {name: row for name in TRIALS if (row := Trials(f"world: {name}")).name in only or not only}
     with tempfile.TemporaryDirectory() as name, LocalIndex() as index:
         bench = _Bench(Path(name), index, rng)
         for number in range(rounds):
-            for row, trial in TRIALS.items():
+            for row in rows:
                 place = StubWorld(
                     Path(name) / f"{number}-{len(list(Path(name).iterdir()))}", index.url, Path(name) / "uv"
                 )
                 with rows[row].clock() as trials:
-                    trials.count(trial(bench, place))
+                    trials.count(TRIALS[row](bench, place))
                 index.calm()
                 if rows[row].broken:
                     continue  # kept for whoever looks
