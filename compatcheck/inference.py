@@ -27,6 +27,8 @@ DOUBT = 4.0
 NEVER = 0.98
 """How far agreement is trusted at a release of which nothing was run, where no release stood out on its own."""
 MEMBERS = 48
+FOLDS, FOLD_MEMBERS = 5, 16
+"""Parts in which measured cells are left out in turn, and the members of the committee that predicts them."""
 SEED = 7
 NAMED = 3
 """Measured cells that a ground names; it counts the others."""
@@ -131,9 +133,37 @@ def inference_of(
     """
     places = sorted(known)
     units = tuple(sorted(set(known.values()), key=str))
+    numbers = [units.index(known[place]) for place in places]
     committee = Committee(space, np.random.default_rng(SEED), members)
-    committee.learn(places, [units.index(known[place]) for place in places])
-    return inferred_by(committee, space, units, known, tried, declared or {})
+    committee.learn(places, numbers)
+    of_units, of_outcomes = left_out(space, places, numbers, kinds_of(units))
+    return inferred_by(committee, space, units, known, [*of_units, *tried], declared or {}, of_outcomes)
+
+
+def left_out(
+    space: Space, places: Sequence[int], numbers: Sequence[int], kinds: Sequence[int]
+) -> tuple[list[Tried], list[Tried]]:
+    """Each measured cell as a committee predicts it that does not know it: its unit, and its outcome.
+
+    The cells lie where the explorer was in doubt, so this is rather too strict with the cells of a table.
+    """
+    chance = np.random.default_rng(SEED)
+    fold = chance.permutation(len(places)) % FOLDS
+    at, seen, groups = (np.asarray(each, dtype=np.int64) for each in (places, numbers, kinds))
+    of_units: list[Tried] = []
+    of_outcomes: list[Tried] = []
+    for number in range(FOLDS if len(places) >= 2 * FOLDS else 0):
+        committee = Committee(space, chance, FOLD_MEMBERS)
+        kept = np.flatnonzero(fold != number)
+        committee.learn(at[kept].tolist(), seen[kept].tolist())
+        asked = np.flatnonzero(fold == number)
+        votes = np.stack([member.unit_at.ravel()[at[asked]] for member in committee.members])
+        for told, true, found in ((votes, seen, of_units), (groups[votes], groups[seen], of_outcomes)):
+            for column, each in enumerate(asked.tolist()):
+                shares = np.bincount(told[:, column], weights=committee.weights)
+                winner = int(shares.argmax())
+                found.append(Tried(min(1.0, float(shares[winner])), winner == int(true[each]), len(kept)))
+    return of_units, of_outcomes
 
 
 def inferred_by(
@@ -143,8 +173,9 @@ def inferred_by(
     known: Mapping[int, Unit],
     tried: Sequence[Tried],
     declared: Mapping[int, str],
+    of_outcomes: Sequence[Tried] | None = None,
 ) -> Inference:
-    """What a committee that has learnt `known` holds."""
+    """What a committee that has learnt `known` holds. `of_outcomes`: predictions of outcomes; None: those of units."""
     measured = np.zeros(space.size, dtype=np.bool_)
     measured[list(known)] = True
     if not known:
@@ -158,7 +189,7 @@ def inferred_by(
     # where only the signature is open, the outcome still holds
     units, kinds = _with_outcomes(units)
     outcome, share = committee.settled(kinds)
-    of_outcome = (trusted(share, tried) * unseen).astype(np.float32)
+    of_outcome = (trusted(share, tried if of_outcomes is None else of_outcomes) * unseen).astype(np.float32)
     open_signature = (confidence < CONFIDENT) & (of_outcome >= CONFIDENT)
     unit[open_signature], confidence[open_signature] = outcome[open_signature], of_outcome[open_signature]
     unit[(confidence < CONFIDENT) | ~space.exists] = -1
