@@ -351,6 +351,15 @@ def tried_of(choices: Iterable[Choice], seen: Mapping[int, Unit]) -> list[Tried]
     ]
 
 
+def audit_lines(audit: Audit) -> list[str]:
+    """What the audit found, for people."""
+    lines = [f"audit: of the inferred outcomes that were run by chance, {audit.outcome.words()} hold"]
+    lines += [f"  inferred {outcome}: {interval.words()}" for outcome, interval in audit.by_outcome.items()]
+    lines += [f"  missed: {cell.cell_id}, inferred {cell.inferred}, is {cell.measured}" for cell in audit.misses]
+    lines += [f"  an earlier audit, retired because it found a miss: {each.words()}" for each in audit.retired]
+    return lines
+
+
 def planned_words(run: Run, exploration: Exploration) -> list[str]:
     """The plan of an exploration, before it: sizes, what is known, what it may cost."""
     space, budget = exploration.space, exploration.budget

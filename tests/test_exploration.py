@@ -12,7 +12,7 @@ from conftest import PYTHON, MakeRun
 from test_minimatrix import CACHE_AXES
 
 from compatcheck.domain import Cell, Outcome
-from compatcheck.exploration import Budget, Exploration
+from compatcheck.exploration import Budget, Exploration, audit_lines
 from compatcheck.explore import Explorer, Role
 from compatcheck.inference import Tried, inference_of, trusted
 from compatcheck.inference_audit import Interval
@@ -172,6 +172,8 @@ def test_an_exploration_over_stub_packages_keeps_its_budget_and_goes_on(make_run
     assert len(measured) == standing.measured < standing.cells == 24
     audited = set(first.explorer.audited)
     assert audited, "some runs are the audit's"
+    lines = audit_lines(first.audit())
+    assert lines[0].startswith("audit: ")
     # the next call knows all of it, and the audit is still none of its material
     second = Exploration(run, Budget(cells=24))
     assert set(second.explorer.audited) == audited

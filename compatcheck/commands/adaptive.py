@@ -71,7 +71,7 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
 def explore_cells(arguments: argparse.Namespace, run: Run, cells: Sequence[Cell]) -> int:
     """Explore, and tell what came of it."""
     from ..errors import EXIT_DONE, MachineError
-    from ..exploration import Budget, Exploration, planned_words
+    from ..exploration import Budget, Exploration, audit_lines, planned_words
 
     with suppress(MachineError):
         # free evidence: what the releases declare
@@ -82,11 +82,6 @@ def explore_cells(arguments: argparse.Namespace, run: Run, cells: Sequence[Cell]
     for line in planned_words(run, exploration):
         print(line, file=sys.stderr, flush=True)
     standing = exploration.explore()
-    audit = exploration.audit()
     print(f"{standing.words()}: {exploration.reason}")
-    print(f"audit: of the inferred outcomes that were run by chance, {audit.outcome.words()} hold")
-    for outcome, interval in audit.by_outcome.items():
-        print(f"  inferred {outcome}: {interval.words()}")
-    for interval in audit.retired:
-        print(f"  an earlier audit, retired because it found a miss: {interval.words()}")
+    print("\n".join(audit_lines(exploration.audit())))
     return EXIT_DONE
