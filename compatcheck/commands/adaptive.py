@@ -73,6 +73,7 @@ def explore_cells(arguments: argparse.Namespace, run: Run, cells: Sequence[Cell]
     from ..errors import EXIT_DONE, MachineError
     from ..exploration import Budget, Exploration, audit_lines, planned_words
 
+    print("reading what the releases declare (once; some minutes for a large matrix)", file=sys.stderr, flush=True)
     with suppress(MachineError):
         # free evidence: what the releases declare
         run.learn_requirements()
