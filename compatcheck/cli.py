@@ -23,7 +23,6 @@ from .commands import (
     diff,
     env,
     explain,
-    infer,
     merge,
     plan,
     probe,
@@ -37,7 +36,7 @@ from .commands import (
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
 COMMANDS = (
-    *(run, plan, report, infer, show),
+    *(run, plan, report, show),
     *(recommend, check, probe, explain),
     *(blame, bisect, rules, claims, diff),
     *(badge, env, table, catalogue, merge, cache),
@@ -100,8 +99,6 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _unexpected() -> int:
-    from .masking import masked_text
-
     text = "\n".join(
         [
             f"compatcheck {__version__}, Python {platform.python_version()}, {platform.platform()}",
@@ -110,7 +107,6 @@ def _unexpected() -> int:
             traceback.format_exc(),
         ]
     )
-    text = masked_text(text)
     print("compatcheck: an unexpected error; please file it with this text", file=sys.stderr)
     try:
         path = Path(".compatcheck", "unexpected-error.txt")

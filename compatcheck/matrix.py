@@ -20,17 +20,15 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name, is_normalized_name
+from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from .domain import CORE, Cell, Digest, Limits, Policy, Scenario, Word, canonical, digest_of
+from .domain import CORE, Cell, Digest, Limits, Policy, Scenario, canonical, digest_of
 from .errors import InputError, UsageError
 from .parse import structured, toml, unstructured
 from .releases import Release, ReleaseSource, newest_of_each_minor
-from .window import Window, supported_pythons, supported_releases
 
 _PYTHON = re.compile(r"3\.\d{1,2}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RANGE = re.compile(r"(newest-of-each-minor|all)\s*(.*)", re.DOTALL)
 
 
@@ -51,15 +49,6 @@ class Rule:
             package in cell.versions and SpecifierSet(specifier).contains(cell.versions[package], prereleases=True)
             for package, specifier in self.where.items()
         )
-
-
-class Explore(Word):
-    """Which cells of a matrix are run."""
-
-    EXHAUSTIVE = "exhaustive"
-    """Every one."""
-    ADAPTIVE = "adaptive"
-    """Few: those that teach most about the others, which are inferred."""
 
 
 @dataclass(frozen=True)
@@ -91,9 +80,6 @@ class Matrix:
     scenario: Scenario = field(default_factory=Scenario)
     limits: Limits = field(default_factory=Limits)
     index: Index = field(default_factory=Index)
-    explore: Explore = Explore.EXHAUSTIVE
-    window: Window | None = None
-    """Leave releases out of ranges, and Pythons, that are older than this supports."""
 
     def __post_init__(self) -> None:
         problems = [f"axes.{package}: this axis is missing" for package in CORE if package not in self.axes]
@@ -116,9 +102,10 @@ class Matrix:
                 Requirement(extra)
             except InvalidRequirement:
                 problems.append(f"extras[{place}]: {extra!r} is not a requirement such as 'accelerate<1'")
-        problems += [f"axes.{package}: {problem}" for package in self.axes if (problem := _name_problem(package))]
         for place, cell in enumerate(self.include):
-            problems += [f"include[{place}].{problem}" for problem in _cell_problems(cell)]
+            problems += [
+                f"include[{place}].versions: {package} is missing" for package in CORE if package not in cell.versions
+            ]
         if self.contemporary_days < 0:
             problems.append("contemporary_days: must not be negative")
         if problems:
@@ -128,9 +115,7 @@ class Matrix:
     def digest(self) -> Digest:
         """Of what decides the cells and their meaning; not of the description."""
         data = unstructured(self)
-        del data["description"], data["explore"]
-        if self.window is None:
-            del data["window"]
+        del data["description"]
         return digest_of(canonical(data))
 
     @property
@@ -175,8 +160,6 @@ class Expansion:
     """`peft 0.12.0` to what its wheel says it requires, as written; a release whose wheel was not read is missing."""
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Axis to all its final releases on the index, oldest first, whether the matrix has them or not."""
-    requires_python: Mapping[str, str] = field(default_factory=dict)
-    """`transformers 5.0.0` to the Pythons that it asks for, where the index says."""
 
 
 def _entry_problems(entry: str) -> list[str]:
@@ -193,24 +176,6 @@ def _entry_problems(entry: str) -> list[str]:
     except InvalidVersion:
         return [f"{entry!r} is neither a version, nor 'newest', nor 'newest-of-each-minor >=X', nor 'all >=X'"]
     return []
-
-
-def _name_problem(package: str) -> str:
-    """Names become parts of paths and of requirements: nothing but a package's name may stand there."""
-    return "" if is_normalized_name(canonicalize_name(package)) and _NAME.fullmatch(package) else "not a package's name"
-
-
-def _cell_problems(cell: Cell) -> list[str]:
-    problems = [f"versions: {package} is missing" for package in CORE if package not in cell.versions]
-    if not _PYTHON.fullmatch(cell.python):
-        problems.append(f"python: {cell.python!r} is not of the form '3.11'")
-    for package, version in cell.versions.items():
-        if problem := _name_problem(package):
-            problems.append(f"versions.{package}: {problem}")
-        problems += [f"versions.{package}: {problem}" for problem in _entry_problems(version)]
-        if version == "newest" or _RANGE.fullmatch(version):
-            problems.append(f"versions.{package}: an included cell needs exact versions")
-    return problems
 
 
 def _rule_problems(rule: Rule, axes: Mapping[str, Any]) -> list[str]:
@@ -243,14 +208,11 @@ def expanded(matrix: Matrix, source: ReleaseSource) -> Expansion:
     problems: list[str] = []
     released: dict[str, datetime] = {}
     axes: dict[str, tuple[str, ...]] = {}
-    window = matrix.window
     for package, entries in matrix.axes.items():
         known = source.releases(package)
         chosen: dict[str, None] = {}
         for place, entry in enumerate(entries):
-            # a version that is named stands, however old it is
-            supported = supported_releases(known, window) if window and _RANGE.fullmatch(entry) else known
-            versions = _versions(entry, supported)
+            versions = _versions(entry, known)
             if not versions:
                 problems.append(f"axes.{package}[{place}]: {_nothing(package, entry, known)}")
             chosen.update(dict.fromkeys(versions))
@@ -267,21 +229,15 @@ def expanded(matrix: Matrix, source: ReleaseSource) -> Expansion:
     core_first = [*CORE, *(package for package in axes if package not in CORE)]
     cells = [
         Cell(python, dict(zip(core_first, versions, strict=True)))
-        for python in (supported_pythons(matrix.python, window) if window else matrix.python)
+        for python in matrix.python
         for versions in product(*(axes[package] for package in core_first))
     ]
     cells += [cell for cell in matrix.include if cell not in cells]
     excluded = [(cell, rule.reason) for cell in cells if (rule := _excluding(matrix, cell))]
     out = {cell for cell, _ in excluded}
     known_releases = {package: tuple(each.version for each in source.releases(package)) for package in axes}
-    needs = {
-        f"{package} {each.version}": each.requires_python
-        for package, versions in axes.items()
-        for each in source.releases(package)
-        if each.version in versions and each.requires_python
-    }
     kept = tuple(cell for cell in cells if cell not in out)
-    return Expansion(kept, released, tuple(excluded), known=known_releases, requires_python=needs)
+    return Expansion(kept, released, tuple(excluded), known=known_releases)
 
 
 def _dates(package: str, versions: Iterable[str], known: Iterable[Release]) -> dict[str, datetime]:

@@ -6,11 +6,8 @@ What is known is never done again. `Run` holds what the steps share; each step i
 from __future__ import annotations
 
 import threading
-import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,15 +20,13 @@ from .bench import Bench
 from .classify import diagnose, diagnose_resolution
 from .domain import Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Observation, Outcome, Policy, Resolution
 from .environment import Uv, contemporary_cutoff
-from .errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError, UsageError, refused_by_disk
+from .errors import DiskFull, MachineError, UsageError
 from .executor import run_cells
 from .experiment import Experiment
 from .flakes import agreeing, settled, verdict
-from .fleet import Fleet
-from .fleet_worker import Assignment, Measured, Order
 from .forks import Forking
 from .layers import Shared
-from .machine import interpreter, platform_key
+from .machine import platform_key
 from .matrix import Expansion, Matrix, expanded
 from .probe import PROBE_VERSION
 from .progress import Progress
@@ -59,8 +54,6 @@ class Run:
     """Where environments are kept."""
     jobs: int = 1
     progress: Progress = field(default_factory=Progress)
-    patience: Sequence[float] = ()
-    """Seconds to wait before each further try of the cells for which the index was away."""
     source: ReleaseSource | None = None
     """Where versions are looked up; None: the matrix's index, or the configured one."""
     isolation: Isolation = Isolation.PROCESS
@@ -74,8 +67,6 @@ class Run:
         self.platform = platform_key()
         self.uv = Uv(self.matrix.index.url or "", self.matrix.index.torch_backend)
         self._material: Material | None = None
-        self.fleet: Fleet | None = None
-        """Where cells are run; None: on this machine."""
         self.bench: Bench | None = None
         """Of the last call of `run` that had something to run."""
 
@@ -84,7 +75,7 @@ class Run:
     def expand(self) -> Expansion:
         """The cells of the matrix today, remembered for reports made later."""
         before = self.store.expansion(self.matrix.digest)
-        expansion = without_missing_pythons(expanded(self.matrix, self._source))
+        expansion = expanded(self.matrix, self._source)
         if before is not None:
             # what a wheel says never changes
             expansion = replace(expansion, declared=before.declared)
@@ -180,29 +171,12 @@ class Run:
     def run(self, cells: Iterable[Cell], *, again: bool = False) -> dict[Cell, CellResult]:
         """Every cell with a result: what is not in the store is run. `again` runs known cells once more.
 
-        Raises the machine's error where nothing can go on: a full disk, or an index that answers for no cell. Where it
-        is away for some cells, these are tried again later, as `patience` says.
+        Raises the machine's error where nothing can go on: a full disk, or an index that answers for no cell.
         """
-        try:
-            results, missed = self._round(tuple(cells), again)
-            for seconds in self.patience if missed else ():
-                self.progress.waiting(len(missed), seconds)
-                time.sleep(seconds)
-                with suppress(IndexUnavailable):
-                    later, missed = self._round(missed, again)
-                    results |= later
-                if not missed:
-                    break
-        finally:
-            self.progress.done()
-        return results
-
-    def _round(self, cells: tuple[Cell, ...], again: bool) -> tuple[dict[Cell, CellResult], tuple[Cell, ...]]:
-        """Every cell once: the results, and the cells that an index which was away is the reason for having none."""
+        cells = tuple(cells)
         expansion = self.store.expansion(self.matrix.digest) or self.expand()
         answers = self.resolve(cells, expansion.released)
         results: dict[Cell, CellResult] = {}
-        missed = {cell for cell, answer in answers.items() if isinstance(answer, IndexUnavailable)}
         waiting = []
         for cell in cells:
             answer = answers[cell]
@@ -217,56 +191,15 @@ class Run:
         if len(cells) == sum(bool(result.trouble) for result in results.values()):
             raise next(answer for answer in answers.values() if isinstance(answer, MachineError))
         self.progress.running(len(waiting), len(results))
-        if waiting and self.fleet is not None:
-            self._run_afar(self.fleet, waiting, answers, results, again)
-            waiting = []
         if waiting:
             self.bench = self._bench([answers[cell] for cell in waiting])
-        while waiting:
-            waiting = self._run_waiting(waiting, answers, results, missed, again)
-            # from now on cold: their layers are not forked from any more
-        return {cell: results[cell] for cell in cells}, tuple(cell for cell in cells if cell in missed)
-
-    def _run_afar(
-        self,
-        fleet: Fleet,
-        waiting: Iterable[Cell],
-        answers: Mapping[Cell, Resolution | MachineError],
-        results: dict[Cell, CellResult],
-        again: bool,
-    ) -> None:
-        """Run the cells on a cluster, each into `results`. Raises DiskFull where a worker's disk is."""
-        resolved = {cell: answer for cell in waiting if isinstance(answer := answers[cell], Resolution)}
-        locks = {cell: answer.lock for cell, answer in resolved.items() if answer.lock is not None}
-        shared = Shared.among(locks.values(), self.matrix.axes) if self.isolation is Isolation.FORK else None
-        assignment = Assignment(
-            uuid.uuid4().hex, self.matrix.scenario, self.material.digest, self.matrix.limits, self.uv, shared,
-            self.audit_share, None if fleet.scheduler else self.cache,
-        )  # fmt: skip
-
-        def order(cell: Cell, cold: bool = False) -> Order:
-            return Order(cell, locks[cell], () if again else self.attempts(locks[cell]), cold)
-
-        def recorded(done: Order, measured: Measured) -> list[Order]:
-            cell, lock = done.cell, done.lock
-            if measured.full:
-                raise DiskFull(measured.trouble, "Free some space on the worker and run again: it goes on.")
-            if not measured.observations:
-                results[cell] = self._troubled(cell, resolved[cell], MachineError(measured.trouble, "Run again."))
-            else:
-                with self._claim(lock):
-                    if again or not settled(self.attempts(lock)):
-                        for observation in measured.observations:
-                            self.store.save_observation(lock, self.material.digest, observation)
-                self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
-                results[cell] = self._observed(cell, resolved[cell], self.attempts(lock))
-            self.progress.finished(results[cell], 0)
-            doubted = [each for each in measured.doubted if each in results]
-            for each in doubted:
-                self._take_back(results[each])
-            return [order(each, cold=True) for each in doubted]
-
-        fleet.run([order(cell) for cell in locks], assignment, recorded)
+        try:
+            while waiting:
+                waiting = self._run_waiting(waiting, answers, results, again)
+                # from now on cold: their layers are not forked from any more
+        finally:
+            self.progress.done()
+        return {cell: results[cell] for cell in cells}
 
     def _bench(self, answers: Iterable[Resolution | MachineError]) -> Bench:
         locks = [each.lock for each in answers if isinstance(each, Resolution) and each.lock is not None]
@@ -286,14 +219,12 @@ class Run:
         waiting: Iterable[Cell],
         answers: Mapping[Cell, Resolution | MachineError],
         results: dict[Cell, CellResult],
-        missed: set[Cell],
         again: bool,
     ) -> list[Cell]:
         """Run the cells, each into `results`; those whose observation has been taken back since."""
         assert self.bench is not None
         bench, guard = self.bench, threading.Lock()
         taken_back: list[Cell] = []
-        doubted: set[Cell] = set()
 
         def run_cell(cell: Cell, slot: Slot, worker: int, stop: threading.Event) -> None:
             resolution = answers[cell]
@@ -308,16 +239,11 @@ class Run:
                 result = self._troubled(cell, resolution, error)
                 if isinstance(error, DiskFull):
                     raise
-                if isinstance(error, IndexUnavailable):
-                    missed.add(cell)
             with guard:
                 results[cell] = result
-                doubted.update(bench.doubted())
-                # of some the result is still on its way here
-                for each in doubted & results.keys():
-                    self._take_back(results[each])
-                    taken_back.append(each)
-                    doubted.discard(each)
+                for doubted in bench.doubted():
+                    self._take_back(results[doubted])
+                    taken_back.append(doubted)
             self.progress.finished(result, worker)
 
         run_cells(waiting, self.cache / "environments", self.jobs, run_cell, bench.leave)
@@ -352,20 +278,11 @@ class Run:
         self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
         return self._observed(cell, resolution, attempts)
 
-    @contextmanager
-    def _claim(self, lock: Lock) -> Iterator[None]:
+    def _claim(self, lock: Lock) -> FileLock:
         """Held while a lock is run, so that two processes on one store do not run it twice."""
         folder = self.store.path.with_suffix(".claims")
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            claim = FileLock(folder / f"{lock.digest}-{self.material.digest}.lock")
-            claim.acquire()
-        except OSError as error:
-            raise refused_by_disk(error, f"nothing can be written in {folder}") from None
-        try:
-            yield
-        finally:
-            claim.release()
+        folder.mkdir(parents=True, exist_ok=True)
+        return FileLock(folder / f"{lock.digest}-{self.material.digest}.lock")
 
     def _troubled(self, cell: Cell, resolution: Resolution | None, error: MachineError) -> CellResult:
         self.store.save_trouble(cell, self.matrix.resolution_digest, self.platform, error.what)
@@ -385,8 +302,7 @@ class Run:
 
     def results(self) -> tuple[CellResult, ...]:
         """All that the store knows of the matrix's cells, without running or asking anything."""
-        told = self.store.told_cells(self.matrix.resolution_digest, self.platform)
-        return tuple(self._stored(cell) if cell.id in told else CellResult(cell) for cell in self.expansion().cells)
+        return tuple(self._stored(cell) for cell in self.expansion().cells)
 
     def beside(self) -> tuple[CellResult, ...]:
         """Cells of the same axes and settings that other matrices, or `compatcheck rules --exact`, have measured."""
@@ -432,26 +348,6 @@ class Run:
         if self.until is not None and resolution and resolution.resolved and resolution.resolved > self.until:
             return CellResult(cell, None)  # asked for the first time, or again, since then
         return CellResult(cell, resolution, None, self.store.trouble(cell, settings, self.platform))
-
-
-def without_missing_pythons(expansion: Expansion) -> Expansion:
-    """Without the cells whose Python is not on this machine: they stand among the excluded, with the reason.
-
-    Raises InterpreterMissing where none of the Pythons is there.
-    """
-    missing: dict[str, InterpreterMissing] = {}
-    for python in dict.fromkeys(cell.python for cell in expansion.cells):
-        try:
-            interpreter(python)
-        except InterpreterMissing as error:
-            missing[python] = error
-    if not missing:
-        return expansion
-    kept = tuple(cell for cell in expansion.cells if cell.python not in missing)
-    if not kept:
-        raise next(iter(missing.values()))
-    left_out = tuple((cell, missing[cell.python].what) for cell in expansion.cells if cell.python in missing)
-    return replace(expansion, cells=kept, excluded=(*expansion.excluded, *left_out))
 
 
 def context_of(run: Run) -> Context:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -36,12 +35,6 @@ class Progress:
 
     def finished(self, result: CellResult, worker: int) -> None: ...
 
-    def waiting(self, cells: int, seconds: float) -> None:
-        """The index was away for these; they are tried again after a while."""
-
-    def explored(self, words: str) -> None:
-        """How far an exploration is, in a line."""
-
     def done(self) -> None: ...
 
 
@@ -66,11 +59,6 @@ class _Counting(Progress):
         with self.lock:
             self.count += 1
             self.outcomes[result.outcome] += 1
-
-    def waiting(self, cells: int, seconds: float) -> None:
-        with self.lock:
-            self.outcomes[Outcome.ERROR] = max(0, self.outcomes[Outcome.ERROR] - cells)
-            self.outcomes += Counter()  # without those of which there are none
 
     @property
     def tally(self) -> str:
@@ -116,13 +104,6 @@ class PlainProgress(_Counting):
         self._say(f"[{self.count}/{self.total}] {result.cell.id} {result.outcome}{where}{seconds} {self.left}".rstrip())
         if result.trouble:
             self._say(f"    {result.trouble}")
-
-    def waiting(self, cells: int, seconds: float) -> None:
-        super().waiting(cells, seconds)
-        self._say(f"the index was away for {cells} cells; trying again in {seconds:.0f} s")
-
-    def explored(self, words: str) -> None:
-        self._say(words)
 
     def done(self) -> None:
         if self.total:
@@ -182,10 +163,6 @@ class LiveProgress(_Counting):
         if result.trouble:
             self.live.console.print(f"{result.cell.id}: {result.trouble}", style="red", markup=False)
 
-    def waiting(self, cells: int, seconds: float) -> None:
-        super().waiting(cells, seconds)
-        self.live.console.print(f"the index was away for {cells} cells; trying again in {seconds:.0f} s")
-
     def done(self) -> None:
         self.workers.clear()
         self.live.stop()
@@ -229,6 +206,5 @@ def probe_lines(out: TextIO | None = None) -> Heard:
 
 
 def chosen_progress(out: TextIO = sys.stderr) -> Progress:
-    """Live on a terminal that can move its cursor, plain lines elsewhere."""
-    able = out.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
-    return LiveProgress() if able else PlainProgress(out)
+    """Live on a terminal, plain lines elsewhere."""
+    return LiveProgress() if out.isatty() else PlainProgress(out)

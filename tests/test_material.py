@@ -167,24 +167,3 @@ def test_a_hub_that_refuses_is_the_machines_fault(hub: Hub, status: int) -> None
 def test_a_name_that_no_hub_can_have_is_the_askers_mistake(hub: Hub) -> None:
     with pytest.raises(UsageError, match="is no model"):
         material(replace(SHIPPED, model="a//b//c"))
-
-
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "adapter_model.bin", "model.pt", "weights.pkl"])
-def test_a_pickle_is_refused_unopened(tmp_path: Path, name: str) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    mark = tmp_path / "opened"
-    # what unpickling would run, and a file that cannot even be read
-    (tmp_path / name).write_bytes(f"cos\nsystem\n(S'touch {mark}'\ntR.".encode())
-    with pytest.raises(UsageError, match=f"only {name}, which could run any code"):
-        material(Scenario(model=str(tmp_path)))
-    (tmp_path / name).unlink()
-    (tmp_path / name).symlink_to("/nowhere/at/all")
-    with pytest.raises(UsageError, match="could run any code"):
-        material(Scenario(model=str(tmp_path)))
-    assert not mark.exists()
-
-
-def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(UsageError, match="has no weights"):
-        material(Scenario(model=str(tmp_path)))

@@ -10,7 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .adaptive import add_budget, explore_cells
 from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, opened_run
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ What is already known is not run again; a run that was interrupted goes on where
   compatcheck run matrix/quick.toml --jobs 2         another one, two cells at a time
   compatcheck run --only 'torch2.6.0*peft0.15.*'     some of its cells
   compatcheck run --only CELL --again --live         one cell once more, watched
-  compatcheck run matrix/full.toml --budget 2h       few cells of a large matrix; the others are inferred
   compatcheck run --command "pytest -x" --with pytest   a project's own tests instead of the cycle
 
 Exit code: 0 done; 1 exactly one cell was selected and it does not pass, or --command fails in some cell; 4 some
@@ -48,19 +46,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="process: every cell is a process of its own (default); fork: a child of a process that has imported the "
         "layers that it shares with others, from the same files (Linux; some are run again by a process of their own)",
     )  # fmt: skip
-    cluster = parser.add_argument_group("many machines")
-    cluster.add_argument(
-        "--executor", choices=("local", "dask"), default="local",
-        help="local: this machine (default); dask: the workers of a Dask cluster (compatcheck[dask] on all of them)",
-    )  # fmt: skip
-    cluster.add_argument(
-        "--scheduler", metavar="ADDRESS", default="",
-        help="of the cluster, tcp://host:8786 (default: an own one on this machine with --jobs workers)",
-    )  # fmt: skip
     parser.add_argument("--again", action="store_true", help="run the selected cells even where they are known")
     parser.add_argument("--live", action="store_true", help="show every step of every cell")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live display")
-    add_budget(parser)
     own = parser.add_argument_group("a project's own tests")
     own.add_argument(
         "--command", metavar="COMMAND",
@@ -78,30 +66,22 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def execute(arguments: argparse.Namespace) -> int:
     from ..domain import Isolation, Outcome
-    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError, UsageError
-    from ..fleet import Fleet
-    from ..matrix import Explore
+    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError
     from ..progress import DetailedProgress, PlainProgress, Progress, chosen_progress
 
     if arguments.command is not None:
         return _run_command(arguments)
-    if arguments.scheduler and arguments.executor != "dask":
-        raise UsageError("--scheduler is the address of a Dask cluster", "Add --executor dask.")
     jobs = arguments.jobs if arguments.jobs > 0 else max(1, (os.cpu_count() or 1) // 2)
     with opened_run(arguments, jobs=jobs) as run:
         cells = chosen_cells(arguments, run)
         progress: Progress
         if arguments.live:
             progress = DetailedProgress()
-        elif arguments.plain or run.matrix.explore is Explore.ADAPTIVE:
+        elif arguments.plain:
             progress = PlainProgress()
         else:
             progress = chosen_progress(sys.stderr)
-        if arguments.executor == "dask":
-            run.fleet = Fleet(arguments.scheduler, jobs)
         run.progress, run.isolation = progress, Isolation(arguments.isolation)
-        if run.matrix.explore is Explore.ADAPTIVE and not arguments.again:
-            return explore_cells(arguments, run, cells)
         results = run.run(cells, again=arguments.again)
         with suppress(MachineError):
             # only the report's comparison with what the packages declare needs it; the next run tries again
@@ -109,12 +89,11 @@ def execute(arguments: argparse.Namespace) -> int:
         for result in results.values():
             if len(cells) == 1 or result.outcome is Outcome.ERROR:
                 print(f"{result.cell.id}: {result.outcome}" + (f": {result.trouble}" if result.trouble else ""))
-        for line in (*(run.bench.lines() if run.bench else ()), *(run.fleet.lines() if run.fleet else ())):
-            print(line, file=sys.stderr)
+        if run.bench is not None:
+            for line in run.bench.lines():
+                print(line, file=sys.stderr)
         print(_summary(results.values()))
-    if unmeasured := sum(result.outcome is Outcome.ERROR for result in results.values()):
-        told = f"{unmeasured} cells could not be measured, for the reasons above; none is held against a package."
-        print(f"compatcheck: {told}\n  Mend that and run again: what is measured is kept.", file=sys.stderr)
+    if any(result.outcome is Outcome.ERROR for result in results.values()):
         return EXIT_MACHINE
     if len(cells) == 1 and next(iter(results.values())).outcome is not Outcome.PASS:
         return EXIT_NEGATIVE
