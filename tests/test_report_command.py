@@ -91,3 +91,13 @@ def test_the_page_tells_what_changed_and_torch_md_what_drifted(
     capsys.readouterr()
     assert main([*words, "--since", "no-such-report.json"]) == 2
     assert "no-such-report.json" in capsys.readouterr().err
+
+
+def test_a_report_is_held_against_one_with_another_model(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert not Path("reports/small/agreement.md").exists()
+    assert main([*words, "--agrees-with", "reports/small"]) == 0
+    assert "All 2 cells that were run with both models" in Path("reports/small/agreement.md").read_text()
+    assert json.loads(Path("reports/small/compatibility.json").read_text())["agreement"]["failure"]["hits"] == 2
+    assert main([*words, "--agrees-with", "nowhere.json"]) == 2
+    assert "no such file" in capsys.readouterr().err

@@ -15,6 +15,7 @@ A diagnosis is never stored: a better catalogue re-reads every old observation h
   compatcheck report matrix/quick.toml               another one into reports/quick/
   compatcheck report --format json --stdout | jq .totals
   compatcheck report --junit cells.xml               and every cell as a test, for a CI service
+  compatcheck report matrix/bloomz-560m.toml --agrees-with reports   does the full model say what the tiny one says?
 """
 
 
@@ -48,12 +49,19 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--earlier", metavar="REPORT", help="a report of the same cells with the policy contemporary: torch.md then "
         "tells what the drift of the other packages changed",
     )  # fmt: skip
+    parser.add_argument(
+        "--agrees-with", metavar="REPORT", help="hold this report against one of the same cells with another model: a "
+        "compatibility.json, a directory with one, or a git revision",
+    )  # fmt: skip
     add_places(parser)
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from ..pipeline import context_of
+    from ..report.comparison import compared_with
     from ..report.diff import compared
     from ..report.document import SCHEMA_FILE, json_text
     from ..report.files import read_file, report_files, write_reports, written_file
@@ -66,6 +74,8 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     with opened_run(arguments) as run:
         context = context_of(run)
+    if arguments.agrees_with:
+        context = replace(context, agreement=compared_with(context, load_reported(arguments.agrees_with)))
     folder = report_folder(arguments)
     earlier = load_reported(arguments.earlier) if arguments.earlier else None
     diff = None

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from packaging.version import Version
 
+from ..agreement import Agreement
 from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Lock, Machine, Mode, Outcome, Raised
 from ..experiment import Experiment
 from ..matrix import Expansion, Matrix
@@ -146,6 +147,8 @@ class Context:
     """The identifier of a cell to what blame by experiment came to."""
     evidence: Mapping[str, Lock] = field(default_factory=dict)
     """The digest of each lock that the experiments rest on to the lock."""
+    agreement: Agreement | None = None
+    """What another model says of the same cells; None where none was asked."""
 
     @cached_property
     def totals(self) -> Counter[Outcome]:

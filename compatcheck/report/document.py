@@ -9,6 +9,7 @@ from typing import Any
 from .. import __version__
 from ..domain import UNPRINTABLE, Mode, Observation
 from ..parse import unstructured
+from .agreement_text import agreement_data
 from .context import Context, Entry, FailureClass
 from .findings import findings_data
 
@@ -40,6 +41,7 @@ def document(context: Context) -> dict[str, Any]:
         "classes": [_class(each) for each in context.classes],
         **findings_data(context.findings),
         "excluded": [{"id": cell.id, "reason": reason} for cell, reason in context.expansion.excluded],
+        **({"agreement": agreement_data(context.agreement)} if context.agreement else {}),
     }
 
 

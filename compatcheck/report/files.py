@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ..domain import Lock
 from ..errors import InputError, refused_by_disk
+from .agreement_text import agreement_text
 from .badges import badge_files
 from .blame_text import blame_text
 from .boundaries_text import boundaries_text
@@ -26,6 +27,7 @@ def report_files(context: Context, diff: Diff | None = None, earlier: Reported |
 
     `diff` is what changed since an older report; `earlier` the same cells with the other packages of their time.
     """
+    agreement = {"agreement.md": agreement_text(context.agreement)} if context.agreement else {}
     return {
         "compatibility.html": html_text(context, diff),
         "torch.md": torch_text(context, earlier),
@@ -35,6 +37,7 @@ def report_files(context: Context, diff: Diff | None = None, earlier: Reported |
         "compatibility.json": json_text(context),
         "compatibility.csv": csv_text(context),
         "compatibility.schema.json": SCHEMA_FILE.read_text(encoding="utf-8"),
+        **agreement,
     }
 
 

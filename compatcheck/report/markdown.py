@@ -7,6 +7,7 @@ from tabulate import tabulate
 from ..cell_verdicts import Ground
 from ..declared import Need
 from ..domain import Outcome
+from .agreement_text import agreement_section
 from .blame_text import shares
 from .context import Context, Entry, FailureClass, named
 from .effects import effects
@@ -39,6 +40,7 @@ def markdown_text(context: Context) -> str:
     parts = [
         f"# {_title(context)}",
         _headline(context),
+        agreement_section(context.agreement) if context.agreement else "",
         _pins(context),
         "## The table",
         f"![Heat map of all combinations; the tables below say the same](pictures/{OVERVIEW})",

@@ -13,6 +13,8 @@ from markupsafe import Markup
 
 from ..domain import Outcome
 from ..signatures import address
+from .agreement_text import WORDS as LIKENESS
+from .agreement_text import sentences
 from .context import Context, FailureClass
 from .diff import Diff
 from .diff_text import CAP, SHOWN
@@ -64,6 +66,8 @@ def html_text(context: Context, diff: Diff | None = None) -> str:
         diff=diff,
         changes=SHOWN,
         cap=CAP,
+        agreement_lines=sentences(context.agreement) if context.agreement else [],
+        likeness=LIKENESS,
         best=[(torch, context.newest_passing(torch)) for torch in reversed(context.versions("torch"))],
         torches=TORCHES,
         css=Markup(_text("colours.css") + _text("page.css")),

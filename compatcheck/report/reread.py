@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..agreement import Spent
 from ..domain import Machine, Outcome
 from ..errors import InputError, UsageError
 from ..parse import structured
@@ -36,6 +37,7 @@ class ReportedCell:
     agreeing: int = 1
     imported: Mapping[str, str] = field(default_factory=dict)
     lock: str | None = None
+    stages: tuple[Spent, ...] = ()
 
     @property
     def tested(self) -> bool:
