@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from .domain import Mode, Observation, Outcome
@@ -57,3 +57,9 @@ class Audit:
         words = [observation.outcome, observation.stage, self._name(observation)]
         words += [f"{mode} {observation.mode(mode) or 'not reached'}" for mode in Mode]
         return ", ".join(str(word) for word in words if word)
+
+
+def forking_lines(forked: int, compared: int, disagreements: Sequence[str]) -> list[str]:
+    """What came of it, for people."""
+    told = f"{forked} runs were forked; {compared} of them were made again by a process of their own, "
+    return [f"{told}{len(disagreements)} disagreed", *(f"  {each}" for each in disagreements)]

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .audit import Audit
+from .audit import Audit, forking_lines
 from .domain import Cell, Digest, Isolation, Limits, Lock, Observation
 from .environment import Uv
 from .forks import Forking, Parent, WarmSlot
@@ -80,10 +80,7 @@ class Bench:
         """What is to be said of forking, for people."""
         if self.forking is None or not self.audit.forked:
             return []
-        told = [
-            f"{self.audit.forked} runs were forked; {self.audit.compared} of them were made again by a process of "
-            f"their own, {len(self.audit.disagreements)} disagreed"
-        ]
+        told = forking_lines(self.audit.forked, self.audit.compared, self.audit.disagreements)
         told += [f"  not forked from the layer {layer} any more: {why}" for layer, why in self.forking.off.items()]
         return told
 

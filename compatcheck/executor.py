@@ -98,12 +98,17 @@ class HeldSlot:
         self._kept.close()
 
 
+def place_name(cell: Cell) -> str:
+    """What the slots of a cell are named for: python and torch."""
+    return f"py{cell.python}-torch{cell.versions['torch']}"
+
+
 @contextmanager
 def slot_for(cell: Cell, environments: Path) -> Iterator[Slot]:
     """An environment slot for this python and torch that nobody else uses, in this process or another."""
     environments.mkdir(parents=True, exist_ok=True)
     for number in range(SLOT_CAP):
-        name = f"py{cell.python}-torch{cell.versions['torch']}-{number}"
+        name = f"{place_name(cell)}-{number}"
         lock = FileLock(environments / f"{name}.lock")
         try:
             lock.acquire(timeout=0)

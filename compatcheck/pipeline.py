@@ -6,6 +6,7 @@ What is known is never done again. `Run` holds what the steps share; each step i
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -24,6 +25,8 @@ from .errors import DiskFull, MachineError, UsageError
 from .executor import run_cells
 from .experiment import Experiment
 from .flakes import agreeing, settled, verdict
+from .fleet import Fleet
+from .fleet_worker import Assignment, Measured, Order
 from .forks import Forking
 from .layers import Shared
 from .machine import platform_key
@@ -67,6 +70,8 @@ class Run:
         self.platform = platform_key()
         self.uv = Uv(self.matrix.index.url or "", self.matrix.index.torch_backend)
         self._material: Material | None = None
+        self.fleet: Fleet | None = None
+        """Where cells are run; None: on this machine."""
         self.bench: Bench | None = None
         """Of the last call of `run` that had something to run."""
 
@@ -191,15 +196,59 @@ class Run:
         if len(cells) == sum(bool(result.trouble) for result in results.values()):
             raise next(answer for answer in answers.values() if isinstance(answer, MachineError))
         self.progress.running(len(waiting), len(results))
-        if waiting:
-            self.bench = self._bench([answers[cell] for cell in waiting])
         try:
+            if waiting and self.fleet is not None:
+                self._run_afar(self.fleet, waiting, answers, results, again)
+                waiting = []
+            if waiting:
+                self.bench = self._bench([answers[cell] for cell in waiting])
             while waiting:
                 waiting = self._run_waiting(waiting, answers, results, again)
                 # from now on cold: their layers are not forked from any more
         finally:
             self.progress.done()
         return {cell: results[cell] for cell in cells}
+
+    def _run_afar(
+        self,
+        fleet: Fleet,
+        waiting: Iterable[Cell],
+        answers: Mapping[Cell, Resolution | MachineError],
+        results: dict[Cell, CellResult],
+        again: bool,
+    ) -> None:
+        """Run the cells on a cluster, each into `results`. Raises DiskFull where a worker's disk is."""
+        resolved = {cell: answer for cell in waiting if isinstance(answer := answers[cell], Resolution)}
+        locks = {cell: answer.lock for cell, answer in resolved.items() if answer.lock is not None}
+        shared = Shared.among(locks.values(), self.matrix.axes) if self.isolation is Isolation.FORK else None
+        assignment = Assignment(
+            uuid.uuid4().hex, self.matrix.scenario, self.material.digest, self.matrix.limits, self.uv, shared,
+            self.audit_share, None if fleet.scheduler else self.cache,
+        )  # fmt: skip
+
+        def order(cell: Cell, cold: bool = False) -> Order:
+            return Order(cell, locks[cell], () if again else self.attempts(locks[cell]), cold)
+
+        def recorded(done: Order, measured: Measured) -> list[Order]:
+            cell, lock = done.cell, done.lock
+            if measured.full:
+                raise DiskFull(measured.trouble, "Free some space on the worker and run again: it goes on.")
+            if not measured.observations:
+                results[cell] = self._troubled(cell, resolved[cell], MachineError(measured.trouble, "Run again."))
+            else:
+                with self._claim(lock):
+                    if again or not settled(self.attempts(lock)):
+                        for observation in measured.observations:
+                            self.store.save_observation(lock, self.material.digest, observation)
+                self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
+                results[cell] = self._observed(cell, resolved[cell], self.attempts(lock))
+            self.progress.finished(results[cell], 0)
+            doubted = [each for each in measured.doubted if each in results]
+            for each in doubted:
+                self._take_back(results[each])
+            return [order(each, cold=True) for each in doubted]
+
+        fleet.run([order(cell) for cell in locks], assignment, recorded)
 
     def _bench(self, answers: Iterable[Resolution | MachineError]) -> Bench:
         locks = [each.lock for each in answers if isinstance(each, Resolution) and each.lock is not None]
@@ -225,6 +274,7 @@ class Run:
         assert self.bench is not None
         bench, guard = self.bench, threading.Lock()
         taken_back: list[Cell] = []
+        doubted: set[Cell] = set()
 
         def run_cell(cell: Cell, slot: Slot, worker: int, stop: threading.Event) -> None:
             resolution = answers[cell]
@@ -241,9 +291,12 @@ class Run:
                     raise
             with guard:
                 results[cell] = result
-                for doubted in bench.doubted():
-                    self._take_back(results[doubted])
-                    taken_back.append(doubted)
+                doubted.update(bench.doubted())
+                # of some the result is still on its way here
+                for each in doubted & results.keys():
+                    self._take_back(results[each])
+                    taken_back.append(each)
+                    doubted.discard(each)
             self.progress.finished(result, worker)
 
         run_cells(waiting, self.cache / "environments", self.jobs, run_cell, bench.leave)

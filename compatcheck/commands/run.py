@@ -46,6 +46,15 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="process: every cell is a process of its own (default); fork: a child of a process that has imported the "
         "layers that it shares with others, from the same files (Linux; some are run again by a process of their own)",
     )  # fmt: skip
+    cluster = parser.add_argument_group("many machines")
+    cluster.add_argument(
+        "--executor", choices=("local", "dask"), default="local",
+        help="local: this machine (default); dask: the workers of a Dask cluster (compatcheck[dask] on all of them)",
+    )  # fmt: skip
+    cluster.add_argument(
+        "--scheduler", metavar="ADDRESS", default="",
+        help="of the cluster, tcp://host:8786 (default: an own one on this machine with --jobs workers)",
+    )  # fmt: skip
     parser.add_argument("--again", action="store_true", help="run the selected cells even where they are known")
     parser.add_argument("--live", action="store_true", help="show every step of every cell")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live display")
@@ -66,11 +75,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def execute(arguments: argparse.Namespace) -> int:
     from ..domain import Isolation, Outcome
-    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError
+    from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError, UsageError
+    from ..fleet import Fleet
     from ..progress import DetailedProgress, PlainProgress, Progress, chosen_progress
 
     if arguments.command is not None:
         return _run_command(arguments)
+    if arguments.scheduler and arguments.executor != "dask":
+        raise UsageError("--scheduler is the address of a Dask cluster", "Add --executor dask.")
     jobs = arguments.jobs if arguments.jobs > 0 else max(1, (os.cpu_count() or 1) // 2)
     with opened_run(arguments, jobs=jobs) as run:
         cells = chosen_cells(arguments, run)
@@ -81,6 +93,8 @@ def execute(arguments: argparse.Namespace) -> int:
             progress = PlainProgress()
         else:
             progress = chosen_progress(sys.stderr)
+        if arguments.executor == "dask":
+            run.fleet = Fleet(arguments.scheduler, jobs)
         run.progress, run.isolation = progress, Isolation(arguments.isolation)
         results = run.run(cells, again=arguments.again)
         with suppress(MachineError):
@@ -89,9 +103,8 @@ def execute(arguments: argparse.Namespace) -> int:
         for result in results.values():
             if len(cells) == 1 or result.outcome is Outcome.ERROR:
                 print(f"{result.cell.id}: {result.outcome}" + (f": {result.trouble}" if result.trouble else ""))
-        if run.bench is not None:
-            for line in run.bench.lines():
-                print(line, file=sys.stderr)
+        for line in (*(run.bench.lines() if run.bench else ()), *(run.fleet.lines() if run.fleet else ())):
+            print(line, file=sys.stderr)
         print(_summary(results.values()))
     if any(result.outcome is Outcome.ERROR for result in results.values()):
         return EXIT_MACHINE
