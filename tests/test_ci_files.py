@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from compatcheck import cli
+from compatcheck.parse import tomllib
 from compatcheck.domain import digest_of
 from compatcheck.lock_files import read_lock
-from compatcheck.parse import tomllib
 
 ROOT = Path(__file__).parent.parent
 ACTION = ROOT / ".github" / "actions" / "check"
@@ -154,24 +154,15 @@ def test_the_clients_report_belongs_to_the_pins_beside_it() -> None:
         digest = digest_of("\n".join(f"{each.name}=={each.version}" for each in pins))
         assert f"/{client.name}/requirements.txt)" in REPORT and f"digest {digest})" in REPORT
     assert f"{len(CLIENTS)} of {len(CLIENTS)} went as the table says" in REPORT
-    folder = ROOT / "tests" / "downstream" / client
-    words = ["check", "--python-version", "3.11", "--lock"]
-    assert cli.main([*words, str(folder / "requirements.txt")]) == 1
-    told = capsys.readouterr().out
-    assert "wrong: " in told and "[prompt-injected-at-every-step]" in told
-    works = next(line.split()[1:] for line in told.splitlines() if line.startswith("  works "))
-    assert cli.main([*words, str(folder / "mended.txt")]) == 0
-    assert ": works" in capsys.readouterr().out
-    assert set(works) <= set((folder / "mended.txt").read_text().splitlines())
-
+'
 
 # ---------------------------------------------------------------------- the matrix, one machine a torch version
 
-MATRIX = yaml.safe_load((ROOT / ".github" / "workflows" / "matrix.yml").read_text())
+WORKFLOW = yaml.safe_load((ROOT / ".github" / "workflows" / "matrix.yml").read_text())
 
 
 def test_the_workflow_has_one_job_for_every_torch_of_the_default_matrix(tmp_path: Path) -> None:
-    listing = next(step["run"] for step in MATRIX["jobs"]["shards"]["steps"] if step.get("id") == "list")
+    listing = next(step["run"] for step in WORKFLOW["jobs"]["shards"]["steps"] if step.get("id") == "list")
     environment = {
         **os.environ,
         "GITHUB_OUTPUT": str(tmp_path / "output"),
@@ -184,12 +175,12 @@ def test_the_workflow_has_one_job_for_every_torch_of_the_default_matrix(tmp_path
 
 
 def test_the_workflow_joins_the_stores_that_its_jobs_leave() -> None:
-    measuring = next(step for step in MATRIX["jobs"]["measure"]["steps"] if "nox -s" in step.get("run", ""))
+    measuring = next(step for step in WORKFLOW["jobs"]["measure"]["steps"] if "nox -s" in step.get("run", ""))
     store = measuring["env"]["COMPATCHECK_STORE"]
-    uploaded = next(step["with"] for step in MATRIX["jobs"]["measure"]["steps"] if "upload" in step.get("uses", ""))
+    uploaded = next(step["with"] for step in WORKFLOW["jobs"]["measure"]["steps"] if "upload" in step.get("uses", ""))
     assert store.startswith("part-") and store.endswith(".sqlite3") and uploaded["path"] == "part-*.sqlite3"
     # text of the listing reaches the shell as a variable only
     assert "${{" not in measuring["run"]
-    for step in MATRIX["jobs"]["report"]["steps"]:
+    for step in WORKFLOW["jobs"]["report"]["steps"]:
         if step.get("run", "").startswith("compatcheck "):
             cli.built_parser().parse_args(step["run"].split()[1:])
