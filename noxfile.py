@@ -130,7 +130,7 @@ def types(session: nox.Session) -> None:
 def benchmark(session: nox.Session) -> None:
     """What a cell costs, as ratios within one run; see benchmarks/results.md."""
     install(session)
-    session.install("nox")
+    session.install("nox", "tox", "distributed")
     session.run("python", "benchmarks/cell_cost.py", *session.posargs)
 
 
