@@ -154,7 +154,7 @@ def test_the_clients_report_belongs_to_the_pins_beside_it() -> None:
         digest = digest_of("\n".join(f"{each.name}=={each.version}" for each in pins))
         assert f"/{client.name}/requirements.txt)" in REPORT and f"digest {digest})" in REPORT
     assert f"{len(CLIENTS)} of {len(CLIENTS)} went as the table says" in REPORT
-'
+
 
 # ---------------------------------------------------------------------- the matrix, one machine a torch version
 
