@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from compatcheck import cli
-from compatcheck.parse import tomllib
 from compatcheck.domain import digest_of
 from compatcheck.lock_files import read_lock
+from compatcheck.parse import tomllib
 
 ROOT = Path(__file__).parent.parent
 ACTION = ROOT / ".github" / "actions" / "check"

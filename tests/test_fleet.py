@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -121,9 +122,13 @@ def until(true: Callable[[], bool], seconds: float = 90) -> None:
 
 
 def probes_of(worker: subprocess.Popen[bytes]) -> list[psutil.Process]:
-    return [
-        each for each in psutil.Process(worker.pid).children(recursive=True) if "probe.py" in " ".join(each.cmdline())
-    ]
+    found = []
+    for each in psutil.Process(worker.pid).children(recursive=True):
+        # one that has just ended has no command line any more
+        with suppress(psutil.Error):
+            if "probe.py" in " ".join(each.cmdline()):
+                found.append(each)
+    return found
 
 
 def same_as_here(make_run: MakeRun, run: Run, axes: dict[str, tuple[str, ...]]) -> None:
