@@ -193,8 +193,9 @@ class _Run:
             ending = self._watch(process)
         finally:
             self._end_all(process)
-        for thread in threads:
-            thread.join(GRACE_SECONDS)
+            # also when the run is stopped: an interpreter that ends while daemon threads read may end by SIGSEGV
+            for thread in threads:
+                thread.join(GRACE_SECONDS)
         if ending.kind is EndingKind.SIGNALLED and ending.signal == "SIGKILL" and oom_kills() > oom_before:
             ending = replace(ending, kind=EndingKind.OUT_OF_MEMORY, detail="the kernel's out-of-memory killer ended it")
         if ending.kind is EndingKind.COMPLETED and not self.protocol.done:

@@ -260,7 +260,7 @@ def test_an_interrupted_run_goes_on_where_it_was(command, tmp_path: Path, how: s
     rest = running.stderr.read()
     code = running.wait(timeout=30)
     if how is not signal.SIGKILL:
-        assert code == 130 and "run again to go on" in rest
+        assert code == 130 and "run again to go on" in rest, rest
     again = subprocess.run(command("run", "--plain"), capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     known = re.search(r"running (\d+) cells; (\d+) are known already", again.stderr)
