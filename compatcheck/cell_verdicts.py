@@ -58,12 +58,35 @@ def verdicts_of(
     """The verdict on every cell of `read`, which holds what the table says of each."""
     rows = {row.cell_id: row for row in table.telling}
     valid = {
-        cell: each.blame
+        cell: completed(each, read[cell], table)
         for cell, each in experiments.items()
         if cell in rows and cell in read and each.blame.unit == rows[cell].unit
     }
     drifting = _drifting(valid)
     return {cell: _said(rows[cell], blame, valid, own_time.get(cell), drifting) for cell, blame in read.items()}
+
+
+def untried(experiment: Experiment, read: Blame, table: Table) -> tuple[str, ...]:
+    """The packages that the table names and the experiment could not try: no passing end of it differs in them."""
+    rows = {row.cell_id: row for row in table.rows}
+    own, ends = rows[experiment.cell], [rows[part.end] for part in experiment.found.parts if part.end in rows]
+    moved = {name for end in ends for name in table.names if end.point.get(name) != own.point.get(name)}
+    found = {each.package for each in (*experiment.blame.culprits, *experiment.blame.also)}
+    return tuple(each.package for each in read.culprits if each.package not in moved | found)
+
+
+def completed(experiment: Experiment, read: Blame, table: Table) -> Blame:
+    """The experiment's verdict, with what only the table can say of packages that the experiment could not try."""
+    blame, silent = experiment.blame, untried(experiment, read, table)
+    culprits = tuple(each for each in read.culprits if each.package in silent)
+    if not blame.culprits or not culprits:
+        return blame
+    evidence = (*blame.evidence, *(pair for pair in read.evidence if pair.border in silent))
+    told = f"of {', '.join(silent)} the table tells alone: no cell that differs in it passes"
+    reason = "; ".join(filter(None, (blame.reason, told)))
+    if blame.verdict is Kind.DRIFT:
+        return replace(blame, also=(*blame.also, *culprits), evidence=evidence, reason=reason)
+    return replace(blame, verdict=Kind.PAIR, culprits=(*blame.culprits, *culprits), evidence=evidence, reason=reason)
 
 
 def _drifting(valid: Mapping[str, Blame]) -> dict[Unit, tuple[str, Blame]]:

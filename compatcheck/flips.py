@@ -130,6 +130,7 @@ def _on_line(line: Line, row: Row, past: bool) -> tuple[Culprit, list[Pair]] | N
             side.good.cell_id,
             side.bad.cell_id,
             f"{line.axis} {version[side.good.cell_id]} {_how(side.good)}, {version[side.bad.cell_id]} does not",
+            border=line.axis,
         )
         for side in (below, above)
         if side.good is not None

@@ -35,9 +35,9 @@ DRIFT = Blame(
 )  # fmt: skip
 
 
-def tried(cell: str, blame: Blame, drawn: str = "") -> dict[str, Experiment]:
+def tried(cell: str, blame: Blame, drawn: str = "", end: str = "lib2 app1") -> dict[str, Experiment]:
     at = datetime(2026, 1, 2, tzinfo=timezone.utc)
-    return {cell: Experiment(cell, Digest("bb"), at, CellBlame(blame, (Part("some end", blame),)), drawn)}
+    return {cell: Experiment(cell, Digest("bb"), at, CellBlame(blame, (Part(end, blame),)), drawn)}
 
 
 def test_without_experiments_the_table_speaks() -> None:
@@ -91,26 +91,57 @@ def test_the_same_failure_then_is_no_drift() -> None:
 
 
 @pytest.mark.parametrize(
-    ("experiment", "against"),
+    ("experiment", "words"),
     [
-        ([Culprit("lib", None, "0.5", "1.7")], ""),
-        ([Culprit("lib", "0.4", "0.5", "2")], ""),
+        ([Culprit("lib", None, "0.5", "1.7")], "borne out"),
+        ([Culprit("lib", "0.4", "0.5", "2")], "borne out"),
         ([Culprit("lib", None, "0.5", "2.1")], "another border of lib"),
         ([Culprit("lib", None, "1.5", "2")], "another border of lib"),
         ([Culprit("dep", "3.0", "3.1")], "lib plays no part by experiment"),
-        ([Culprit("lib", None, "1", "2"), Culprit("dep", "3.0", "3.1")], "dep plays a part too"),
+        ([Culprit("lib", None, "1", "2"), Culprit("dep", "3.0", "3.1")], "borne out in part: dep plays a part too"),
         ([], "the experiment comes to no culprit (undetermined)"),
     ],
 )
-def test_the_table_is_borne_out_or_it_is_said_why_not(experiment: list[Culprit], against: str) -> None:
+def test_the_table_is_borne_out_or_it_is_said_why_not(experiment: list[Culprit], words: str) -> None:
     kind = Kind.PAIR if experiment else Kind.UNDETERMINED
-    assert agreement(READ, Blame(kind, tuple(experiment))) == against
+    found = agreement(READ, Blame(kind, tuple(experiment)))
+    assert found.words() == words
+    assert found.whole is (words == "borne out") and bool(found.against) is not words.startswith("borne out")
+
+
+def test_what_an_experiment_could_not_try_it_does_not_contradict() -> None:
+    read = Blame(Kind.PAIR, (Culprit("lib", None, "1", "2"), Culprit("app", "1", "2")))
+    found = agreement(read, Blame(Kind.CULPRIT, (Culprit("lib", None, "1", "2"),)), ["app"])
+    assert found.words() == "borne out in part: nothing is said of app: no cell that differs in it passes"
+    assert not found.against and not found.whole
+
+
+def test_of_what_an_experiment_could_not_try_the_table_tells() -> None:
+    """The only passing end differs in `lib`; that `app` takes the failure away as well, to another, the table knows."""
+    rows = [
+        Row("lib1 app1", "3.11", {"lib": "1", "app": "1"}, Outcome.FAIL, "odd"),
+        Row("lib1 app2", "3.11", {"lib": "1", "app": "2"}, Outcome.WRONG, "other"),
+        Row("lib2 app1", "3.11", {"lib": "2", "app": "1"}, Outcome.PASS, None),
+    ]
+    pairs = (Pair("lib2 app1", "lib1 app1", "lib", border="lib"), Pair("lib1 app2", "lib1 app1", "app", border="app"))
+    read = Blame(Kind.PAIR, (Culprit("lib", None, "1", "2"), Culprit("app", None, "1", "2")), pairs, unit=UNIT)
+    found = Blame(
+        Kind.CULPRIT, (Culprit("lib", None, "0.5", "1.5"),), (Pair("aa", "bb", "lib", border="lib"),), unit=UNIT
+    )
+    made = tried("lib1 app1", found)
+    said = verdicts_of(Table(rows), {"lib1 app1": read}, made, {})["lib1 app1"]
+    assert said.ground is Ground.EXPERIMENT and said.blame.verdict is Kind.PAIR
+    assert said.blame.culprits == (Culprit("lib", None, "0.5", "1.5"), Culprit("app", None, "1", "2"))
+    assert [pair.bad for pair in said.blame.evidence] == ["bb", "lib1 app1"]
+    assert "of app the table tells alone" in said.blame.words()
+    both = tried("lib1 app1", found, end="lib1 app2")
+    assert verdicts_of(Table(rows), {"lib1 app1": read}, both, {})["lib1 app1"].blame == found
 
 
 def test_the_table_says_between_which_versions_it_broke() -> None:
     read = Blame(Kind.CULPRIT, (Culprit("lib", "1.0", "2.0"),))
     for good, bad, against in (("1.0", "1.1", ""), ("1.9", "2.0", ""), ("0.8", "0.9", "another border of lib")):
-        assert agreement(read, Blame(Kind.CULPRIT, (Culprit("lib", good, bad),))) == against
+        assert agreement(read, Blame(Kind.CULPRIT, (Culprit("lib", good, bad),))).against == against
 
 
 def context(*, drawn: str = "", then: bool = False) -> Context:
@@ -124,7 +155,7 @@ def context(*, drawn: str = "", then: bool = False) -> Context:
     lock = made_up.lock(bad)
     pair = Pair("abc", lock.digest, "dep 3.0 works, 3.1 does not")
     blame = Blame(Kind.DRIFT, DRIFT.culprits, (pair,), 20, unit, worked=DRIFT.worked)
-    return replace(plain, experiments=tried(bad.id, blame, drawn), evidence={lock.digest: lock})
+    return replace(plain, experiments=tried(bad.id, blame, drawn, good.id), evidence={lock.digest: lock})
 
 
 def test_reports_tell_an_experiment_with_its_locks_and_hold_the_table_against_it() -> None:
@@ -135,7 +166,10 @@ def test_reports_tell_an_experiment_with_its_locks_and_hold_the_table_against_it
     text = blame_text(of)
     assert "1 of 1 failing cells have a verdict (1 drift); 0 (0.0%) are undetermined" in text
     assert "| `dep<3.1`" in text and "(2026-01-05)" in text
-    assert "Of 1 cells drawn by chance the experiment bears the table out in 0." in text
+    assert (
+        "Of 1 cells drawn by chance the experiment bears the table out in 0, in part in 0, and contradicts it in 1."
+        in text
+    )
     assert "**peft plays no part by experiment**" in text and "by chance (seed 7, 1 of 1 failing cells)" in text
     (name,) = folders(of)["evidence"]
     assert f"(evidence/{name})" in text

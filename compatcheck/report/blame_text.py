@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from tabulate import tabulate
 
 from ..attribution import Culprit, Kind, Pair
-from ..cell_verdicts import Ground, Said
+from ..cell_verdicts import Ground, Said, untried
 from ..experiment import Experiment, agreement
 from .context import Context
 from .markup import escaped
@@ -78,13 +78,23 @@ def _requirement(culprit: Culprit) -> str:
 def _agreement(context: Context) -> str:
     read = context.findings.blame.cells
     current = _current(context)
+    agreements = {
+        each.cell: agreement(read[each.cell], each.blame, untried(each, read[each.cell], context.findings.table))
+        for each in current
+    }
     rows = []
     for each in current:
-        against = agreement(read[each.cell], each.blame)
+        found = agreements[each.cell]
         chosen = f"by chance ({each.drawn})" if each.drawn else "by hand"
-        rows.append([f"`{each.cell}`", "borne out" if not against else f"**{against}**", chosen, str(_runs(each))])
+        words = f"**{found.words()}**" if found.against else found.words()
+        rows.append([f"`{each.cell}`", words, chosen, str(_runs(each))])
     drawn = [each for each in current if each.drawn]
-    held = sum(not agreement(read[each.cell], each.blame) for each in drawn)
+    whole = sum(agreements[each.cell].whole for each in drawn)
+    against = sum(bool(agreements[each.cell].against) for each in drawn)
+    of_drawn = (
+        f"Of {len(drawn)} cells drawn by chance the experiment bears the table out in {whole}, in part in "
+        f"{len(drawn) - whole - against}, and contradicts it in {against}."
+    )
     table = tabulate(
         rows, headers=["cell", "the table's verdict", "chosen", "runs"], tablefmt="github", disable_numparse=True
     )
@@ -97,7 +107,7 @@ def _agreement(context: Context) -> str:
                 "The table knows its own axes and versions. An experiment moves every package of the complete locks, "
                 "one after the other, and searches all releases. The table's verdict is borne out where both name the "
                 "same packages and the exact borders lie between the table's versions.",
-                f"Of {len(drawn)} cells drawn by chance the experiment bears the table out in {held}." if drawn else "",
+                of_drawn if drawn else "",
                 table,
                 f"{outdated} experiments are left out: their cells show something else now." if outdated else "",
             ],
