@@ -10,9 +10,13 @@ What follows `--` goes to compatcheck. The matrix file may be named first:
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
+import sqlite3
 import sys
+from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 
 import nox
@@ -24,6 +28,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.reuse_existing_virtualenvs = True
 
 DEFAULT_MATRIX = "matrix/article.toml"
+STORE = Path(os.environ.get("COMPATCHECK_STORE", ".compatcheck/store.sqlite3"))
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -53,13 +58,58 @@ def install(session: nox.Session, *groups: str) -> None:
     stamp.write_text(wanted)
 
 
+class Done:
+    """What a session has seen to, today and from these very inputs; it is not done again where nothing has changed."""
+
+    def __init__(self, session: nox.Session, *paths: str | Path) -> None:
+        self.stamp = Path(session.virtualenv.location, "done-from")
+        self.words, self.paths = list(session.posargs), [Path(path) for path in paths]
+
+    def holds(self) -> bool:
+        return self.stamp.is_file() and self.stamp.read_text() == self._inputs()
+
+    def keep(self) -> None:
+        self.stamp.write_text(self._inputs())
+
+    def _inputs(self) -> str:
+        """The day (versions and locks are looked up once a day), the settings, what is known, and the files."""
+        told = [f"{datetime.now(timezone.utc):%Y-%m-%d}", str(self.words), known_rows()]
+        told += sorted(f"{name}={value}" for name, value in os.environ.items() if name.startswith(("UV_", "PIP_")))
+        code = [path for path in Path("compatcheck").rglob("*.*") if "data" not in path.parts]
+        named = [each for path in self.paths for each in (path.rglob("*") if path.is_dir() else [path])]
+        for file in (Path("noxfile.py"), Path("pyproject.toml"), *code, *named):
+            if file.suffix != ".pyc":
+                found = file.stat() if file.exists() else None
+                told.append(f"{file} {found and (found.st_size, found.st_mtime_ns)}")
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def known_rows() -> str:
+    """How many rows the store has of everything that is measured, and the latest of each; empty without a store."""
+    tables = {"observations": "started", "resolutions": "resolved", "troubles": "at", "experiments": "at"}
+    if not STORE.is_file():
+        return ""
+    try:
+        with closing(sqlite3.connect(f"file:{STORE}?mode=ro", uri=True)) as store:
+            return str(
+                [store.execute(f"SELECT count(*), max({at}) FROM {name}").fetchone() for name, at in tables.items()]
+            )
+    except sqlite3.Error as error:
+        return f"{error} at {datetime.now(timezone.utc)}"
+
+
 @nox.session
 @nox.parametrize("torch", [nox.param(entry, id=f"torch-{entry}") for entry in torch_entries()])
 def matrix(session: nox.Session, torch: str) -> None:
     """Measure the cells of one torch version that are not known yet."""
     install(session)
     path, words = named_matrix(session.posargs)
+    done = Done(session, path)
+    if not words and done.holds():
+        session.log(f"every cell of {path} with torch {torch} is known, and nothing has changed today")
+        return
     session.run("compatcheck", "run", path, "--axis", f"torch={torch}", *words)
+    done.keep()
 
 
 @nox.session
@@ -67,11 +117,16 @@ def report(session: nox.Session) -> None:
     """Write reports/ from what is known."""
     install(session)
     path, _ = named_matrix(session.posargs)
-    renewed = ["--readme", "README.md", "--readme", "README.zh-CN.md"] if path == DEFAULT_MATRIX else []
-    session.run("compatcheck", "report", path, *renewed)
-    if renewed:
+    readmes = ["README.md", "README.zh-CN.md"] if path == DEFAULT_MATRIX else []
+    done = Done(session, path, "reports", "compatcheck/data", *readmes)
+    if done.holds():
+        session.log("the reports are of today, and nothing has changed since")
+        return
+    session.run("compatcheck", "report", path, *(word for readme in readmes for word in ("--readme", readme)))
+    if readmes:
         session.run("compatcheck", "table", "build", "reports", "-o", "compatcheck/data/table.json", silent=True)
         session.run("python", "tests/console_blocks.py", "README.md")
+    done.keep()
 
 
 @nox.session
