@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from queue import Empty, Queue
 
@@ -31,16 +31,20 @@ def run_cells(
     jobs: int,
     run_cell: RunCell,
     leave: Callable[[int], None] = lambda number: None,
+    prepare: Callable[[Cell, Slot], object] | None = None,
 ) -> None:
     """Run every cell on `jobs` workers. An exception of a cell stops all of them and is raised again here.
 
-    `leave` is called by each worker at its end. Ctrl-C stops the cells under way, waits for the workers and goes on to
-    the caller.
+    `leave` is called by each worker at its end. With `prepare`, the next python and torch get their first environment
+    while cells of the one before run. Ctrl-C stops the cells under way, waits for the workers and goes on to the
+    caller.
     """
     waiting: Queue[tuple[Cell, ...]] = Queue()
-    for batch in batches(cells):
+    grouped = batches(cells)
+    for batch in grouped:
         waiting.put(batch)
     stop, failures = threading.Event(), []
+    ahead = Ahead([batch[0] for batch in grouped], environments, prepare)
 
     def work(number: int) -> None:
         held = HeldSlot(environments)
@@ -50,6 +54,7 @@ def run_cells(
                     batch = waiting.get_nowait()
                 except Empty:
                     return
+                ahead.reached(batch[0])
                 for cell in batch:
                     if stop.is_set():
                         return
@@ -73,8 +78,57 @@ def run_cells(
         for worker in workers:
             worker.join()
         raise
+    finally:
+        ahead.close()
     if failures:
         raise failures[0]
+
+
+class Ahead:
+    """Makes the first environment of the next python and torch, whose wheels are by far the largest, ahead of time.
+
+    One place ahead at most, so that a run that is stopped has not downloaded what it did not come to.
+    """
+
+    def __init__(
+        self, cells: Iterable[Cell], environments: Path, prepare: Callable[[Cell, Slot], object] | None
+    ) -> None:
+        self._first: dict[str, Cell] = {}
+        for cell in cells:
+            self._first.setdefault(place_name(cell), cell)
+        self._environments, self._prepare = environments, prepare
+        self._begun: set[str] = set()
+        self._making: dict[str, threading.Thread] = {}
+        self._guard = threading.Lock()
+
+    def reached(self, cell: Cell) -> None:
+        """A worker comes to cells of this place: what is under way for it is waited for, and the next is begun."""
+        place, places = place_name(cell), list(self._first)
+        with self._guard:
+            self._begun.add(place)
+            making = self._making.get(place)
+            following = next(iter(places[places.index(place) + 1 :]), None)
+            if (
+                self._prepare is not None
+                and following is not None
+                and following not in self._begun | self._making.keys()
+            ):
+                thread = threading.Thread(target=self._make, args=(self._first[following],), name=f"ahead-{following}")
+                self._making[following] = thread
+                thread.start()
+        if making is not None:
+            making.join()
+
+    def close(self) -> None:
+        """Wait for what is under way."""
+        for thread in self._making.values():
+            thread.join()
+
+    def _make(self, cell: Cell) -> None:
+        assert self._prepare is not None
+        # what goes wrong here goes wrong again where the cell itself is run, and is told there
+        with suppress(Exception), slot_for(cell, self._environments) as slot:
+            self._prepare(cell, slot)
 
 
 class HeldSlot:

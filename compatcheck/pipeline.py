@@ -299,7 +299,12 @@ class Run:
                     doubted.discard(each)
             self.progress.finished(result, worker)
 
-        run_cells(waiting, self.cache / "environments", self.jobs, run_cell, bench.leave)
+        def prepare(cell: Cell, slot: Slot) -> None:
+            answer = answers[cell]
+            assert isinstance(answer, Resolution) and answer.lock is not None
+            slot.prepare(answer.lock, self.uv)
+
+        run_cells(waiting, self.cache / "environments", self.jobs, run_cell, bench.leave, prepare)
         return taken_back
 
     def _take_back(self, result: CellResult) -> None:
