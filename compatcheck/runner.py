@@ -16,7 +16,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -311,6 +311,8 @@ class _Run:
 
     def _end_all(self, process: Process) -> None:
         """End the process group and every descendant, also those that left the group."""
+        import psutil
+
         for _ in range(20):
             try:
                 os.killpg(process.pid, signal.SIGKILL)
@@ -318,10 +320,9 @@ class _Run:
                 pass
             left = list(_marked(self.mark))
             for each in left:
-                try:
+                # it may have ended by itself in the meantime
+                with suppress(OSError, psutil.Error):
                     each.kill()
-                except OSError:
-                    pass
             if not left:
                 break
             time.sleep(0.05)
