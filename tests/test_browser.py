@@ -81,10 +81,8 @@ def opened(browser: Browser, site: str) -> Iterator[Any]:
         context.close()
     assert requests, "the pages were asked for"
     asked = {url.partition("#")[0] for url in requests if not url.startswith("data:")}
-    # the icon of a page that names none is the browser's own wish
-    icon = {f"{site}/favicon.ico"} if f"{site}/committed.html" in asked else set()
-    assert asked <= {f"{site}/{name}" for name in PAGES} | icon
-    assert [text for text in complaints if not (icon and "404" in text)] == []
+    assert asked <= {f"{site}/{name}" for name in PAGES}
+    assert complaints == []
 
 
 def shown_grid(page: Page) -> Locator:

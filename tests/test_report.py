@@ -204,3 +204,14 @@ def test_how_many_cells_were_run_is_said() -> None:
     inferred = replace(whole, entries=entries)
     assert inferred.basis_words() == "2 of 3 cells are measured, 1 inferred."
     assert inferred.basis_words() in markdown_text(inferred) and inferred.basis_words() in html_text(inferred)
+
+
+def test_a_report_says_how_many_cells_were_forked() -> None:
+    cells = [cell(peft=version) for version in ("0.13.2", "0.14.0", "0.15.2")]
+    cold = context([result(cell, observation()) for cell in cells])
+    assert cold.isolation_words() == "Every cell was a process of its own."
+    of = [observation(isolation="fork"), observation(isolation="fork"), observation()]
+    mixed = context([result(cell, each) for cell, each in zip(cells, of, strict=True)])
+    assert mixed.isolation_words().startswith("2 of 3 cells were children of a process")
+    for each in (cold, mixed):
+        assert each.isolation_words() in markdown_text(each) and each.isolation_words() in html_text(each)

@@ -11,7 +11,7 @@ from functools import cached_property
 from packaging.version import Version
 
 from ..agreement import Agreement
-from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Lock, Machine, Mode, Outcome, Raised
+from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Machine, Mode, Outcome, Raised
 from ..experiment import Experiment
 from ..matrix import Expansion, Matrix
 from ..signatures import Catalogue, Signature
@@ -174,6 +174,17 @@ class Context:
     def flaky(self) -> tuple[Entry, ...]:
         """The cells whose runs do not agree."""
         return tuple(entry for entry in self.repeated if entry.result.agreeing < entry.result.attempts)
+
+    def isolation_words(self) -> str:
+        """How the cells were kept apart, and what that means for their seconds."""
+        run = [entry.result.observation for entry in self.entries if entry.result.observation]
+        forked = sum(observation.facts.get("isolation") == Isolation.FORK for observation in run)
+        if not forked:
+            return "Every cell was a process of its own."
+        return (
+            f"{forked} of {len(run)} cells were children of a process that had imported what they share with others, "
+            "so their seconds leave those imports out; the others were processes of their own."
+        )
 
     def basis_words(self) -> str:
         """How many cells were run, and how many concluded from others."""

@@ -264,6 +264,7 @@ def _method(context: Context) -> str:
         f"{machine.memory_mib / 1024:.0f} GiB, `{machine.platform}`"
         for machine in context.machines
     ]
+    lines.append(f"- {context.isolation_words()}")
     if seconds:
         lines.append(f"- A cell took {seconds[len(seconds) // 2]:.1f} s in the middle, {seconds[-1]:.1f} s at most.")
     lines.append(
