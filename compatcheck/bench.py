@@ -17,6 +17,7 @@ from .domain import Cell, Digest, Isolation, Limits, Lock, Observation
 from .environment import Uv
 from .forks import Forking, Parent, WarmSlot
 from .progress import Progress
+from .protocol import Heard
 from .runner import Work, observe
 from .slot import Slot
 
@@ -116,9 +117,16 @@ class Bench:
         def heard(event: str, fields: Mapping[str, Any]) -> None:
             self.progress.heard(cell, worker, event, fields)
 
-        changed: list[str] = []
-        try:
-            observation = observe(slot.python, self.work, self.limits, heard, stop, source)
-        finally:
-            changed = slot.heal(self.uv)
-        return observation, bool(changed)
+        return probed(slot, self.uv, self.work, self.limits, heard, stop, source)
+
+
+def probed(
+    slot: Slot, uv: Uv, work: Work, limits: Limits, heard: Heard, stop: threading.Event, source: Parent | None
+) -> tuple[Observation, bool]:
+    """One run of the probe in the slot, which is left as it was; whether it had to be mended."""
+    changed: list[str] = []
+    try:
+        observation = observe(slot.python, work, limits, heard, stop, source)
+    finally:
+        changed = slot.heal(uv)
+    return observation, bool(changed)

@@ -135,6 +135,27 @@ class Dtype(Word):
     FP16 = "fp16"
 
 
+class Method(Word):
+    """What is trained (peft's configuration classes)."""
+
+    PROMPT_TUNING = "prompt-tuning"
+    PREFIX_TUNING = "prefix-tuning"
+    P_TUNING = "p-tuning"
+    LORA = "lora"
+    IA3 = "ia3"
+
+
+class Architecture(Word):
+    """What model it is trained for, by transformers' model types: `tiny-<architecture>` is a tiny random one."""
+
+    BLOOM = "bloom"
+    LLAMA = "llama"
+    GPT2 = "gpt2"
+    OPT = "opt"
+    QWEN2 = "qwen2"
+    MISTRAL = "mistral"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One point of a matrix: a Python and one version per axis package."""
@@ -206,7 +227,8 @@ class Scenario:
     """What the cycle does. Two observations are comparable where their scenarios have one digest."""
 
     model: str = "tiny-bloom"
-    """`tiny-bloom` (shipped), `bloomz-560m:random` (the exact shape, built here), a hub identifier, or a local path."""
+    """`tiny-bloom` (shipped), `tiny-llama` and the like or `bloomz-560m:random` (the exact shape), which are made here,
+    a hub identifier, or a local path."""
     data: str = "role-prompts"
     """`role-prompts` or `quotations` (shipped), or a path to a file with one text a line."""
     virtual_tokens: int = 8
@@ -233,6 +255,7 @@ class Scenario:
     seed: int = 20
     threads: int = 1
     """Threads torch may use; part of the scenario because it changes rounding."""
+    method: Method = Method.PROMPT_TUNING
 
     def __post_init__(self) -> None:
         problems = [
@@ -249,8 +272,15 @@ class Scenario:
 
     @cached_property
     def digest(self) -> Digest:
-        return digest_of(canonical(asdict(self)))
+        told = asdict(self)
+        for name, default in _LATER.items():
+            if told[name] == default:
+                del told[name]
+        return digest_of(canonical(told))
 
+
+_LATER = {"method": Method.PROMPT_TUNING}
+"""Fields that came later, with what was done before there was a choice: so a scenario's digest stays what it was."""
 
 _SCENARIO_LEAST = {
     "virtual_tokens": 1,

@@ -74,6 +74,8 @@ class Parent:
         self.home = home
         self.modules: list[str] = []
         """Top-level modules that it holds."""
+        self.failed: list[str] = []
+        """Modules that the last `load` could not import."""
         self.learn: Path | None = None
         """Where the next probe is to note what it has loaded."""
         self._control, self._process = control, process
@@ -122,6 +124,7 @@ class Parent:
         if said["threads"] != 1:
             raise Unforkable(f"{said['threads']} threads are alive after the imports")
         self.modules = said["tops"]
+        self.failed = [str(each).partition(":")[0] for each in said["failed"]]
 
     def split(self) -> Parent:
         """A copy. Raises Unforkable."""

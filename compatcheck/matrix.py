@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby, product
 from pathlib import Path
@@ -23,7 +23,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from .domain import CORE, Cell, Digest, Limits, Policy, Scenario, canonical, digest_of
+from .domain import CORE, Architecture, Cell, Digest, Limits, Method, Policy, Scenario, canonical, digest_of
 from .errors import InputError, UsageError
 from .parse import structured, toml, unstructured
 from .releases import Release, ReleaseSource, newest_of_each_minor
@@ -61,6 +61,23 @@ class Index:
 
 
 @dataclass(frozen=True)
+class Variant:
+    """One of several scenarios that every cell of a matrix is asked."""
+
+    method: Method
+    model: str
+
+    @property
+    def name(self) -> str:
+        """`lora on llama`."""
+        return f"{self.method} on {self.model.removeprefix(TINY)}"
+
+
+TINY = "tiny-"
+"""How the names of the tiny models begin; an architecture's follows."""
+
+
+@dataclass(frozen=True)
 class Matrix:
     """A matrix file as written, checked but not expanded."""
 
@@ -78,6 +95,10 @@ class Matrix:
     include: tuple[Cell, ...] = ()
     """Cells beside the product of the axes."""
     scenario: Scenario = field(default_factory=Scenario)
+    method: tuple[Method, ...] = ()
+    """What is trained in every cell, one scenario a method; empty: the scenario's method alone."""
+    architecture: tuple[Architecture, ...] = ()
+    """For which tiny models, one scenario each; empty: the scenario's model alone."""
     limits: Limits = field(default_factory=Limits)
     index: Index = field(default_factory=Index)
 
@@ -106,6 +127,11 @@ class Matrix:
             problems += [
                 f"include[{place}].versions: {package} is missing" for package in CORE if package not in cell.versions
             ]
+        if self.architecture and self.scenario.model != f"{TINY}{Architecture.BLOOM}":
+            problems.append(f"scenario.model: {self.scenario.model!r} and architecture cannot both name the model")
+        for name in ("method", "architecture"):
+            if len(set(getattr(self, name))) < len(getattr(self, name)):
+                problems.append(f"{name}: something stands there twice")
         if self.contemporary_days < 0:
             problems.append("contemporary_days: must not be negative")
         if problems:
@@ -116,6 +142,12 @@ class Matrix:
         """Of what decides the cells and their meaning; not of the description."""
         data = unstructured(self)
         del data["description"]
+        if self.scenario.method is Method.PROMPT_TUNING:
+            # came later: a matrix without a word of it is the matrix that it was
+            del data["scenario"]["method"]
+        for name in ("method", "architecture"):
+            if not data[name]:
+                del data[name]
         return digest_of(canonical(data))
 
     @property
@@ -128,6 +160,18 @@ class Matrix:
             "torch_backend": self.index.torch_backend,
         }
         return digest_of(canonical(parts))
+
+    @property
+    def variants(self) -> tuple[Variant, ...]:
+        """The scenarios that every cell is asked, by model and then by method; one alone for most matrices."""
+        models = [f"{TINY}{each}" for each in self.architecture] or [self.scenario.model]
+        methods = self.method or (self.scenario.method,)
+        return tuple(Variant(method, model) for model in models for method in methods)
+
+    def of_variant(self, variant: Variant) -> Matrix:
+        """This matrix with one of its scenarios alone."""
+        scenario = replace(self.scenario, method=variant.method, model=variant.model)
+        return replace(self, scenario=scenario, method=(), architecture=())
 
     def narrowed(self, axis: str, entries: Iterable[str]) -> Matrix:
         """This matrix with only the given entries of one axis (as they are written in the file)."""

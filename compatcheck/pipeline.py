@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -186,7 +186,7 @@ class Run:
         for cell in cells:
             answer = answers[cell]
             if isinstance(answer, MachineError):
-                results[cell] = self._troubled(cell, None, answer)
+                results[cell] = self.troubled(cell, None, answer)
             elif answer.lock is None:
                 results[cell] = CellResult(cell, answer)
             elif not again and settled(attempts := self.attempts(answer.lock)):
@@ -234,7 +234,7 @@ class Run:
             if measured.full:
                 raise DiskFull(measured.trouble, "Free some space on the worker and run again: it goes on.")
             if not measured.observations:
-                results[cell] = self._troubled(cell, resolved[cell], MachineError(measured.trouble, "Run again."))
+                results[cell] = self.troubled(cell, resolved[cell], MachineError(measured.trouble, "Run again."))
             else:
                 with self._claim(lock):
                     if again or not settled(self.attempts(lock)):
@@ -252,16 +252,12 @@ class Run:
 
     def _bench(self, answers: Iterable[Resolution | MachineError]) -> Bench:
         locks = [each.lock for each in answers if isinstance(each, Resolution) and each.lock is not None]
-        catalogue = load_catalogue()
-
-        def named(observation: Observation) -> str:
-            diagnosis = diagnose(observation, catalogue)
-            return diagnosis.signature or f"unknown {diagnosis.fingerprint}"
-
         forks = self.isolation is Isolation.FORK
         forking = Forking(Shared.among(locks, self.matrix.axes)) if forks else None
         work = Work(self.matrix.scenario, self.material.model, self.material.texts)
-        return Bench(self.uv, work, self.matrix.limits, Audit(named, self.audit_share), forking, self.progress)
+        return Bench(
+            self.uv, work, self.matrix.limits, Audit(naming(load_catalogue()), self.audit_share), forking, self.progress
+        )
 
     def _run_waiting(
         self,
@@ -286,7 +282,7 @@ class Run:
             except MachineError as error:
                 if stop.is_set():
                     return
-                result = self._troubled(cell, resolution, error)
+                result = self.troubled(cell, resolution, error)
                 if isinstance(error, DiskFull):
                     raise
             with guard:
@@ -322,14 +318,26 @@ class Run:
         again: bool,
         bench: Bench,
     ) -> CellResult:
+        def observe(cold: bool) -> Observation:
+            assert resolution.lock is not None
+            return bench.observe(cell, resolution.lock, slot, worker, stop, cold=cold)
+
+        return self.settled_result(cell, resolution, observe, again)
+
+    def settled_result(
+        self, cell: Cell, resolution: Resolution, observe: Callable[[bool], Observation], again: bool = False
+    ) -> CellResult:
+        """What comes of `observe`, called until no further run is needed; every observation is kept.
+
+        It is told whether a process of its own is wanted: what could be chance is tried once more by one.
+        """
         lock = resolution.lock
         assert lock is not None
         with self._claim(lock):
             attempts = () if again else self.attempts(lock)
             # settled already: another process has run it in the meantime
             while not settled(attempts):
-                # what could be chance is tried once more by a process of its own
-                observation = bench.observe(cell, lock, slot, worker, stop, cold=bool(attempts))
+                observation = observe(bool(attempts))
                 self.store.save_observation(lock, self.material.digest, observation)
                 attempts = (*attempts, observation)
             attempts = self.attempts(lock)
@@ -342,7 +350,7 @@ class Run:
         folder.mkdir(parents=True, exist_ok=True)
         return FileLock(folder / f"{lock.digest}-{self.material.digest}.lock")
 
-    def _troubled(self, cell: Cell, resolution: Resolution | None, error: MachineError) -> CellResult:
+    def troubled(self, cell: Cell, resolution: Resolution | None, error: MachineError) -> CellResult:
         self.store.save_trouble(cell, self.matrix.resolution_digest, self.platform, error.what)
         return CellResult(cell, resolution, None, error.what)
 
@@ -360,7 +368,7 @@ class Run:
 
     def results(self) -> tuple[CellResult, ...]:
         """All that the store knows of the matrix's cells, without running or asking anything."""
-        return tuple(self._stored(cell) for cell in self.expansion().cells)
+        return tuple(self.stored(cell) for cell in self.expansion().cells)
 
     def beside(self) -> tuple[CellResult, ...]:
         """Cells of the same axes and settings that other matrices, or `compatcheck rules --exact`, have measured."""
@@ -373,14 +381,14 @@ class Run:
                 continue
             cell = Cell(lock.python, {axis: Version(lock.versions[axis]).public for axis in axes})
             # an identifier is not parsed: a cell with further axes has another
-            if cell.id == name and (result := self._stored(cell)).observation is not None:
+            if cell.id == name and (result := self.stored(cell)).observation is not None:
                 found.append(result)
         return tuple(found)
 
     def in_their_time(self) -> tuple[CellResult, ...]:
         """What the store knows of the matrix's cells with the other packages of their own time."""
         settings = replace(self.matrix, policy=Policy.CONTEMPORARY).resolution_digest
-        found = (self._stored(cell, settings) for cell in self.expansion().cells)
+        found = (self.stored(cell, settings) for cell in self.expansion().cells)
         return tuple(result for result in found if result.observation is not None)
 
     def experiments(self) -> dict[str, Experiment]:
@@ -397,7 +405,8 @@ class Run:
             experiment, self.matrix.resolution_digest, self.material.digest, PROBE_VERSION, self.platform
         )
 
-    def _stored(self, cell: Cell, settings: Digest | None = None) -> CellResult:
+    def stored(self, cell: Cell, settings: Digest | None = None) -> CellResult:
+        """What the store knows of one cell; `settings` are those of its lock, None: the matrix's."""
         settings = settings or self.matrix.resolution_digest
         resolution = self.store.resolution(cell, settings, self.platform)
         attempts = self.attempts(resolution.lock) if resolution and resolution.lock else ()
@@ -423,6 +432,16 @@ def context_of(run: Run) -> Context:
         PROBE_VERSION,
         Besides(run.beside(), in_their_time, experiments, run.evidence(experiments.values())),
     )
+
+
+def naming(catalogue: Catalogue) -> Callable[[Observation], str]:
+    """What an audit knows a failure by: its signature, or what groups it where there is none."""
+
+    def named(observation: Observation) -> str:
+        diagnosis = diagnose(observation, catalogue)
+        return diagnosis.signature or f"unknown {diagnosis.fingerprint}"
+
+    return named
 
 
 def diagnosis_of(result: CellResult, catalogue: Catalogue) -> Diagnosis | None:

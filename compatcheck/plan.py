@@ -10,12 +10,16 @@ from .disk import can_link, free_bytes, gib, unpacked_wheels
 from .domain import Cell, Distribution, Outcome
 from .errors import MachineError
 from .pipeline import Run
+from .variants import Variants
 
 UNPACKED = 1.85
 """Bytes on disk per byte of wheel. Measured: environments of torch 2.5.1, 2.6.0 and 2.15.0 with transformers 4.51.3
 and peft 0.15.2 on Linux (1.79, 1.82, 1.86)."""
 SECONDS = 8.0
 """A cell with the tiny model, environment switch included, where nothing was measured here yet."""
+
+FORKED_SECONDS = 1.7
+"""A further scenario of a cell: measured with torch 2.6.0 and transformers 4.51.3 on two cores."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Plan:
     """Bytes of wheels that the environments hold beside uv's cache: 0 where they can share its files."""
     free: int = 0
     """Bytes left on the disk of the environments."""
+    scenarios: int = 1
+    """That each cell is asked."""
 
     @property
     def download(self) -> int:
@@ -58,6 +64,8 @@ class Plan:
         told += ["", f"cells        {len(self.cells)}, of them to run: {self.to_run}"]
         if self.excluded:
             told.append(f"excluded     {self.excluded} by the matrix's rules")
+        if self.scenarios > 1:
+            told.append(f"scenarios    {self.scenarios} a cell, forked from one process")
         how = "copied into the environments (no links between the two disks)" if self.copied else "linked"
         missing = f"{len(self.wheels - self.unpacked)} of {len(self.wheels)} wheels are not in uv's cache"
         told += [
@@ -74,6 +82,7 @@ def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
     cells = tuple(cells)
     expansion = run.expansion()
     answers = run.resolve(cells, expansion.released)
+    runs = list(Variants(run).runs.values())
     planned: list[Planned] = []
     wheels: set[Distribution] = set()
     places: dict[tuple[str, str], int] = {}
@@ -84,7 +93,9 @@ def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
             planned.append(Planned(cell, f"{Outcome.ERROR}: {answer.what}"))
         elif answer.lock is None:
             planned.append(Planned(cell, str(Outcome.UNRESOLVABLE)))
-        elif (observation := run.known(answer.lock)) is not None:
+        elif len(runs) > 1 and all(each.known(answer.lock) is not None for each in runs):
+            planned.append(Planned(cell, f"known: {len(runs)} scenarios"))
+        elif len(runs) == 1 and (observation := run.known(answer.lock)) is not None:
             planned.append(Planned(cell, f"known: {observation.outcome}"))
         else:
             planned.append(Planned(cell, "to run"))
@@ -93,10 +104,12 @@ def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
             places[place] = max(places.get(place, 0), size)
             to_run += 1
     known = run.store.seconds()
-    seconds = median(known) + 1.0 if len(known) >= 5 else SECONDS
+    seconds = median(known) + 1.0 if len(known) >= 5 and len(runs) == 1 else SECONDS
+    # the first imports, the others are forked
+    seconds += (len(runs) - 1) * FORKED_SECONDS
     uv_cache = run.uv.cache_folder()
     kept = unpacked_wheels(uv_cache)
     unpacked = frozenset(wheel for wheel in wheels if (wheel.name, wheel.version) in kept)
     copied = 0 if not to_run or can_link(run.cache, uv_cache) else sum(places.values())
     excluded, free = len(expansion.excluded), free_bytes(run.cache)
-    return Plan(tuple(planned), to_run, frozenset(wheels), seconds, excluded, unpacked, copied, free)
+    return Plan(tuple(planned), to_run, frozenset(wheels), seconds, excluded, unpacked, copied, free, len(runs))

@@ -136,7 +136,7 @@ def tensor_digest(tensor):
 
 
 def is_adapter(name):
-    return "prompt_encoder" in name
+    return any(part in name for part in ("prompt_encoder", "lora_", "ia3_"))
 
 
 class Cycle:
@@ -149,6 +149,8 @@ class Cycle:
         self.adapter_path = os.path.join(request["work"], "adapter")
         self.output_path = os.path.join(request["work"], "trainer")
         self.scenario = request["scenario"]
+        self.method = self.scenario.get("method", "prompt-tuning")
+        self.untouched = None
         self.tokens = {}
         self.plain = {}
         self.known_logits = {}
@@ -219,15 +221,7 @@ class Cycle:
     def do_train(self):
         peft, transformers, scenario = self.peft, self.transformers, self.scenario
         self.torch.manual_seed(scenario["seed"])
-        settings = {
-            "task_type": peft.TaskType.CAUSAL_LM,
-            "num_virtual_tokens": scenario["virtual_tokens"],
-            "prompt_tuning_init": getattr(peft.PromptTuningInit, scenario["init"].upper()),
-        }
-        if scenario["init"] == "text":
-            settings["prompt_tuning_init_text"] = scenario["init_text"]
-            settings["tokenizer_name_or_path"] = self.model_path
-        self.tuned = peft.get_peft_model(self.base, peft.PromptTuningConfig(**settings))
+        self.tuned = peft.get_peft_model(self.base, self.peft_config())
         self.initial = {
             name: each.detach().clone() for name, each in self.tuned.named_parameters() if each.requires_grad
         }
@@ -250,6 +244,25 @@ class Cycle:
                 "trainable": sum(each.numel() for each in self.initial.values()),
             },
         )
+
+    def peft_config(self):
+        """What is trained. The layers of LoRA and IA3 are those that peft chooses for the model."""
+        peft, scenario = self.peft, self.scenario
+        settings = {"task_type": peft.TaskType.CAUSAL_LM}
+        if self.method == "lora":
+            return peft.LoraConfig(**settings)
+        if self.method == "ia3":
+            return peft.IA3Config(**settings)
+        settings["num_virtual_tokens"] = scenario["virtual_tokens"]
+        if self.method == "prefix-tuning":
+            return peft.PrefixTuningConfig(**settings)
+        if self.method == "p-tuning":
+            return peft.PromptEncoderConfig(**settings)
+        settings["prompt_tuning_init"] = getattr(peft.PromptTuningInit, scenario["init"].upper())
+        if scenario["init"] == "text":
+            settings["prompt_tuning_init_text"] = scenario["init_text"]
+            settings["tokenizer_name_or_path"] = self.model_path
+        return peft.PromptTuningConfig(**settings)
 
     def training_arguments(self):
         scenario = self.scenario
@@ -424,6 +437,10 @@ class Cycle:
                 detail = detail or "prompt %d, token %d: generate gave %s, the reference %s" % (
                     number, first, got[first : first + 4], want[first : first + 4],
                 )  # fmt: skip
+        if wrong and self.tokens[mode] == [self.plain_tokens(prompt) for prompt in self.prompts]:
+            detail += "; it is what the model says without the adapter"
+            if mode == "cached":
+                self.events.send("facts", facts={"adapter_ignored": True})
         self.check(mode + "-equals-reference", wrong == 0, float(wrong), 0.0, detail, mode)
 
     def reference(self, prompt):
@@ -456,8 +473,14 @@ class Cycle:
 
     @property
     def fresh(self):
-        """The base model without the adapter: the reloaded model's own base, which forward leaves untouched."""
-        return self.reloaded.get_base_model()
+        """The base model without the adapter: the reloaded model's own base, which prompts leave as it is.
+
+        LoRA and IA3 put their layers into it: for them it is a further copy."""
+        if self.method not in ("lora", "ia3"):
+            return self.reloaded.get_base_model()
+        if self.untouched is None:
+            self.untouched = self.fresh_base().eval()
+        return self.untouched
 
     def plain_tokens(self, prompt):
         """The greedy continuation of the base model alone, token by token; worked out once for each prompt."""

@@ -33,7 +33,8 @@ class Progress:
     def heard(self, cell: Cell, worker: int, event: str, fields: Mapping[str, Any]) -> None:
         """The cell's probe told an event (see probe.py)."""
 
-    def finished(self, result: CellResult, worker: int) -> None: ...
+    def finished(self, result: CellResult, worker: int, scenario: str = "") -> None:
+        """A cell is done; `scenario` says which of several, where it is asked several."""
 
     def done(self) -> None: ...
 
@@ -55,7 +56,7 @@ class _Counting(Progress):
         self.total, self.known, self.count = total, known, 0
         self.began = time.monotonic()
 
-    def finished(self, result: CellResult, worker: int) -> None:
+    def finished(self, result: CellResult, worker: int, scenario: str = "") -> None:
         with self.lock:
             self.count += 1
             self.outcomes[result.outcome] += 1
@@ -97,11 +98,12 @@ class PlainProgress(_Counting):
         super().running(total, known)
         self._say(f"running {total} cells; {known} are known already")
 
-    def finished(self, result: CellResult, worker: int) -> None:
-        super().finished(result, worker)
+    def finished(self, result: CellResult, worker: int, scenario: str = "") -> None:
+        super().finished(result, worker, scenario)
         where = f" in {result.stage}" if result.stage else ""
         seconds = f" {result.observation.seconds:.1f} s" if result.observation else ""
-        self._say(f"[{self.count}/{self.total}] {result.cell.id} {result.outcome}{where}{seconds} {self.left}".rstrip())
+        name = f"{result.cell.id} {scenario}".rstrip()
+        self._say(f"[{self.count}/{self.total}] {name} {result.outcome}{where}{seconds} {self.left}".rstrip())
         if result.trouble:
             self._say(f"    {result.trouble}")
 
@@ -157,8 +159,8 @@ class LiveProgress(_Counting):
             with self.lock:
                 self.workers[worker] = f"{cell.id}: {fields['stage']}"
 
-    def finished(self, result: CellResult, worker: int) -> None:
-        super().finished(result, worker)
+    def finished(self, result: CellResult, worker: int, scenario: str = "") -> None:
+        super().finished(result, worker, scenario)
         self.bars.update(self.task, advance=1, left=self.left)
         if result.trouble:
             self.live.console.print(f"{result.cell.id}: {result.trouble}", style="red", markup=False)

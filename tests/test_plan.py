@@ -7,7 +7,9 @@ from conftest import MakeRun
 from minimatrix.releases import NEW
 
 from compatcheck import plan
+from compatcheck.domain import Architecture, Method
 from compatcheck.plan import UNPACKED, built_plan
+from compatcheck.variants import Variants
 
 pytestmark = pytest.mark.minimatrix
 AXES = {package: (version,) for package, version in NEW.items()}
@@ -38,3 +40,14 @@ def test_where_files_cannot_be_linked_the_copies_are_counted(make_run: MakeRun, 
     assert copied.copied > sum(wheel.size for wheel in copied.wheels), "two slots hold the rest twice"
     assert copied.disk == int((copied.download + copied.copied) * UNPACKED)
     assert "copied into the environments" in "\n".join(copied.lines())
+
+
+def test_several_scenarios_are_counted_and_cost_more_time(make_run: MakeRun) -> None:
+    one = make_run(AXES)
+    several = make_run(AXES, method=tuple(Method), architecture=(Architecture.BLOOM, Architecture.LLAMA))
+    first, second = (built_plan(run, run.expand().cells) for run in (one, several))
+    assert (first.scenarios, second.scenarios) == (1, 10) and second.seconds > first.seconds
+    assert "scenarios    10 a cell" in "\n".join(second.lines())
+    Variants(several).run_all(several.expand().cells)
+    after = built_plan(several, several.expand().cells)
+    assert (after.to_run, after.cells[0].state) == (0, "known: 10 scenarios")

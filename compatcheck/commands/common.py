@@ -77,6 +77,7 @@ def opened_run(arguments: argparse.Namespace, progress: Progress | None = None, 
     """The matrix of the arguments with its store. Raises InputError, UsageError, StoreError."""
     from dataclasses import replace
 
+    from ..errors import UsageError
     from ..matrix import load_matrix
     from ..pipeline import Run
     from ..progress import Progress
@@ -84,6 +85,11 @@ def opened_run(arguments: argparse.Namespace, progress: Progress | None = None, 
 
     matrix = load_matrix(arguments.matrix)
     if getattr(arguments, "model", None):
+        if matrix.architecture:
+            raise UsageError(
+                f"--model is not for the matrix {matrix.name!r}: its architecture names the models",
+                "Leave it out, or take another matrix.",
+            )
         matrix = replace(matrix, scenario=replace(matrix.scenario, model=arguments.model))
     with Store(arguments.store) as store:
         yield Run(matrix, store, cache_folder(arguments), jobs, progress or Progress())

@@ -5,8 +5,12 @@ from __future__ import annotations
 import argparse
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .common import add_matrix, add_places, add_scenario, opened_run, report_folder
+
+if TYPE_CHECKING:
+    from ..pipeline import Run
 
 EPILOG = """\
 A diagnosis is never stored: a better catalogue re-reads every old observation here, without running anything.
@@ -73,6 +77,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")
         return 0
     with opened_run(arguments) as run:
+        if len(run.matrix.variants) > 1:
+            return _methods(arguments, run)
         context = context_of(run)
     if arguments.agrees_with:
         context = replace(context, agreement=compared_with(context, load_reported(arguments.agrees_with)))
@@ -98,4 +104,30 @@ def execute(arguments: argparse.Namespace) -> int:
     for readme in arguments.readme:
         seen = Path(os.path.relpath(folder, readme.parent)).as_posix()
         print(written_file(readme, with_blocks(read_file(readme), context, seen)))
+    return 0
+
+
+def _methods(arguments: argparse.Namespace, run: Run) -> int:
+    """The report of a matrix whose cells are asked several methods or architectures."""
+    from ..errors import UsageError
+    from ..report.files import methods_files, write_methods
+    from ..variants import Variants, methods_of
+
+    given = ("junit", "readme", "since", "earlier", "agrees_with")
+    if asked := [name for name in given if getattr(arguments, name)]:
+        raise UsageError(
+            f"--{asked[0].replace('_', '-')} is not for a matrix with several methods or architectures",
+            "Leave it out: methods.html, methods.md and methods.json are written.",
+        )
+    context = methods_of(Variants(run))
+    if arguments.stdout:
+        ending = {"html": "html", "markdown": "md", "json": "json"}.get(arguments.format)
+        if ending is None:
+            raise UsageError(f"such a matrix has no report as {arguments.format}", "html, markdown and json are there.")
+        print(methods_files(context)[f"methods.{ending}"], end="")
+        return 0
+    for line in context.headline():
+        print(line)
+    for path in write_methods(context, report_folder(arguments)):
+        print(path)
     return 0

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, opened_run
 
 if TYPE_CHECKING:
-    from ..domain import CellResult
+    from ..domain import Cell, CellResult
     from ..own_command import CommandResult
+    from ..pipeline import Run
 
 EPILOG = """\
 What is already known is not run again; a run that was interrupted goes on where it was.
@@ -96,6 +97,8 @@ def execute(arguments: argparse.Namespace) -> int:
         if arguments.executor == "dask":
             run.fleet = Fleet(arguments.scheduler, jobs)
         run.progress, run.isolation = progress, Isolation(arguments.isolation)
+        if len(run.matrix.variants) > 1:
+            return _run_variants(run, cells, arguments.again)
         results = run.run(cells, again=arguments.again)
         with suppress(MachineError):
             # only the report's comparison with what the packages declare needs it; the next run tries again
@@ -111,6 +114,21 @@ def execute(arguments: argparse.Namespace) -> int:
     if len(cells) == 1 and next(iter(results.values())).outcome is not Outcome.PASS:
         return EXIT_NEGATIVE
     return EXIT_DONE
+
+
+def _run_variants(run: Run, cells: Iterable[Cell], again: bool) -> int:
+    """A matrix whose cells are asked several methods or architectures."""
+    from ..domain import Outcome
+    from ..errors import EXIT_DONE, EXIT_MACHINE
+    from ..variants import Variants
+
+    variants = Variants(run)
+    found = variants.run_all(cells, again=again)
+    results = [result for each in found.values() for result in each.values()]
+    for line in variants.lines():
+        print(line, file=sys.stderr)
+    print(f"{len(found)} cells, {_summary(results, 'scenarios')}")
+    return EXIT_MACHINE if any(result.outcome is Outcome.ERROR for result in results) else EXIT_DONE
 
 
 def _run_command(arguments: argparse.Namespace) -> int:
@@ -134,8 +152,8 @@ def _run_command(arguments: argparse.Namespace) -> int:
     return EXIT_DONE if all(result.outcome is Outcome.PASS for result in results) else EXIT_NEGATIVE
 
 
-def _summary(results: Iterable[CellResult | CommandResult]) -> str:
+def _summary(results: Iterable[CellResult | CommandResult], what: str = "cells") -> str:
     from collections import Counter
 
     counts = Counter(str(result.outcome) for result in results)
-    return f"{counts.total()} cells: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())
+    return f"{counts.total()} {what}: " + ", ".join(f"{count} {outcome}" for outcome, count in counts.most_common())

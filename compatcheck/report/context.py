@@ -310,12 +310,13 @@ def built_context(
         for some in (results, known.beside, known.in_their_time)
     )
     return Context(
-        matrix, expansion, entries, _classes(entries, catalogue), material, probe_version, beside,
+        matrix, expansion, entries, classes_of(entries, catalogue), material, probe_version, beside,
         {entry.cell.id: entry for entry in in_their_time}, known.experiments, known.evidence,
     )  # fmt: skip
 
 
-def _classes(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[FailureClass, ...]:
+def classes_of(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[FailureClass, ...]:
+    """The failures of some cells, the most frequent first."""
     groups: dict[str, list[Entry]] = {}
     for entry in entries:
         if entry.failure is not None:

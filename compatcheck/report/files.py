@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..domain import Lock
@@ -15,6 +16,9 @@ from .context import Context
 from .diff import Diff
 from .document import SCHEMA_FILE, json_text
 from .markdown import markdown_text
+from .methods import MethodsContext
+from .methods_page import methods_html
+from .methods_text import METHODS_SCHEMA_FILE, methods_json, methods_markdown
 from .page import html_text
 from .pictures import picture_files
 from .reread import Reported
@@ -38,6 +42,16 @@ def report_files(context: Context, diff: Diff | None = None, earlier: Reported |
         "compatibility.csv": csv_text(context),
         "compatibility.schema.json": SCHEMA_FILE.read_text(encoding="utf-8"),
         **agreement,
+    }
+
+
+def methods_files(context: MethodsContext) -> dict[str, str]:
+    """The same of a matrix whose cells were asked several methods or architectures."""
+    return {
+        "methods.html": methods_html(context),
+        "methods.md": methods_markdown(context),
+        "methods.json": methods_json(context),
+        "methods.schema.json": METHODS_SCHEMA_FILE.read_text(encoding="utf-8"),
     }
 
 
@@ -82,14 +96,21 @@ def write_reports(
     context: Context, folder: Path, diff: Diff | None = None, earlier: Reported | None = None
 ) -> list[Path]:
     """Write the report into `folder`; its own folders then hold this report's files alone. Raises MachineError."""
+    return _written(folder, report_files(context, diff, earlier), folders(context))
+
+
+def write_methods(context: MethodsContext, folder: Path) -> list[Path]:
+    """The same of a matrix whose cells were asked several methods or architectures. Raises MachineError."""
+    return _written(folder, methods_files(context), {"locks": lock_files(context.first)})
+
+
+def _written(folder: Path, files: Mapping[str, str], inner: Mapping[str, dict[str, str]]) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        written = [_replace(folder / name, text) for name, text in report_files(context, diff, earlier).items()]
-        for name, files in folders(context).items():
-            written.append(_replace_folder(folder / name, files))
+        written = [_replace(folder / name, text) for name, text in files.items()]
+        return written + [_replace_folder(folder / name, texts) for name, texts in inner.items()]
     except OSError as error:
         raise refused_by_disk(error, f"the report cannot be written to {folder}") from None
-    return written
 
 
 def read_file(path: Path) -> str:

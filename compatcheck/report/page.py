@@ -50,7 +50,7 @@ def html_text(context: Context, diff: Diff | None = None) -> str:
     """The whole page. `diff` tells what changed since an earlier report."""
     grids = tuple(_grids(context))
     script = _script()
-    return _template().render(
+    return template("page.html.j2").render(
         context=context,
         grids=grids,
         pefts=context.versions("peft"),
@@ -70,7 +70,7 @@ def html_text(context: Context, diff: Diff | None = None) -> str:
         likeness=LIKENESS,
         best=[(torch, context.newest_passing(torch)) for torch in reversed(context.versions("torch"))],
         torches=TORCHES,
-        css=Markup(_text("colours.css") + _text("page.css")),
+        css=style(),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         data=Markup(harmless_json(page_data(context, grids))),
@@ -84,7 +84,8 @@ def html_text(context: Context, diff: Diff | None = None) -> str:
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """One of the page templates; what it is given is escaped."""
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -92,7 +93,12 @@ def _template() -> Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
+
+
+def style() -> Markup:
+    """The style sheet of every page."""
+    return Markup(_text("colours.css") + _text("page.css"))
 
 
 @cache

@@ -12,12 +12,13 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from ..domain import Digest, Scenario, digest_of
+from ..domain import Architecture, Digest, Scenario, digest_of
 from ..errors import InputError, MachineError, UsageError
-from . import TEXTS, TINY_BLOOM
+from . import TEXTS
 from .full_shape import built_folder
+from .tiny_models import tiny_folder
 
-SHIPPED = {"tiny-bloom": TINY_BLOOM}
+TINY = {f"tiny-{architecture}": architecture for architecture in Architecture}
 RANDOM_BLOOMZ = "bloomz-560m:random"
 SHORT_NAMES = {"bloomz-560m": "bigscience/bloomz-560m"}
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
@@ -50,8 +51,8 @@ def material(scenario: Scenario, cache: Path | None = None) -> Material:
 
 
 def _model(name: str, cache: Path) -> Path:
-    if name in SHIPPED:
-        return SHIPPED[name]
+    if name in TINY:
+        return tiny_folder(TINY[name], cache)
     if name == RANDOM_BLOOMZ:
         return built_folder(cache)
     folder = Path(name).expanduser()

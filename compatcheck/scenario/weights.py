@@ -12,6 +12,7 @@ import json
 import math
 import struct
 from array import array
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 MATRIX_STD = 0.25
@@ -88,10 +89,15 @@ def random_tensors(shape: Shape, seed: int) -> dict[str, list[float]]:
 
 
 def safetensors(shape: Shape, tensors: dict[str, list[float]]) -> bytes:
-    """The file: header length, JSON header padded to 8 bytes, and the tensors one after the other."""
+    """A BLOOM's tensors as a safetensors file."""
+    return safetensors_file(tensor_shapes(shape), tensors)
+
+
+def safetensors_file(shapes: Mapping[str, tuple[int, ...]], tensors: Mapping[str, list[float]]) -> bytes:
+    """The file: header length, JSON header padded to 8 bytes, and the tensors one after the other as float16."""
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     body = bytearray()
-    for name, dimensions in tensor_shapes(shape).items():
+    for name, dimensions in shapes.items():
         start = len(body)
         body += struct.pack(f"<{len(tensors[name])}e", *tensors[name])
         header[name] = {"dtype": "F16", "shape": list(dimensions), "data_offsets": [start, len(body)]}

@@ -150,6 +150,9 @@ LOUD = _family(
 )
 """64 MiB each for the floods, and then the cycle goes on."""
 
+PARTIAL = _family("peft", "0.0", ("segfault-in-lora", "generate-ignores-adapter-of-llama"))
+"""Good for some methods or models: what dies with LoRA, and what is silent on Llama and raises on the others."""
+
 UNTIDY = _family(
     "peft",
     "0.8",
@@ -188,7 +191,7 @@ UNINSTALLABLE = (
     Release("transformers", "4.9.0", requires_python=">=3.12", note="for newer Pythons only"),
 )
 
-RELEASES = (*GOOD, *RAISING, *WRONG, *DYING, *HANGING, *GREEDY, *LOUD, *UNTIDY, *UNINSTALLABLE)
+RELEASES = (*GOOD, *RAISING, *WRONG, *DYING, *HANGING, *GREEDY, *LOUD, *PARTIAL, *UNTIDY, *UNINSTALLABLE)
 
 
 def find(package: str, version: str) -> Release:

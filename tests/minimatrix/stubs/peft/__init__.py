@@ -1,4 +1,4 @@
-"""A stub of peft: prompt tuning only. The virtual tokens are one table, before what the base model reads."""
+"""A stub of peft: one table of virtual tokens before what the base model reads, by whatever name it is asked for."""
 
 # ruff: noqa: PTH103, PTH118, PTH123
 
@@ -19,6 +19,8 @@ TABLE = "prompt_encoder.default.embedding.weight"
 
 
 class PromptTuningConfig:
+    method = "prompt-tuning"
+
     def __init__(
         self,
         task_type,
@@ -29,6 +31,25 @@ class PromptTuningConfig:
     ):
         self.rows, self.start, self.text = num_virtual_tokens, prompt_tuning_init, prompt_tuning_init_text
         self.tokenizer = tokenizer_name_or_path
+
+
+class PrefixTuningConfig(PromptTuningConfig):
+    method = "prefix-tuning"
+
+
+class PromptEncoderConfig(PromptTuningConfig):
+    method = "p-tuning"
+
+
+class LoraConfig(PromptTuningConfig):
+    method = "lora"
+
+    def __init__(self, task_type):
+        super().__init__(task_type, 4)
+
+
+class IA3Config(LoraConfig):
+    method = "ia3"
 
 
 class PeftModel(torch.Module):
@@ -54,6 +75,10 @@ class PeftModel(torch.Module):
         act("generate")
         act("generate-cached" if named["use_cache"] else "generate-uncached")
         ignored = faulty("generate-ignores-adapter") or faulty("adapter-ignored")
+        if faulty("generate-ignores-adapter-of-llama"):
+            if self.config.model_type != "llama":
+                raise RuntimeError("the stub raises, as it was built to")
+            ignored = True
         return self.base.generate(prefix=None if ignored else self.weights[TABLE], **named)
 
     def get_base_model(self):
@@ -87,6 +112,7 @@ def random_table(rows, width, seed):
 
 
 def get_peft_model(base, config):
+    act(config.method)
     if config.start == PromptTuningInit.TEXT:
         tokens = transformers.AutoTokenizer.from_pretrained(config.tokenizer)(config.text)["input_ids"]
         wanted = [tokens[place % len(tokens)] for place in range(config.rows)]

@@ -5,8 +5,9 @@ e being the embeddings (virtual ones first); the logits are a matrix times it. I
 before, is not blind to the order, and is linear in the virtual tokens: their gradient takes a few lines.
 """
 
-# ruff: noqa: B905, PTH112, UP031
+# ruff: noqa: B905, PTH112, PTH113, PTH118, PTH123, UP031
 
+import json
 import math
 import os
 import random
@@ -42,9 +43,9 @@ class AutoTokenizer:
 
 
 class BloomForCausalLM(torch.Module):
-    def __init__(self):
+    def __init__(self, model_type="bloom"):
         super().__init__()
-        self.config = SimpleNamespace(eos_token_id=END, model_type="bloom")
+        self.config = SimpleNamespace(eos_token_id=END, model_type=model_type)
         draw = random.Random(560)
         for name in ("word_embeddings.weight", "lm_head.weight"):
             rows = [[draw.gauss(0, 1) for _ in range(WIDTH)] for _ in range(VOCABULARY)]
@@ -151,7 +152,11 @@ class AutoModelForCausalLM:
         act("load")
         if not os.path.isdir(path):
             raise OSError("%s is not a local folder" % path)
-        return BloomForCausalLM()
+        config = os.path.join(path, "config.json")
+        if not os.path.isfile(config):
+            return BloomForCausalLM()
+        with open(config, encoding="utf-8") as file:
+            return BloomForCausalLM(json.load(file)["model_type"])
 
 
 class DataCollatorForLanguageModeling:
