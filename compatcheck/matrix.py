@@ -99,6 +99,9 @@ class Matrix:
     """What is trained in every cell, one scenario a method; empty: the scenario's method alone."""
     architecture: tuple[Architecture, ...] = ()
     """For which tiny models, one scenario each; empty: the scenario's model alone."""
+    confirm: int = 0
+    """How many cells are run again with a larger model, some of every kind of finding; 0: none."""
+    confirm_model: str = "bloomz-560m:random"
     limits: Limits = field(default_factory=Limits)
     index: Index = field(default_factory=Index)
 
@@ -132,6 +135,10 @@ class Matrix:
         for name in ("method", "architecture"):
             if len(set(getattr(self, name))) < len(getattr(self, name)):
                 problems.append(f"{name}: something stands there twice")
+        if self.confirm < 0:
+            problems.append(f"confirm: a number of cells is wanted, got {self.confirm}")
+        if self.confirm and (self.method or self.architecture):
+            problems.append("confirm: a matrix with several methods or architectures has no larger model")
         if self.contemporary_days < 0:
             problems.append("contemporary_days: must not be negative")
         if problems:
@@ -141,7 +148,7 @@ class Matrix:
     def digest(self) -> Digest:
         """Of what decides the cells and their meaning; not of the description."""
         data = unstructured(self)
-        del data["description"]
+        del data["description"], data["confirm"], data["confirm_model"]
         if self.scenario.method is Method.PROMPT_TUNING:
             # came later: a matrix without a word of it is the matrix that it was
             del data["scenario"]["method"]

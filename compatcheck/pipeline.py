@@ -16,9 +16,11 @@ from pathlib import Path
 from filelock import FileLock
 from packaging.version import Version
 
+from .agreement import TELLING
 from .audit import SHARE, Audit
 from .bench import Bench
 from .classify import diagnose, diagnose_resolution
+from .confirmation import CELL_MIB, confirming, sampled
 from .domain import Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Observation, Outcome, Policy, Resolution
 from .environment import Uv, contemporary_cutoff
 from .errors import DiskFull, MachineError, UsageError
@@ -31,10 +33,12 @@ from .forks import Forking
 from .layers import Shared
 from .machine import platform_key
 from .matrix import Expansion, Matrix, expanded
+from .memory_evidence import room_mib
 from .probe import PROBE_VERSION
 from .progress import Progress
 from .releases import PackageIndex, ReleaseSource, index_url
-from .report.context import Besides, Context, built_context
+from .report.comparison import agreement_between, finding
+from .report.context import Besides, Context, Entry, built_context
 from .runner import Stopped, Work
 from .scenario.material import Material, material
 from .signatures import Catalogue, load_catalogue
@@ -417,8 +421,36 @@ class Run:
         return CellResult(cell, resolution, None, self.store.trouble(cell, settings, self.platform))
 
 
+def confirming_run(run: Run) -> Run:
+    """The same cells with the model that confirms: as many at a time as the memory holds."""
+    jobs = max(1, min(run.jobs, int(room_mib() // CELL_MIB)))
+    return Run(confirming(run.matrix), run.store, run.cache, jobs, run.progress, run.source, until=run.until)
+
+
+def to_confirm(run: Run) -> tuple[Cell, ...]:
+    """The cells that the matrix's `confirm` draws: some of every kind of finding that the store knows."""
+    catalogue = load_catalogue()
+    shown, cells = {}, {}
+    for result in run.results():
+        if result.outcome in TELLING:
+            shown[result.cell.id] = Entry(result, diagnosis_of(result, catalogue)).failure or str(result.outcome)
+            cells[result.cell.id] = result.cell
+    return tuple(cells[name] for name in sampled(shown, run.matrix.confirm, run.matrix.scenario.seed))
+
+
 def context_of(run: Run) -> Context:
     """What a report on the matrix says, from the store alone: diagnosed anew by today's catalogue."""
+    context = _context_of(run)
+    if not run.matrix.confirm:
+        return context
+    full, catalogue = confirming_run(run), load_catalogue()
+    cells = to_confirm(run)
+    entries = (Entry(result, diagnosis_of(result, catalogue)) for result in map(full.stored, cells))
+    others = {entry.cell.id: finding(entry) for entry in entries}
+    return replace(context, agreement=agreement_between(context, full.matrix.scenario.model, others))
+
+
+def _context_of(run: Run) -> Context:
     catalogue = load_catalogue()
     expansion, results, experiments = run.expansion(), run.results(), run.experiments()
     in_their_time = () if run.matrix.policy is Policy.CONTEMPORARY else run.in_their_time()

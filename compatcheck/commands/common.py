@@ -69,7 +69,8 @@ def cache_folder(arguments: argparse.Namespace) -> Path:
     from platformdirs import user_cache_path
 
     chosen = arguments.cache or os.environ.get("COMPATCHECK_CACHE")
-    return Path(chosen) if chosen else user_cache_path("compatcheck")
+    # a probe runs in a folder of its own
+    return Path(chosen).absolute() if chosen else user_cache_path("compatcheck")
 
 
 @contextmanager

@@ -98,6 +98,11 @@ def execute(arguments: argparse.Namespace) -> int:
             run.fleet = Fleet(arguments.scheduler, jobs)
         run.progress, run.isolation = progress, Isolation(arguments.isolation)
         if len(run.matrix.variants) > 1:
+            if run.fleet is not None:
+                raise UsageError(
+                    "--executor dask is not for a matrix with several methods or architectures",
+                    "Leave it out; --shard spreads the cells over machines.",
+                )
             return _run_variants(run, cells, arguments.again)
         results = run.run(cells, again=arguments.again)
         with suppress(MachineError):
@@ -109,11 +114,36 @@ def execute(arguments: argparse.Namespace) -> int:
         for line in (*(run.bench.lines() if run.bench else ()), *(run.fleet.lines() if run.fleet else ())):
             print(line, file=sys.stderr)
         print(_summary(results.values()))
+        if run.matrix.confirm:
+            results |= _confirmed(run)
     if any(result.outcome is Outcome.ERROR for result in results.values()):
         return EXIT_MACHINE
     if len(cells) == 1 and next(iter(results.values())).outcome is not Outcome.PASS:
         return EXIT_NEGATIVE
     return EXIT_DONE
+
+
+def _confirmed(run: Run) -> dict[Cell, CellResult]:
+    """What the matrix's `confirm` asks for, once every cell is known; what could not be measured."""
+    from ..domain import Outcome
+    from ..pipeline import confirming_run, context_of, to_confirm
+    from ..report.agreement_text import sentences
+
+    if left := sum(result.outcome is Outcome.UNTESTED for result in run.results()):
+        print(f"confirm: waits until the other {left} cells are known")
+        return {}
+    full, cells = confirming_run(run), to_confirm(run)
+    print(f"confirm: {len(cells)} cells with {full.matrix.scenario.model}, {full.jobs} at a time", file=sys.stderr)
+    full.progress = type(run.progress)()
+    full.store.save_expansion(full.matrix.digest, run.expansion())
+    results = full.run(cells)
+    agreement = context_of(run).agreement
+    assert agreement is not None
+    for line in sentences(agreement):
+        print(line)
+    for pair in agreement.disagreements:
+        print(f"  {pair.cell}: {pair.own.words()} with {agreement.own}, {pair.other.words()} with {agreement.other}")
+    return {cell: result for cell, result in results.items() if result.outcome is Outcome.ERROR}
 
 
 def _run_variants(run: Run, cells: Iterable[Cell], again: bool) -> int:

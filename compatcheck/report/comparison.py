@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..agreement import Agreement, Finding, Spent, agreement_of
 from ..errors import UsageError
 from .context import Context, Entry
@@ -20,6 +22,12 @@ def compared_with(context: Context, other: Reported) -> Agreement:
             "Name a report of the same versions with another model.",
         )
     return agreement
+
+
+def agreement_between(context: Context, model: str, others: Mapping[str, Finding]) -> Agreement:
+    """This report against what another model says of some of its cells."""
+    found = {entry.cell.id: finding(entry) for entry in context.entries}
+    return agreement_of(context.matrix.scenario.model, found, model, others, others)
 
 
 def finding(entry: Entry) -> Finding:
