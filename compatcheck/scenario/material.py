@@ -13,16 +13,14 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from ..domain import Architecture, Digest, Scenario, digest_of
-from ..errors import InputError, MachineError, UsageError
+from ..errors import InputError, UsageError
 from . import TEXTS
 from .full_shape import built_folder
+from .hub import fetched_folder, pinned
 from .tiny_models import tiny_folder
 
 TINY = {f"tiny-{architecture}": architecture for architecture in Architecture}
 RANDOM_BLOOMZ = "bloomz-560m:random"
-SHORT_NAMES = {"bloomz-560m": "bigscience/bloomz-560m"}
-FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
-"""What is fetched of a repository: configuration, tokenizer and safetensors weights; never a pickle."""
 WHOLE_FILE_CAP = 64 * 2**20
 """Files above this many bytes are recognised by their size and both ends instead of by every byte."""
 
@@ -62,28 +60,7 @@ def _model(name: str, cache: Path) -> Path:
         raise UsageError(
             f"{name} is not a model directory: it has no config.json", "Name one that save_pretrained wrote."
         )
-    return _fetched(SHORT_NAMES.get(name, name))
-
-
-def _fetched(repository: str) -> Path:
-    try:
-        from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-    except ImportError:
-        raise UsageError(
-            f"{repository!r} is a model of the hub, and the hub's client is not installed",
-            "python -m pip install 'compatcheck[hub]', or name a local directory.",
-        ) from None
-    try:
-        return Path(snapshot_download(repository, allow_patterns=list(FILES)))
-    except HFValidationError as error:
-        raise UsageError(f"{repository!r} is no model: {error}", "Name a local directory or owner/name.") from None
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        raise MachineError(
-            f"the model {repository} cannot be fetched: {str(error).splitlines()[0][:200]}",
-            "Check the network, HF_ENDPOINT and (for a gated model) your login; or fetch it elsewhere and name the "
-            "directory.",
-        ) from None
+    return fetched_folder(pinned(name), cache / "models")
 
 
 def _texts(name: str) -> tuple[str, ...]:
