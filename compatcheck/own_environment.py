@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .domain import Limits, Observation, Outcome, Scenario
+from .domain import Limits, Method, Observation, Outcome, Scenario
 from .errors import UsageError
 from .explanation import Explanation, explain_observation
 from .installation import Installed, installed
 from .parse import unstructured
 from .protocol import Heard, silent
 from .runner import Work, observe
-from .scenario.material import material
+from .scenario.material import TINY, material
 from .shipped import KnownTable
 from .verdict import Standing, Verdict, lookup
 
@@ -30,6 +30,8 @@ class ProbeResult:
     """None for a pass."""
     known: Verdict
     """What the table says of the same versions."""
+    scenario: Scenario = field(default_factory=Scenario)
+    """What was run."""
 
     @property
     def outcome(self) -> Outcome:
@@ -41,7 +43,10 @@ class ProbeResult:
 
     @property
     def as_known(self) -> bool | None:
-        """Whether it went as the table says; None where the table does not say."""
+        """Whether it went as the table says; None where the table does not say: it is of prompt-tuned BLOOMs."""
+        other = self.scenario.model in TINY and self.scenario.model != Scenario.model
+        if other or self.scenario.method is not Method.PROMPT_TUNING:
+            return None
         expected = {Standing.WORKS: Outcome.PASS, Standing.KNOWN_BAD: Outcome.FAIL, Standing.WRONG: Outcome.WRONG}
         if self.known.status not in expected:
             return None
@@ -132,4 +137,4 @@ def probe_environment(
     given = material(scenario)
     observation = observe(there.python, Work(scenario, given.model, given.texts), limits or Limits(), heard)
     known = lookup({**there.packages, "python": there.python_minor}, table)
-    return ProbeResult(there, observation, explain_observation(observation), known)
+    return ProbeResult(there, observation, explain_observation(observation), known, scenario)

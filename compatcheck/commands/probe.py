@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 EPILOG = """\
@@ -12,9 +13,15 @@ that are installed. Nothing is installed or changed. Takes about as long as impo
   compatcheck probe                                  the environment that compatcheck is installed in
   compatcheck probe --python .venv/bin/python        another one, which need not have compatcheck
   compatcheck probe --model bloomz-560m              with the real model of the hub
+  compatcheck probe --model tiny-llama --method lora    another architecture, another method
+  compatcheck probe --sweep virtual_tokens=4,8,20    one setting, side by side: loss, time, memory
 
 Exit code: 0 it works; 1 it fails or gives a wrong result; 2 torch, transformers or peft is not installed.
 """
+
+
+METHODS = ("prompt-tuning", "prefix-tuning", "p-tuning", "lora", "ia3")
+"""The words of domain.Method, which the help does without."""
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -24,8 +31,15 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )  # fmt: skip
     parser.add_argument("--python", type=Path, metavar="PATH", help="the python of another environment")
     parser.add_argument(
-        "--model", default="tiny-bloom", help="tiny-bloom, bloomz-560m, a hub identifier or a directory"
-    )
+        "--model", default="tiny-bloom",
+        help="tiny-bloom, tiny-llama (or gpt2, opt, qwen2, mistral), bloomz-560m, bloomz-560m:random, a hub identifier "
+        "or a directory",
+    )  # fmt: skip
+    parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="what is trained (default: %(default)s)")
+    parser.add_argument(
+        "--sweep", metavar="FIELD=VALUES", help="run the cycle once a value, and show loss, time and memory side by "
+        "side. FIELD is one of [scenario] in a matrix file. Example: virtual_tokens=4,8,20",
+    )  # fmt: skip
     parser.add_argument("--table", metavar="FILE|URL", help="another table of measurements to compare with")
     parser.add_argument("--json", action="store_true", help="as JSON")
     parser.add_argument("--quiet", action="store_true", help="no progress on standard error")
@@ -38,24 +52,38 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     import json
 
-    from ..domain import Limits, Outcome, Scenario
+    from ..domain import Limits, Method, Outcome, Scenario
     from ..errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
-    from ..own_environment import probe_environment
+    from ..own_environment import ProbeResult, probe_environment
     from ..own_runs import known_table
     from ..progress import probe_lines
     from ..protocol import silent
+    from ..sweep import Sweep, swept, table_text
 
     try:
         limits = Limits(arguments.stage_seconds, arguments.memory_mib)
     except ValueError as error:
         raise UsageError(str(error), "Example: --stage-seconds 300 --memory-mib 8192") from None
-    result = probe_environment(
-        arguments.python,
-        scenario=Scenario(model=arguments.model),
-        limits=limits,
-        heard=silent if arguments.quiet else probe_lines(),
-        table=known_table(arguments.table),
-    )
+    base = Scenario(model=arguments.model, method=Method(arguments.method))
+    table = known_table(arguments.table)
+
+    def probed(scenario: Scenario) -> ProbeResult:
+        heard = silent if arguments.quiet else probe_lines()
+        return probe_environment(arguments.python, scenario=scenario, limits=limits, heard=heard, table=table)
+
+    if arguments.sweep:
+        sweep = Sweep.parsed(arguments.sweep, base)
+        results = []
+        for each in swept(sweep, base, probed):
+            results.append(each)
+            if not arguments.quiet:
+                print(f"{sweep.field} {each.value}: {each.result.outcome}", file=sys.stderr)
+        if arguments.json:
+            print(json.dumps([each.as_json() for each in results], indent=1, ensure_ascii=False))
+        else:
+            print(table_text(sweep, results))
+        return EXIT_DONE if all(each.result.outcome is Outcome.PASS for each in results) else EXIT_NEGATIVE
+    result = probed(base)
     if arguments.json:
         print(json.dumps(result.as_json(), indent=1, ensure_ascii=False))
     else:
