@@ -8,7 +8,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from . import __version__
-from .domain import CORE, printable
+from .domain import CORE, UNPRINTABLE, inert
 from .judgement import Finding, Judgement, finding_json
 from .mending import pins
 from .verdict import Standing, Verdict, days
@@ -42,7 +42,12 @@ def headline(finding: Finding) -> str:
         told = f"{finding.subject}: {finding.note}"
     if finding.waiver:
         told += f" | waived until {finding.waiver.until}: {finding.waiver.reason}"
-    return printable(told)
+    return _line(told)
+
+
+def _line(text: str) -> str:
+    """`text` as one line that every file can carry: a file's name may hold anything but `/`."""
+    return inert(text.encode("utf-8", "replace").decode().replace("\n", " "))
 
 
 def share_text(finding: Finding) -> str:
@@ -64,7 +69,7 @@ def as_text(judgement: Judgement) -> str:
 
 def _text_lines(judgement: Judgement) -> Iterator[str]:
     for finding in judgement.findings:
-        yield from (printable(line) for line in _finding_lines(finding))
+        yield from (_line(line) for line in _finding_lines(finding))
     yield from waiver_lines(judgement)
     yield f"({judgement.table}: {days(judgement.age)} old)"
 
@@ -120,6 +125,10 @@ def _standing(verdict: Verdict) -> str:
 
 def waiver_lines(judgement: Judgement) -> Iterator[str]:
     """What is to be said of the waivers."""
+    return map(_line, _waiver_lines(judgement))
+
+
+def _waiver_lines(judgement: Judgement) -> Iterator[str]:
     for waiver in judgement.expired:
         then = "what it covered counts again" if judgement.needed(waiver) else "it covers nothing here: take it out"
         yield f"the waiver of {waiver.named} expired on {waiver.until} ({waiver.reason}): {then}"
@@ -144,7 +153,13 @@ def as_json(judgement: Judgement) -> str:
             "unused": [{"what": each.named, "until": each.until.isoformat()} for each in judgement.unused],
         },
     }
-    return json.dumps(told, indent=1, ensure_ascii=False) + "\n"
+    return _json(told)
+
+
+def _json(told: Mapping[str, Any]) -> str:
+    # half a surrogate pair, as in the name of a file that is no text, can stand in no file
+    text = json.dumps(told, indent=1, ensure_ascii=False).encode("utf-8", "replace").decode()
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
 
 def as_github(judgement: Judgement) -> str:
@@ -161,7 +176,7 @@ def as_github(judgement: Judgement) -> str:
 
 
 def _whole(finding: Finding) -> str:
-    return printable("\n".join(_finding_lines(finding)))
+    return "\n".join(map(_line, _finding_lines(finding)))
 
 
 def _data(text: str) -> str:
@@ -169,7 +184,7 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(text.encode("utf-8", "replace").decode()).replace(":", "%3A").replace(",", "%2C")
 
 
 ANCHOR = "pyproject.toml"
@@ -201,7 +216,7 @@ def as_sarif(judgement: Judgement) -> str:
             "locations": [{"physicalLocation": place}],
         }
         if finding.waiver:
-            why = f"until {finding.waiver.until}: {finding.waiver.reason}"
+            why = _line(f"until {finding.waiver.until}: {finding.waiver.reason}")
             result["suppressions"] = [{"kind": "external", "status": "accepted", "justification": why}]
         results.append(result)
     notes = [
@@ -217,13 +232,13 @@ def as_sarif(judgement: Judgement) -> str:
         "results": results,
     }
     sarif = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return json.dumps(sarif, indent=1, ensure_ascii=False) + "\n"
+    return _json(sarif)
 
 
 def _rule(finding: Finding) -> str:
     verdict = finding.verdict
     if verdict and verdict.bad and verdict.cell:
-        return verdict.cell.signature or f"unknown-failure-{verdict.cell.fingerprint}"
+        return _line(verdict.cell.signature or f"unknown-failure-{verdict.cell.fingerprint}")
     return str(finding.status)
 
 
@@ -238,14 +253,14 @@ def _rule_json(name: str, verdict: Verdict | None) -> Mapping[str, Any]:
 def _uri(path: str) -> str:
     from urllib.parse import quote
 
-    return quote(path.replace("\\", "/"))
+    return quote(path.replace("\\", "/"), errors="surrogateescape")
 
 
 def as_junit(judgement: Judgement) -> str:
     """One test case a finding, one more for every waiver that has expired."""
     cases = []
     for finding in judgement.findings:
-        case = ElementTree.Element("testcase", classname="compatcheck", name=finding.subject, time="0")
+        case = ElementTree.Element("testcase", classname="compatcheck", name=_line(finding.subject), time="0")
         told = level(finding, judgement.strict)
         if finding.status is None or finding.waiver is not None:
             ElementTree.SubElement(case, "skipped", message=headline(finding))

@@ -529,6 +529,17 @@ def printable(text: str) -> str:
     return UNPRINTABLE.sub("", text)
 
 
+_COMMAND = re.compile(r"^([^\S\n]*)(?=::)", re.MULTILINE)
+
+
+def inert(text: str) -> str:
+    """`text` as it may stand in the log of a CI service: printable, and no line that GitHub would take for a command.
+
+    GitHub's runner obeys a line that begins with `::`, also an indented one.
+    """
+    return _COMMAND.sub(r"\1| ", printable(text))
+
+
 def canonical(value: Any) -> str:
     """`value` as JSON with sorted keys and no white space: the same text for the same data."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)

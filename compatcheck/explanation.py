@@ -13,7 +13,7 @@ from functools import cache, cached_property
 from typing import Any, BinaryIO, cast
 
 from .classify import diagnose, diagnose_chain, diagnose_finding, diagnose_log
-from .domain import Diagnosis, Frame, Observation, Outcome, Raised, Stage, printable
+from .domain import Diagnosis, Frame, Observation, Outcome, Raised, Stage, inert, printable
 from .logline import short_file
 from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
@@ -126,7 +126,7 @@ class Explanation:
                 lines.append("passed     " + " ".join(self.measured.nearest) + " (the nearest that did)")
         for other in self.others:
             lines.append(f"also       line {other.line}: {other.exception} ({other.signature or 'unknown'})")
-        return "\n".join(_wrapped(printable(line)) for line in lines) + "\n"
+        return "\n".join(inert(_wrapped(printable(line))) for line in lines) + "\n"
 
     def _decided_by(self) -> str:
         raised = self.diagnosis.exception if self.diagnosis else None

@@ -63,9 +63,8 @@ def machine() -> Mapping[str, Any]:
 
 def _processor_details() -> dict[str, str]:
     """What lscpu says besides, as far as the kernel tells it."""
-    fields = dict(
-        re.findall(r"^([\w ]+?)\s*:[ \t]*(.*)$", _first_word(Path("/proc/cpuinfo")).partition("\n\n")[0], re.MULTILINE)
-    )
+    lines = _first_word(Path("/proc/cpuinfo")).partition("\n\n")[0].splitlines()
+    fields = {name.strip(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
     model = [fields[name] for name in ("vendor_id", "cpu family", "model", "stepping", "microcode") if name in fields]
     folders = sorted(Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology"))
     sockets = {_first_word(each / "physical_package_id") for each in folders}

@@ -91,5 +91,5 @@ def _refused(name: str, version: str, others: Sequence[str]) -> bool:
 
 def reason_of(text: str) -> str:
     """The first cause of a resolver's refusal."""
-    cause = re.search(r"[Bb]ecause (.+?),? we can conclude", text)
+    cause = re.search(r"[Bb]ecause (.{1,1000}?),? we can conclude", text)
     return (cause[1] if cause else text)[:300]

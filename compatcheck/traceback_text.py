@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from .domain import Raised
 
 TRACEBACK_LINES = 60
-_INSTALLED = re.compile(r"(?:/[^/\s'\"<>:()]+)+/((?:site|dist)-packages/|lib/python3\.\d+/)")
-"""The part of an installed file's path that differs between machines, before what names the file."""
+INSTALLED = re.compile(r"(?<![^/\s'\"<>:()])(?:/[^/\s'\"<>:()]+)+/((?:site|dist)-packages/|lib/python3\.\d+/)")
+"""The part of an installed file's path that differs between machines, before what names the file.
+
+It is looked for where a path begins, and nowhere within one: a long path takes no more than its length.
+"""
 
 
 def raised_lines(chain: Sequence[Raised]) -> str:
@@ -24,7 +27,7 @@ def raised_lines(chain: Sequence[Raised]) -> str:
 
 def last_traceback(output: str) -> str:
     """The last traceback of a command's output, or its last lines where it holds none."""
-    lines = _INSTALLED.sub(r"\1", output).rstrip().splitlines()
+    lines = INSTALLED.sub(r"\1", output).rstrip().splitlines()
     starts = [place for place, line in enumerate(lines) if line.lstrip().startswith("Traceback (most recent call")]
     lines = lines[starts[-1] :] if starts else lines
     return "\n".join(lines[-TRACEBACK_LINES:])

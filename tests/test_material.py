@@ -61,3 +61,24 @@ def test_what_is_wrong_is_said(
     (tmp_path / "bad.jsonl").write_text('{"text": "one"}\n{"txt": 1}\n')
     with pytest.raises(error, match=said):
         material(replace(SHIPPED, **changed))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "adapter_model.bin", "model.pt", "weights.pkl"])
+def test_a_pickle_is_refused_unopened(tmp_path: Path, name: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    mark = tmp_path / "opened"
+    # what unpickling would run, and a file that cannot even be read
+    (tmp_path / name).write_bytes(f"cos\nsystem\n(S'touch {mark}'\ntR.".encode())
+    with pytest.raises(UsageError, match=f"only {name}, which could run any code"):
+        material(Scenario(model=str(tmp_path)))
+    (tmp_path / name).unlink()
+    (tmp_path / name).symlink_to("/nowhere/at/all")
+    with pytest.raises(UsageError, match="could run any code"):
+        material(Scenario(model=str(tmp_path)))
+    assert not mark.exists()
+
+
+def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UsageError, match="has no weights"):
+        material(Scenario(model=str(tmp_path)))

@@ -13,7 +13,8 @@ import pytest
 from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
 
 from compatcheck.domain import Basis, Ending, EndingKind, Outcome, Raised, Stage
-from compatcheck.errors import MachineError, UsageError
+from compatcheck.errors import InputError, MachineError, UsageError
+from compatcheck.report import files
 from compatcheck.report.cell_text import cell_lines, one_entry
 from compatcheck.report.context import Context
 from compatcheck.report.document import document, json_text
@@ -215,3 +216,12 @@ def test_a_report_says_how_many_cells_were_forked() -> None:
     assert mixed.isolation_words().startswith("2 of 3 cells were children of a process")
     for each in (cold, mixed):
         assert each.isolation_words() in markdown_text(each) and each.isolation_words() in html_text(each)
+
+
+def test_a_forged_name_does_not_leave_the_reports_folder(
+    mixed: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "folders", lambda _: {"locks": {"../../out.txt": "x"}})
+    with pytest.raises(InputError, match="not the name of a file"):
+        write_reports(mixed, tmp_path / "a" / "reports")
+    assert not list(tmp_path.rglob("out.txt"))

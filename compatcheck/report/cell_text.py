@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from ..domain import Mode, Observation, Outcome, Raised, printable
+from ..domain import Mode, Observation, Outcome, Raised, inert, printable
 from ..errors import UsageError
 from ..matrix import selected
 from ..sudden_end import sudden_end
@@ -47,7 +47,7 @@ def cell_lines(context: Context, entry: Entry, matrix: Path) -> list[str]:
         lines += _sudden_end(observation)
         lines += _versions(entry, observation) + _end(observation)
     lines += ["", "to repeat it", f"  compatcheck run {matrix} --only {entry.cell.id} --again --live"]
-    return lines
+    return [inert(line) for line in lines]
 
 
 def _measured(observation: Observation) -> list[str]:

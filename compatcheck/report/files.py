@@ -142,6 +142,9 @@ def _replace_folder(folder: Path, files: dict[str, str]) -> Path:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir()
     for name, text in files.items():
+        # names are made of versions: one that is none, in a store that somebody has forged, must not lead out
+        if Path(name).name != name:
+            raise InputError(str(folder), [f"{name!r} is not the name of a file"])
         (fresh / name).write_text(text, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)

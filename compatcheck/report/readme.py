@@ -17,7 +17,11 @@ from .markup import escaped
 from .pictures import OVERVIEW, OVERVIEW_CHINESE
 
 _BLOCK = re.compile(
-    r"(?P<open><!-- generated: (?P<name>[\w.-]+) -->\n)(?P<old>.*?)(?P<close><!-- /generated: (?P=name) -->)", re.DOTALL
+    r"(?P<open><!-- generated: (?P<name>[\w.-]+) -->\n)"
+    # not beyond the next opening: a part that is never closed costs its own length
+    r"(?P<old>(?:(?!<!-- generated: ).)*?)"
+    r"(?P<close><!-- /generated: (?P=name) -->)",
+    re.DOTALL,
 )
 _MARKER = re.compile(r"<!-- /?generated: ([\w.-]+) -->")
 

@@ -21,6 +21,8 @@ from .tiny_models import tiny_folder
 
 TINY = {f"tiny-{architecture}": architecture for architecture in Architecture}
 RANDOM_BLOOMZ = "bloomz-560m:random"
+PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
+"""Weights in formats that are pickles, or that no probe is given."""
 WHOLE_FILE_CAP = 64 * 2**20
 """Files above this many bytes are recognised by their size and both ends instead of by every byte."""
 
@@ -55,12 +57,25 @@ def _model(name: str, cache: Path) -> Path:
         return built_folder(cache)
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
-        return folder.resolve()
+        return _safe(folder.resolve())
     if folder.is_absolute() or name.startswith(".") or folder.exists():
         raise UsageError(
             f"{name} is not a model directory: it has no config.json", "Name one that save_pretrained wrote."
         )
     return fetched_folder(pinned(name), cache / "models")
+
+
+def _safe(folder: Path) -> Path:
+    """The model's folder, where its weights are safetensors. Raises UsageError; no file is opened to say so."""
+    names = sorted(path.name for path in folder.iterdir())
+    if any(name.endswith(".safetensors") for name in names):
+        return folder
+    pickles = [name for name in names if name.endswith(PICKLED)]
+    what = f"only {', '.join(pickles[:3])}, which could run any code when it is opened" if pickles else "no weights"
+    raise UsageError(
+        f"{folder} has {what}",
+        "Save it as safetensors where you trust it: model.save_pretrained(folder, safe_serialization=True).",
+    )
 
 
 def _texts(name: str) -> tuple[str, ...]:
