@@ -76,7 +76,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal.signal(signal.SIGTERM, _interrupt)
         return main_inner(arguments)
     except CompatcheckError as error:
-        print(f"compatcheck: {error}", file=sys.stderr)
+        from .domain import inert
+
+        print(f"compatcheck: {inert(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print("compatcheck: interrupted; what was measured is kept, run again to go on", file=sys.stderr)
@@ -99,6 +101,8 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _unexpected() -> int:
+    from .masking import masked_text
+
     text = "\n".join(
         [
             f"compatcheck {__version__}, Python {platform.python_version()}, {platform.platform()}",
@@ -107,6 +111,7 @@ def _unexpected() -> int:
             traceback.format_exc(),
         ]
     )
+    text = masked_text(text)
     print("compatcheck: an unexpected error; please file it with this text", file=sys.stderr)
     try:
         path = Path(".compatcheck", "unexpected-error.txt")

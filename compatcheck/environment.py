@@ -17,8 +17,9 @@ from packaging.utils import canonicalize_name
 from .domain import Cell, Distribution, Lock, Resolution
 from .errors import DISK_FULL, DiskFull, IndexUnavailable, MachineError, refused_by_disk
 from .machine import interpreter, platform_key
+from .masking import masked
 from .parse import toml
-from .releases import index_url, masked
+from .releases import index_url
 from .scratch import scratch
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from queue import Empty, Queue
 from filelock import FileLock, Timeout
 
 from .domain import Cell
-from .errors import MachineError
+from .errors import MachineError, refused_by_disk
 from .matrix import batches
 from .slot import Slot
 
@@ -160,14 +160,16 @@ def place_name(cell: Cell) -> str:
 @contextmanager
 def slot_for(cell: Cell, environments: Path) -> Iterator[Slot]:
     """An environment slot for this python and torch that nobody else uses, in this process or another."""
-    environments.mkdir(parents=True, exist_ok=True)
     for number in range(SLOT_CAP):
         name = f"{place_name(cell)}-{number}"
         lock = FileLock(environments / f"{name}.lock")
         try:
+            environments.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
         except Timeout:
             continue
+        except OSError as error:
+            raise refused_by_disk(error, f"no environment can be made in {environments}") from None
         try:
             yield Slot(environments / name)
         finally:

@@ -16,13 +16,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from . import probe, zygote
 from .domain import Digest, Lock
+from .keeping import Kept, tree_mib
 from .layers import LOWEST, Shared
 from .runner import MARK, probe_environment
 from .scratch import scratch
@@ -30,6 +31,7 @@ from .slot import Slot, top_modules
 
 ANSWER_SECONDS = 120.0
 """Imports from a cold disk take their time."""
+END_SECONDS = 3.0
 MESSAGE_CAP = 4 * 2**20
 
 
@@ -62,6 +64,17 @@ class ForkedProcess:
         if self._code is None:
             os.kill(self.pid, number)
 
+    def mib(self, limit: float) -> float:
+        """Resident memory of the probe and its children, MiB."""
+        return tree_mib(self.pid, limit)
+
+    def end(self) -> None:
+        """End it and its process group; who has left that is found by the mark, or at last by the zygote's keeper."""
+        with suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
+        with suppress(subprocess.TimeoutExpired):
+            self.wait(END_SECONDS)
+
     @property
     def ended(self) -> bool:
         return self._code is not None
@@ -70,7 +83,7 @@ class ForkedProcess:
 class Parent:
     """One zygote: a source of probes for the runner."""
 
-    def __init__(self, control: socket.socket, home: Path, process: subprocess.Popen[bytes] | None = None) -> None:
+    def __init__(self, control: socket.socket, home: Path, process: Kept | None = None) -> None:
         self.home = home
         self.modules: list[str] = []
         """Top-level modules that it holds."""
@@ -93,16 +106,10 @@ class Parent:
         environment = {**probe_environment(python, home, "0" * 32), "TMPDIR": str(own), "OPENBLAS_NUM_THREADS": "1"}
         with there, (folder / "said").open("ab") as said, (folder / "complained").open("ab") as complained:
             try:
-                process = subprocess.Popen(
-                    [python, "-I", zygote.__file__, str(there.fileno()), MARK, probe.__file__],
-                    stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=complained,
-                    cwd=home,
-                    env=environment,
-                    pass_fds=(there.fileno(),),
-                    start_new_session=True,
-                )
+                process = Kept(
+                    [python, "-I", zygote.__file__, str(there.fileno()), MARK, probe.__file__], folder=home,
+                    environment=environment, given=there.fileno(), output=said, complaints=complained,
+                )  # fmt: skip
             except OSError as error:
                 here.close()
                 raise Unforkable(f"it could not be started: {error}") from None
@@ -182,11 +189,9 @@ class Parent:
         """Ends it, with whatever it has forked."""
         self._control.close()
         if self._process is not None:
-            try:
-                self._process.wait(3.0)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_SECONDS)
+            self._process.end()
 
     # ------------------------------------------------------------------ messages
 

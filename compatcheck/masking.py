@@ -27,7 +27,8 @@ _QUERY = re.compile(r"(?<=[?&])([\w.-]*(?:token|key|sig|secret|password|auth)[\w
 _ASSIGNED = re.compile(
     r"((?:token|secret|password|passwd|(?:api|access)[_-]?key)[\w-]*['\"]?\s*[:=]\s*['\"]?)[^\s'\",;]+", re.IGNORECASE
 )
-_HEADER = re.compile(r"\b((?:bearer|basic)\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
+_BASIC = re.compile(r"\b(basic\s+)[\w.~+/=-]{8,}", re.IGNORECASE)
 _OPAQUE = re.compile(r"(?<![\w/.-])[A-Za-z0-9_+=-]{28,}(?![\w/.-])")
 
 
@@ -36,13 +37,19 @@ def masked_value(name: str, value: str) -> str:
     return MASK if value and _SECRET_WORDS.search(name) else masked_text(value)
 
 
-def masked_text(text: str) -> str:
-    """`text` with the credentials of URLs, tokens of well-known shape and long opaque words replaced."""
+def masked(text: str) -> str:
+    """`text` with the credentials of URLs and tokens of well-known shape replaced, and nothing that could be a name."""
     text = _CREDENTIALS.sub(f"{MASK}@", text)
     text = _QUERY.sub(rf"\1={MASK}", text)
+    text = _BEARER.sub(rf"\1{MASK}", text)
+    return _SHAPES.sub(MASK, text)
+
+
+def masked_text(text: str) -> str:
+    """`masked`, and also what is assigned to a secret's name, long opaque words and the home folder."""
+    text = masked(text)
     text = _ASSIGNED.sub(rf"\1{MASK}", text)
-    text = _HEADER.sub(rf"\1{MASK}", text)
-    text = _SHAPES.sub(MASK, text)
+    text = _BASIC.sub(rf"\1{MASK}", text)
     text = _OPAQUE.sub(lambda found: MASK if _looks_random(found[0]) else found[0], text)
     return without_home(text)
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
 from .domain import CORE, Architecture, Cell, Digest, Limits, Method, Policy, Scenario, canonical, digest_of
@@ -29,6 +29,7 @@ from .parse import structured, toml, unstructured
 from .releases import Release, ReleaseSource, newest_of_each_minor
 
 _PYTHON = re.compile(r"3\.\d{1,2}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _RANGE = re.compile(r"(newest-of-each-minor|all)\s*(.*)", re.DOTALL)
 
 
@@ -126,10 +127,9 @@ class Matrix:
                 Requirement(extra)
             except InvalidRequirement:
                 problems.append(f"extras[{place}]: {extra!r} is not a requirement such as 'accelerate<1'")
+        problems += [f"axes.{package}: {problem}" for package in self.axes if (problem := _name_problem(package))]
         for place, cell in enumerate(self.include):
-            problems += [
-                f"include[{place}].versions: {package} is missing" for package in CORE if package not in cell.versions
-            ]
+            problems += [f"include[{place}].{problem}" for problem in _cell_problems(cell)]
         if self.architecture and self.scenario.model != f"{TINY}{Architecture.BLOOM}":
             problems.append(f"scenario.model: {self.scenario.model!r} and architecture cannot both name the model")
         for name in ("method", "architecture"):
@@ -227,6 +227,24 @@ def _entry_problems(entry: str) -> list[str]:
     except InvalidVersion:
         return [f"{entry!r} is neither a version, nor 'newest', nor 'newest-of-each-minor >=X', nor 'all >=X'"]
     return []
+
+
+def _name_problem(package: str) -> str:
+    """Names become parts of paths and of requirements: nothing but a package's name may stand there."""
+    return "" if is_normalized_name(canonicalize_name(package)) and _NAME.fullmatch(package) else "not a package's name"
+
+
+def _cell_problems(cell: Cell) -> list[str]:
+    problems = [f"versions: {package} is missing" for package in CORE if package not in cell.versions]
+    if not _PYTHON.fullmatch(cell.python):
+        problems.append(f"python: {cell.python!r} is not of the form '3.11'")
+    for package, version in cell.versions.items():
+        if problem := _name_problem(package):
+            problems.append(f"versions.{package}: {problem}")
+        problems += [f"versions.{package}: {problem}" for problem in _entry_problems(version)]
+        if version == "newest" or _RANGE.fullmatch(version):
+            problems.append(f"versions.{package}: an included cell needs exact versions")
+    return problems
 
 
 def _rule_problems(rule: Rule, axes: Mapping[str, Any]) -> list[str]:

@@ -6,9 +6,11 @@ What is known is never done again. `Run` holds what the steps share; each step i
 from __future__ import annotations
 
 import threading
+import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +25,7 @@ from .classify import diagnose, diagnose_resolution
 from .confirmation import CELL_MIB, confirming, sampled
 from .domain import Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Observation, Outcome, Policy, Resolution
 from .environment import Uv, contemporary_cutoff
-from .errors import DiskFull, MachineError, UsageError
+from .errors import DiskFull, IndexUnavailable, MachineError, UsageError, refused_by_disk
 from .executor import run_cells
 from .experiment import Experiment
 from .flakes import agreeing, settled, verdict
@@ -61,6 +63,8 @@ class Run:
     """Where environments are kept."""
     jobs: int = 1
     progress: Progress = field(default_factory=Progress)
+    patience: Sequence[float] = ()
+    """Seconds to wait before each further try of the cells for which the index was away."""
     source: ReleaseSource | None = None
     """Where versions are looked up; None: the matrix's index, or the configured one."""
     isolation: Isolation = Isolation.PROCESS
@@ -180,12 +184,29 @@ class Run:
     def run(self, cells: Iterable[Cell], *, again: bool = False) -> dict[Cell, CellResult]:
         """Every cell with a result: what is not in the store is run. `again` runs known cells once more.
 
-        Raises the machine's error where nothing can go on: a full disk, or an index that answers for no cell.
+        Raises the machine's error where nothing can go on: a full disk, or an index that answers for no cell. Where it
+        is away for some cells, these are tried again later, as `patience` says.
         """
-        cells = tuple(cells)
+        try:
+            results, missed = self._round(tuple(cells), again)
+            for seconds in self.patience if missed else ():
+                self.progress.waiting(len(missed), seconds)
+                time.sleep(seconds)
+                with suppress(IndexUnavailable):
+                    later, missed = self._round(missed, again)
+                    results |= later
+                if not missed:
+                    break
+        finally:
+            self.progress.done()
+        return results
+
+    def _round(self, cells: tuple[Cell, ...], again: bool) -> tuple[dict[Cell, CellResult], tuple[Cell, ...]]:
+        """Every cell once: the results, and the cells that an index which was away is the reason for having none."""
         expansion = self.store.expansion(self.matrix.digest) or self.expand()
         answers = self.resolve(cells, expansion.released)
         results: dict[Cell, CellResult] = {}
+        missed = {cell for cell, answer in answers.items() if isinstance(answer, IndexUnavailable)}
         waiting = []
         for cell in cells:
             answer = answers[cell]
@@ -200,18 +221,15 @@ class Run:
         if len(cells) == sum(bool(result.trouble) for result in results.values()):
             raise next(answer for answer in answers.values() if isinstance(answer, MachineError))
         self.progress.running(len(waiting), len(results))
-        try:
-            if waiting and self.fleet is not None:
-                self._run_afar(self.fleet, waiting, answers, results, again)
-                waiting = []
-            if waiting:
-                self.bench = self._bench([answers[cell] for cell in waiting])
-            while waiting:
-                waiting = self._run_waiting(waiting, answers, results, again)
-                # from now on cold: their layers are not forked from any more
-        finally:
-            self.progress.done()
-        return {cell: results[cell] for cell in cells}
+        if waiting and self.fleet is not None:
+            self._run_afar(self.fleet, waiting, answers, results, again)
+            waiting = []
+        if waiting:
+            self.bench = self._bench([answers[cell] for cell in waiting])
+        while waiting:
+            waiting = self._run_waiting(waiting, answers, results, missed, again)
+            # from now on cold: their layers are not forked from any more
+        return {cell: results[cell] for cell in cells}, tuple(cell for cell in cells if cell in missed)
 
     def _run_afar(
         self,
@@ -268,6 +286,7 @@ class Run:
         waiting: Iterable[Cell],
         answers: Mapping[Cell, Resolution | MachineError],
         results: dict[Cell, CellResult],
+        missed: set[Cell],
         again: bool,
     ) -> list[Cell]:
         """Run the cells, each into `results`; those whose observation has been taken back since."""
@@ -289,6 +308,8 @@ class Run:
                 result = self.troubled(cell, resolution, error)
                 if isinstance(error, DiskFull):
                     raise
+                if isinstance(error, IndexUnavailable):
+                    missed.add(cell)
             with guard:
                 results[cell] = result
                 doubted.update(bench.doubted())
@@ -348,11 +369,20 @@ class Run:
         self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
         return self._observed(cell, resolution, attempts)
 
-    def _claim(self, lock: Lock) -> FileLock:
+    @contextmanager
+    def _claim(self, lock: Lock) -> Iterator[None]:
         """Held while a lock is run, so that two processes on one store do not run it twice."""
         folder = self.store.path.with_suffix(".claims")
-        folder.mkdir(parents=True, exist_ok=True)
-        return FileLock(folder / f"{lock.digest}-{self.material.digest}.lock")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            claim = FileLock(folder / f"{lock.digest}-{self.material.digest}.lock")
+            claim.acquire()
+        except OSError as error:
+            raise refused_by_disk(error, f"nothing can be written in {folder}") from None
+        try:
+            yield
+        finally:
+            claim.release()
 
     def troubled(self, cell: Cell, resolution: Resolution | None, error: MachineError) -> CellResult:
         self.store.save_trouble(cell, self.matrix.resolution_digest, self.platform, error.what)
@@ -424,7 +454,9 @@ class Run:
 def confirming_run(run: Run) -> Run:
     """The same cells with the model that confirms: as many at a time as the memory holds."""
     jobs = max(1, min(run.jobs, int(room_mib() // CELL_MIB)))
-    return Run(confirming(run.matrix), run.store, run.cache, jobs, run.progress, run.source, until=run.until)
+    return Run(
+        confirming(run.matrix), run.store, run.cache, jobs, run.progress, run.patience, run.source, until=run.until
+    )
 
 
 def to_confirm(run: Run) -> tuple[Cell, ...]:

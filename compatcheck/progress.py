@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
@@ -9,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from .domain import Cell, CellResult, Outcome
+from .domain import Cell, CellResult, Outcome, inert
 from .protocol import Heard
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class Progress:
     def finished(self, result: CellResult, worker: int, scenario: str = "") -> None:
         """A cell is done; `scenario` says which of several, where it is asked several."""
 
+    def waiting(self, cells: int, seconds: float) -> None:
+        """The index was away for these; they are tried again after a while."""
+
     def done(self) -> None: ...
 
 
@@ -61,6 +65,11 @@ class _Counting(Progress):
             self.count += 1
             self.outcomes[result.outcome] += 1
 
+    def waiting(self, cells: int, seconds: float) -> None:
+        with self.lock:
+            self.outcomes[Outcome.ERROR] = max(0, self.outcomes[Outcome.ERROR] - cells)
+            self.outcomes += Counter()  # without those of which there are none
+
     @property
     def tally(self) -> str:
         return ", ".join(f"{count} {outcome}" for outcome, count in self.outcomes.most_common()) or "none yet"
@@ -81,7 +90,7 @@ class PlainProgress(_Counting):
         self.out = out
 
     def _say(self, line: str) -> None:
-        print(line, file=self.out, flush=True)
+        print(inert(line), file=self.out, flush=True)
 
     def resolving(self, total: int) -> None:
         super().resolving(total)
@@ -106,6 +115,10 @@ class PlainProgress(_Counting):
         self._say(f"[{self.count}/{self.total}] {name} {result.outcome}{where}{seconds} {self.left}".rstrip())
         if result.trouble:
             self._say(f"    {result.trouble}")
+
+    def waiting(self, cells: int, seconds: float) -> None:
+        super().waiting(cells, seconds)
+        self._say(f"the index was away for {cells} cells; trying again in {seconds:.0f} s")
 
     def done(self) -> None:
         if self.total:
@@ -165,6 +178,10 @@ class LiveProgress(_Counting):
         if result.trouble:
             self.live.console.print(f"{result.cell.id}: {result.trouble}", style="red", markup=False)
 
+    def waiting(self, cells: int, seconds: float) -> None:
+        super().waiting(cells, seconds)
+        self.live.console.print(f"the index was away for {cells} cells; trying again in {seconds:.0f} s")
+
     def done(self) -> None:
         self.workers.clear()
         self.live.stop()
@@ -208,5 +225,6 @@ def probe_lines(out: TextIO | None = None) -> Heard:
 
 
 def chosen_progress(out: TextIO = sys.stderr) -> Progress:
-    """Live on a terminal, plain lines elsewhere."""
-    return LiveProgress() if out.isatty() else PlainProgress(out)
+    """Live on a terminal that can move its cursor, plain lines elsewhere."""
+    able = out.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown", "")
+    return LiveProgress() if able else PlainProgress(out)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .domain import PROBE_STAGES, Check, ModeRecord, Stage, StageRecord
+from .domain import PROBE_STAGES, Check, ModeRecord, Stage, StageRecord, Status
 from .errors import InputError
 from .parse import structured
 
@@ -44,9 +45,17 @@ class Tail:
         return (self.head + gap + self.tail).decode("utf-8", "replace")
 
 
-def _encodable(data: Any) -> Any:
-    """`data` with every lone half of a surrogate pair replaced: JSON can carry it, no file and no digest can."""
+def _decoded(line: bytes) -> Any:
+    """A line of JSON as data that every file can carry: no half of a surrogate pair, no NaN, no infinity."""
+    data = json.loads(line, parse_constant=lambda _: None, parse_float=_finite)
+    if not any(each in line for each in (b"\\u", b"\xed", b"\0")):
+        return data  # nothing in it can be half of a pair
     return json.loads(json.dumps(data, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 @dataclass
@@ -71,7 +80,7 @@ class Protocol:
 
     def take(self, line: bytes) -> None:
         try:
-            fields = self.scrub(_encodable(json.loads(line)))
+            fields = self.scrub(_decoded(line))
             event = fields.pop("event")
             self._believe(event, fields)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InputError):
@@ -103,6 +112,8 @@ class Protocol:
         elif event == "done":
             if self.under_way is not None:
                 raise ValueError("done in the middle of a stage")
+            if len(self.stages) < len(PROBE_STAGES) and all(each.status is Status.OK for each in self.stages):
+                raise ValueError("done before the last stage, and none has failed")
             self.done = True
         elif event != "began":
             raise ValueError("an unknown event")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,13 +14,18 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from .errors import IndexUnavailable, UsageError
+from .masking import masked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    import requests
+
 DEFAULT_INDEX = "https://pypi.org/simple/"
 INDEX_VARIABLES = ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL")
 """Where people tell uv and pip which index to use; the first that is set counts."""
+RETRIES = "UV_HTTP_RETRIES"
+"""How often uv asks again; followed here too."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,6 @@ def index_url(environment: Mapping[str, str] = os.environ) -> str:
     return next((environment[name] for name in INDEX_VARIABLES if environment.get(name)), DEFAULT_INDEX)
 
 
-def masked(text: str) -> str:
-    """`text` with the credentials of URLs replaced."""
-    return re.sub(r"(?<=://)[^/\s@]+@", "***@", text)
-
-
 class PackageIndex:
     """The simple repository at `url` (JSON or HTML), asked once a package and remembered."""
 
@@ -71,7 +70,7 @@ class PackageIndex:
         from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
 
         try:
-            with PyPISimple(self.url) as client:
+            with PyPISimple(self.url, session=_patient_session()) as client:
                 return list(client.get_project_page(name, timeout=60).packages)
         except NoSuchProjectError:
             raise UsageError(
@@ -88,6 +87,21 @@ class PackageIndex:
                 "Check the network and the index settings (UV_DEFAULT_INDEX, PIP_INDEX_URL), then run again: "
                 "what is already measured is kept.",
             ) from None
+
+
+def _patient_session() -> requests.Session:
+    """Asks again where an index is busy or away for a moment, a little later each time, as often as uv does."""
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    often = os.environ.get(RETRIES, "")
+    total = int(often) if often.isdigit() else 3
+    again = Retry(total, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504), raise_on_status=False)
+    session = requests.Session()
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, HTTPAdapter(max_retries=again))
+    return session
 
 
 def _final_releases(files: Iterable[Any]) -> tuple[Release, ...]:

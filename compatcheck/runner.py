@@ -1,27 +1,29 @@
 """The probe as a subprocess under limits -> an observation.
 
-The probe gets its own process group, a scrubbed environment, no standard input, and pipes that are always drained and
-capped. Whatever it does, this module returns within the limits and says how the process ended.
+The probe gets a keeper, a session of its own, a scrubbed environment, no standard input, and pipes that are always
+drained and capped. Whatever it does, this module returns within the limits and says how the process ended.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
+import shutil
 import signal
 import subprocess
 import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from typing import Protocol as Interface
+
+import psutil
 
 from . import probe
 from .domain import (
@@ -34,17 +36,26 @@ from .domain import (
     Status,
     printable,
 )
-from .errors import MachineError, refused_by_disk
+from .errors import DISK_FULL, DiskFull, MachineError, refused_by_disk
+from .keeping import Kept
 from .machine import this_machine
+from .masking import masked
 from .memory_evidence import oom_kills, room_mib
 from .parse import unstructured
 from .protocol import Heard, Protocol, Tail, silent
 from .scratch import scratch
+from .traceback_text import INSTALLED
 
 POLL_SECONDS = 0.02
 SAMPLE_SECONDS = 0.25
 CURVE_LENGTH = 60
 """Looks at the memory that are kept of a probe that did not come to its end."""
+DISK_MIB = 4096
+"""What a probe may write into its own folder: an adapter and a trainer's logs are far less."""
+DISK_LEFT_MIB = 64
+"""Free space below which it is looked at what a probe has written."""
+NOTHING_LEFT_MIB = 4
+"""Free space below which a disk counts as full."""
 GRACE_SECONDS = 3.0
 """Between the signal that makes a hanging probe show its stack, and SIGKILL."""
 MARK = "COMPATCHECK_PROBE"
@@ -70,6 +81,12 @@ class Process(Interface):
         """The exit code, or the negative number of the signal. Raises subprocess.TimeoutExpired."""
 
     def send_signal(self, number: int) -> None: ...
+
+    def mib(self, limit: float) -> float:
+        """Resident memory with its children; what they share is counted once where the sum passes `limit`."""
+
+    def end(self) -> None:
+        """End it, and what it has started, as far as that is known."""
 
 
 class Source(Interface):
@@ -100,24 +117,15 @@ class Cold:
         return scratch()
 
     def start(self, request: Path, environment: dict[str, str], streams: Sequence[int]) -> Process:
-        return subprocess.Popen(
-            [self.python, "-I", probe.__file__, request],
-            stdin=streams[0],
-            stdout=streams[1],
-            stderr=streams[2],
-            cwd=environment["HOME"],
-            env=environment,
-            pass_fds=(streams[3],),
-            start_new_session=True,
-        )
+        _, output, complaints, given = streams
+        return Kept(
+            [self.python, "-I", probe.__file__, request], folder=Path(environment["HOME"]), environment=environment,
+            given=given, output=output, complaints=complaints,
+        )  # fmt: skip
 
 
 class Stopped(Exception):
     """The run was asked to stop while the probe was under way; there is no observation."""
-
-
-_INSTALLED = re.compile(r"(?:/[^/\s'\"<>:()]+)+/((?:site|dist)-packages/|lib/python3\.\d+/)")
-"""The part of an installed file's path that differs between machines, before what names the file."""
 
 
 def observe(
@@ -184,6 +192,7 @@ class _Run:
         self.curve: deque[tuple[float, float]] = deque(maxlen=CURVE_LENGTH)
         """Seconds and resident memory at the last looks."""
         self.room_mib = 0.0
+        self.free_mib = _free_mib(folder)
 
     def observation(self) -> Observation:
         started, began = datetime.now(timezone.utc), time.monotonic()
@@ -200,8 +209,9 @@ class _Run:
             ending = replace(ending, kind=EndingKind.OUT_OF_MEMORY, detail="the kernel's out-of-memory killer ended it")
         if ending.kind is EndingKind.COMPLETED and not self.protocol.done:
             ending = replace(ending, kind=EndingKind.EXITED, detail="it exited before it was done")
-        if self.flooded:
+        if self.flooded and ending.kind is not EndingKind.FLOODED:
             ending = replace(ending, kind=EndingKind.FLOODED, detail="it wrote too much to the protocol")
+        self._require_disk(ending)
         return self._record(started, time.monotonic() - began, ending)
 
     def _start(self) -> tuple[Process, list[threading.Thread]]:
@@ -286,20 +296,48 @@ class _Run:
             now = time.monotonic()
             if now - sampled >= SAMPLE_SECONDS:
                 sampled = now
-                self.last_mib = _tree_mib(process.pid)
+                self.last_mib = process.mib(self.limits.memory_mib)
                 self.peak_mib = max(self.peak_mib, self.last_mib)
                 self.curve.append((round(now - began, 2), round(self.last_mib, 1)))
                 if self.last_mib > self.limits.memory_mib:
                     said = f"{self.last_mib:.0f} MiB where {self.limits.memory_mib} MiB is the limit"
                     return Ending(EndingKind.OUT_OF_MEMORY, detail=said)
+                if written := self._written_too_much():
+                    return Ending(EndingKind.FLOODED, detail=written)
             if self.flooded:
-                return Ending(EndingKind.FLOODED)
+                return Ending(EndingKind.FLOODED, detail="it wrote too much to the protocol")
             since = max(self.protocol.since, began)
             if now - since > self.limits.stage_seconds:
                 self._show_stack(process)
                 stage = self.protocol.under_way
                 where = f"in {stage}" if stage else "between stages"
                 return Ending(EndingKind.TIMED_OUT, detail=f"{self.limits.stage_seconds:.0f} s passed {where}")
+
+    def _written_too_much(self) -> str:
+        """What the probe wrote into its folder, where that is beyond the limit or the reason why the disk is full."""
+        free = _free_mib(self.folder)
+        if self.free_mib - free < DISK_MIB and free > DISK_LEFT_MIB:
+            return ""
+        written = _size_mib(self.folder)
+        if written > DISK_MIB or (free <= DISK_LEFT_MIB and written > self.free_mib / 2):
+            return f"it wrote {written:.0f} MiB to the disk; {min(DISK_MIB, self.free_mib):.0f} MiB is the limit"
+        return ""
+
+    def _require_disk(self, ending: Ending) -> None:
+        """Raises DiskFull where a stage failed for want of space which the probe itself had not taken.
+
+        A file that was cut short fails later with other words: on a full disk no failure counts.
+        """
+        stages = self.protocol.stages
+        well = ending.kind is EndingKind.COMPLETED and all(record.status is Status.OK for record in stages)
+        said = any(DISK_FULL.search(each.message) for record in stages for each in record.chain)
+        if ending.kind is EndingKind.FLOODED or well or not (said or _free_mib(self.folder) < NOTHING_LEFT_MIB):
+            return
+        if _size_mib(self.folder) <= min(DISK_MIB, self.free_mib / 2):
+            raise DiskFull(
+                "the disk is full: the probe could not write",
+                "Free some space and run again: what is measured is kept.",
+            )
 
     def _show_stack(self, process: Process) -> None:
         """SIGABRT makes faulthandler write where the probe hangs; then there is a little time to write it."""
@@ -310,14 +348,9 @@ class _Run:
             pass
 
     def _end_all(self, process: Process) -> None:
-        """End the process group and every descendant, also those that left the group."""
-        import psutil
-
+        """End the probe and every descendant, also those that left the group of a fork or whose keeper was killed."""
         for _ in range(20):
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+            process.end()
             left = list(_marked(self.mark))
             for each in left:
                 # it may have ended by itself in the meantime
@@ -326,16 +359,12 @@ class _Run:
             if not left:
                 break
             time.sleep(0.05)
-        try:
-            process.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            pass
 
     def _scrubbed(self, value: Any) -> Any:
-        """`value` without the paths of this machine and without control characters in its texts."""
+        """`value` without the paths and secrets of this machine, and without control characters in its texts."""
         if isinstance(value, str):
             text = value.replace(str(self.folder), "<work>").replace(str(self.work.model), "<model>")
-            return printable(_INSTALLED.sub(r"\1", text))
+            return printable(masked(INSTALLED.sub(r"\1", text)))
         if isinstance(value, list):
             return [self._scrubbed(each) for each in value]
         if isinstance(value, dict):
@@ -385,27 +414,22 @@ def _ending(code: int) -> Ending:
     return Ending(EndingKind.SIGNALLED, signal=name)
 
 
-def _tree_mib(pid: int) -> float:
-    """Resident memory of a process and its descendants, MiB."""
-    import psutil
+def _free_mib(folder: Path) -> float:
+    return shutil.disk_usage(folder).free / 2**20
 
+
+def _size_mib(folder: Path) -> float:
+    """What the files in a folder take of the disk, as far as they can be seen."""
     total = 0
-    try:
-        process = psutil.Process(pid)
-        for each in [process, *process.children(recursive=True)]:
-            try:
-                total += each.memory_info().rss
-            except psutil.Error:
-                pass
-    except psutil.Error:
-        return 0.0
-    return float(total) / 2**20
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118
+    return total / 2**20
 
 
-def _marked(mark: str) -> Iterable[Any]:
+def _marked(mark: str) -> Iterator[psutil.Process]:
     """The processes of this user that carry the probe's mark in their environment."""
-    import psutil
-
     for process in psutil.process_iter():
         try:
             if process.environ().get(MARK) == mark and process.status() != psutil.STATUS_ZOMBIE:

@@ -12,8 +12,11 @@ import csv
 import json
 import os
 import shutil
+from base64 import urlsafe_b64encode
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from packaging.utils import canonicalize_name
@@ -22,11 +25,24 @@ from .domain import Lock
 from .environment import Uv
 from .errors import CompatcheckError, DiskFull, IndexUnavailable, MachineError, refused_by_disk
 
-UNWATCHED = frozenset({"__pycache__", "nvidia", "triton", "torch"})
-"""Folders that are not compared: bytecode is meant to be written, and the large ones would cost a tenth of a cell."""
-
+UNWATCHED = frozenset({"__pycache__", "include"})
+"""Folders that are not compared: bytecode is meant to be written, and torch's headers are more files than all else."""
+SETTINGS = "pyvenv.cfg"
+TRIES = 4
+"""For an environment: as it is, made anew, and twice with what was damaged fetched again."""
 Files = dict[str, list[int]]
-"""Relative path to size and time of the last change (ns)."""
+"""Path, relative to site-packages as in a RECORD, to size and time of the last change (ns)."""
+
+
+class Damaged(MachineError):
+    """What was installed is not what the wheels brought: the cache that it comes from is damaged."""
+
+    def __init__(self, packages: list[str]) -> None:
+        self.packages = packages
+        super().__init__(
+            f"the files of {', '.join(packages)} are not those of their wheels: uv's cache is damaged",
+            f"uv cache clean {' '.join(packages)}, and run again.",
+        )
 
 
 @dataclass(frozen=True)
@@ -60,27 +76,39 @@ class Slot:
     def prepare(self, lock: Lock, uv: Uv) -> Path:
         """The interpreter of this slot, holding exactly `lock`. Raises MachineError."""
         if self.ready_for(lock):
-            return self.python
+            with suppress(MachineError):
+                if not self.heal(uv):
+                    return self.python
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._mark.unlink(missing_ok=True)
             if not self.python.exists():
                 self._make_anew(lock, uv)
-            try:
-                uv.sync(self.python, lock)
-                self._require_health(lock)
-            except (DiskFull, IndexUnavailable):
-                raise
-            except CompatcheckError:
-                # what is there may be damaged: once more from nothing
-                self._make_anew(lock, uv)
-                uv.sync(self.python, lock)
-                self._require_health(lock)
+            self._fill(lock, uv)
             _write(self._list, json.dumps(files_of(self.environment)))
             _write(self._mark, lock.digest)
         except OSError as error:
             raise refused_by_disk(error, f"the environment {self.folder} cannot be made") from None
         return self.python
+
+    def _fill(self, lock: Lock, uv: Uv) -> None:
+        """Install `lock`. Where that fails, what is there may be damaged, or what it comes from: then from nothing."""
+        for attempt in range(TRIES):
+            try:
+                uv.sync(self.python, lock)
+                self._require_health(lock)
+                return
+            except (DiskFull, IndexUnavailable):
+                raise
+            except CompatcheckError as error:
+                if attempt == TRIES - 1:
+                    raise
+                if isinstance(error, Damaged):
+                    uv.forget(error.packages)
+                elif attempt and (named := [name for name in lock.versions if f"({name}==" in error.what]):
+                    # a new environment fails as well: the cache holds something that cannot be installed
+                    uv.forget(named)
+                self._make_anew(lock, uv)
 
     def heal(self, uv: Uv) -> list[str]:
         """Undo what was written into the slot since it was made ready; the files concerned, none in the usual case.
@@ -117,13 +145,38 @@ class Slot:
                 f"the environment does not hold what the lock names: missing {missing or 'nothing'}, extra {extra}",
                 f"Remove {self.folder} and run again.",
             )
+        if packages := self._unsound():
+            raise Damaged(packages)
+
+    def _unsound(self) -> list[str]:
+        """The distributions of which a file, new since the slot was last ready, has not the hash of its RECORD."""
+        try:
+            sound: Files = json.loads(self._list.read_text())
+        except (OSError, ValueError):
+            sound = {}
+        there = files_of(self.environment)
+        return sorted(
+            name
+            for name, rows in _record_rows(self.environment)
+            if any(
+                # what stands elsewhere (a page of a manual) is in no list, and is read each time
+                (path not in there or there[path] != sound.get(path)) and told != _hash(self.site / path)
+                for path, told in rows
+                if told and not path.endswith(".pyc") and UNWATCHED.isdisjoint(path.split("/"))
+            )
+        )
+
+    @property
+    def site(self) -> Path:
+        return next(self.environment.glob("lib/python3*/site-packages"))
 
 
 def files_of(environment: Path) -> Files:
-    """The watched files of an environment's site-packages."""
+    """The watched files of an environment: its site-packages, its programs and its settings."""
     found: Files = {}
     for site in environment.glob("lib/python3*/site-packages"):
-        waiting = [str(site)]
+        waiting = [str(site), str(environment / "bin")]
+        found[SETTINGS] = _state((environment / SETTINGS).stat())
         while waiting:
             with os.scandir(waiting.pop()) as entries:
                 for entry in entries:
@@ -131,9 +184,36 @@ def files_of(environment: Path) -> Files:
                         if entry.name not in UNWATCHED:
                             waiting.append(entry.path)
                     elif not entry.name.endswith(".pyc"):
-                        state = entry.stat(follow_symlinks=False)
-                        found[os.path.relpath(entry.path, site)] = [state.st_size, state.st_mtime_ns]
+                        found[os.path.relpath(entry.path, site)] = _state(entry.stat(follow_symlinks=False))
     return found
+
+
+def _state(found: os.stat_result) -> list[int]:
+    return [found.st_size, found.st_mtime_ns]
+
+
+def _hash(path: Path) -> str:
+    """A file's hash as a RECORD writes it; empty where it cannot be read."""
+    told = sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(2**20):
+                told.update(block)
+    except OSError:
+        return ""
+    return f"sha256={urlsafe_b64encode(told.digest()).decode().rstrip('=')}"
+
+
+def _record_rows(environment: Path) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """Each installed distribution with its files and their hashes; an unreadable RECORD has an impossible one."""
+    for record in environment.glob("lib/python3*/site-packages/*.dist-info/RECORD"):
+        name = canonicalize_name(record.parent.name.partition("-")[0])
+        try:
+            with record.open(encoding="utf-8", newline="") as file:
+                rows = [(row[0], row[1]) for row in csv.reader(file) if row]
+        except (OSError, UnicodeDecodeError, csv.Error, IndexError):
+            rows = []
+        yield name, rows or [("RECORD", "not to be read")]
 
 
 def _records(environment: Path, only: Collection[str] | None = None) -> Iterator[tuple[str, set[str]]]:

@@ -53,16 +53,23 @@ MakeRun = Callable[..., Run]
 
 @pytest.fixture
 def make_run(index: LocalIndex, tmp_path: Path) -> Iterator[MakeRun]:
-    """A run of a matrix over the stub packages; keyword arguments go to Matrix, `jobs` and `store` to the run."""
+    """A run over the stub packages; keyword arguments go to Matrix, but for `jobs`, `store` and `patience`."""
     stores: list[Store] = []
 
-    def made(axes: dict[str, tuple[str, ...]], *, jobs: int = 1, store: str = "store", **fields: Any) -> Run:
+    def made(
+        axes: dict[str, tuple[str, ...]],
+        *,
+        jobs: int = 1,
+        store: str = "store",
+        patience: tuple[float, ...] = (),
+        **fields: Any,
+    ) -> Run:
         fields.setdefault("limits", Limits(stage_seconds=20, memory_mib=1024))
         fields.setdefault("scenario", Scenario(epochs=2, new_tokens=6))
         matrix = Matrix("stub", axes, python=(PYTHON,), index=Index(url=index.url), **fields)
         opened = Store(tmp_path / f"{store}.sqlite3")
         stores.append(opened)
-        return Run(matrix, opened, tmp_path / "cache", jobs)
+        return Run(matrix, opened, tmp_path / "cache", jobs, patience=patience)
 
     yield made
     for each in stores:

@@ -10,6 +10,7 @@ import pytest
 from conftest import PYTHON, cell
 from minimatrix.index import LocalIndex
 from minimatrix.releases import DRIFT, NEW, OLD
+from minimatrix.wheels import Release
 
 from compatcheck.domain import Cell
 from compatcheck.environment import Uv, contemporary_cutoff
@@ -98,6 +99,24 @@ def test_a_slot_that_was_interrupted_or_damaged_is_made_good(index: LocalIndex, 
     next((tmp_path / "slot" / "env").glob("lib/python3*/site-packages/peft-*.dist-info/RECORD")).unlink()
     slot.prepare(lock, uv)
     assert installed_versions(tmp_path / "slot" / "env") == lock.versions
+
+
+def test_files_beside_site_packages_are_no_damage(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As sympy's page of the manual: its RECORD leads to share/, where nothing is watched."""
+    index.publish(Release("peft", "0.9.9", further=(("peft-0.9.9.data/data/share/man/x.1", b"a page", 0o100644),)))
+    monkeypatch.setattr(Uv, "forget", lambda self, packages: pytest.fail(f"{packages} are not damaged"))
+    uv, slot = Uv(index.url), Slot(tmp_path / "slot")
+    lock = uv.resolution(cell({**NEW, "peft": "0.9.9"})).lock
+    assert lock is not None
+    slot.prepare(lock, uv)
+    page = tmp_path / "slot" / "env" / "share" / "man" / "x.1"
+    assert page.read_bytes() == b"a page"
+    (tmp_path / "slot" / "ready").unlink()
+    page.unlink()
+    page.write_bytes(b"garbled")
+    assert slot._unsound() == ["peft"]
 
 
 def test_a_slot_whose_making_broke_off_is_made_anew(index: LocalIndex, tmp_path: Path) -> None:

@@ -248,7 +248,7 @@ def test_a_matrix_comes_out_the_same_by_forks_and_by_processes(make_run: MakeRun
 def test_a_fork_that_says_something_else_is_found_out_and_taken_back(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    axes = {"torch": ("newest",), "transformers": ("newest",), "peft": ("0.1.0", "0.1.1", "0.5.0", "newest")}
+    axes = {"torch": ("newest",), "transformers": ("newest",), "peft": ("0.1.0", "0.1.1", "0.4.0", "newest")}
     run = make_run(axes)
     run.isolation, run.audit_share = Isolation.FORK, 0.0
     honest = bench.observe
@@ -291,6 +291,7 @@ def test_a_single_cell_is_not_worth_a_fork(make_run: MakeRun) -> None:
 def test_no_zygote_outlives_a_run(make_run: MakeRun) -> None:
     run = make_run({**{package: (version,) for package, version in NEW.items()}, "peft": ("0.1.1", "newest")})
     run.isolation = Isolation.FORK
+    others = set(psutil.Process(os.getpid()).children(recursive=True))
     run.run(run.expand().cells)
     assert run.bench is not None and run.bench.audit.forked == 2
-    assert [each.pid for each in psutil.Process(os.getpid()).children(recursive=True)] == []
+    assert set(psutil.Process(os.getpid()).children(recursive=True)) - others == set()

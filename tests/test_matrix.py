@@ -211,3 +211,25 @@ def test_what_decides_a_lock_is_in_its_settings_and_nothing_else_is() -> None:
 def test_a_cell_given_twice_is_run_once() -> None:
     twice = Cell("3.11", {"torch": "2.6.0", "transformers": "4.51.3", "peft": "0.15.2"})
     assert expanded(Matrix("m", AXES, include=(twice,)), Known()).cells == (twice,)
+
+
+@pytest.mark.parametrize(
+    ("python", "versions", "said"),
+    [
+        ("../3.11", {}, "include[0].python: '../3.11' is not of the form"),
+        ("3.11", {"torch": "../../1"}, "include[0].versions.torch"),
+        ("3.11", {"../x": "1"}, "include[0].versions.../x: not a package's name"),
+        ("3.11", {"torch": "newest"}, "an included cell needs exact versions"),
+    ],
+)
+def test_nothing_that_becomes_a_path_leaves_its_folder(python: str, versions: dict[str, str], said: str) -> None:
+    cell = Cell(python, {"torch": "1", "transformers": "1", "peft": "1", **versions})
+    with pytest.raises(ValueError) as told:
+        Matrix("m", AXES, include=(cell,))
+    assert said in str(told.value)
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "-r", "x y", "x\n", ""])
+def test_an_axis_is_a_packages_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ValueError, match="not a package's name"):
+        Matrix("m", {**AXES, name: ("1.0",)})

@@ -115,7 +115,14 @@ def test_every_way_to_go_wrong_is_recorded_as_what_it_is(
 
 
 @pytest.mark.parametrize(
-    "fault", ["writes-into-site-packages-in-train", "spoils-neighbour-in-train", "deletes-own-files-in-train"]
+    "fault",
+    [
+        "writes-into-site-packages-in-train",
+        "spoils-neighbour-in-train",
+        "deletes-own-files-in-train",
+        "spoils-torch-in-train",
+        "spoils-settings-in-train",
+    ],
 )
 def test_what_a_probe_does_to_its_environment_does_not_reach_the_next_cell(
     make_run: MakeRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
@@ -134,10 +141,9 @@ def test_what_a_probe_does_to_its_environment_does_not_reach_the_next_cell(
 
 
 def _contents(environment: Path) -> dict[str, bytes]:
-    (site,) = environment.glob("lib/python3*/site-packages")
     return {
-        str(path.relative_to(site)): path.read_bytes()
-        for path in site.rglob("*")
+        str(path.relative_to(environment)): path.read_bytes()
+        for path in environment.rglob("*")
         if path.is_file() and path.suffix != ".pyc" and path.name not in ("INSTALLER", "REQUESTED")
     }
 
@@ -182,6 +188,21 @@ def test_an_index_that_goes_away_is_an_error_of_no_package_and_the_run_goes_on_l
     assert [str(result.outcome) for result in run.run(cells).values()] == ["pass", "pass"]
     assert attempts(run.store.path) == [0, 0]
     assert all(not result.trouble for result in run.results())
+
+
+def test_an_index_that_was_away_for_a_while_is_asked_again(
+    make_run: MakeRun, index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cold"))
+    axes = {"torch": ("newest",), "transformers": ("newest",), "peft": ("0.1.1", "newest")}
+    run = make_run(axes, patience=(0.01, 0.01, 0.01))
+    waited: list[int] = []
+    monkeypatch.setattr(run.progress, "waiting", lambda cells, seconds: waited.append(cells))
+    cells = run.expand().cells
+    index.disturb("/files/peft-0.10.0-*.whl", status=503, times=2)
+    assert [str(result.outcome) for result in run.run(cells).values()] == ["pass", "pass"]
+    assert waited == [1, 1]
+    assert attempts(run.store.path) == [0, 0] and all(not result.trouble for result in run.results())
 
 
 def test_no_index_at_all_is_said_once(make_run: MakeRun, index: LocalIndex) -> None:

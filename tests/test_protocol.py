@@ -36,4 +36,21 @@ def test_whole_pairs_and_other_scripts_stay() -> None:
 
 def test_nonsense_is_counted_and_never_believed() -> None:
     protocol = heard_by(b"not json", b"[1, 2]", b'{"event": "stage-ended", "stage": "import"}', b'{"event": "done"}')
-    assert protocol.broken == 3 and protocol.done and not protocol.stages
+    assert protocol.broken == 4 and not protocol.done and not protocol.stages
+
+
+def test_a_number_that_json_has_not_becomes_nothing() -> None:
+    """A loss of NaN must not make a report that no browser can read."""
+    told = {"event": "check", "name": "loss-fell", "passed": False, "limit": 0.1, "detail": "from nan", "mode": None}
+    lines = [json.dumps({**told, "measured": value}).encode() for value in (float("nan"), float("-inf"), 0.5)]
+    protocol = heard_by(*lines, json.dumps({**told, "measured": 1}).replace("1}", "1e999}").encode())
+    assert [check.measured for check in protocol.checks] == [None, None, 0.5, None]
+    assert protocol.broken == 0
+
+
+def test_done_before_the_last_stage_is_not_believed_where_none_has_failed() -> None:
+    began = b'{"event": "stage-began", "stage": "import"}'
+    ended = b'{"event": "stage-ended", "stage": "import", "status": "%s", "seconds": 1.0, "chain": []}'
+    assert not heard_by(b'{"event": "done"}').done
+    assert not heard_by(began, ended % b"ok", b'{"event": "done"}').done
+    assert heard_by(began, ended % b"failed", b'{"event": "done"}').done

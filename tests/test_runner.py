@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -13,9 +15,12 @@ from minimatrix import wheels
 from minimatrix.releases import CHECKS_FAILED, NEW, cell_with, find, with_fault
 
 from compatcheck import runner
-from compatcheck.domain import EndingKind, Limits, Mode, Observation, Outcome, Scenario, Stage
+from compatcheck.domain import PROBE_STAGES, EndingKind, Limits, Mode, Observation, Outcome, Scenario, Stage
+from compatcheck.errors import DiskFull, MachineError
+from compatcheck.parse import unstructured
 from compatcheck.runner import Stopped, Work, observe, probe_environment
 from compatcheck.scenario.material import material
+from compatcheck.traceback_text import INSTALLED
 
 LIMITS = Limits(stage_seconds=20, memory_mib=400)
 SCENARIO = Scenario()
@@ -36,6 +41,7 @@ def python(tmp_path: Path):
         wheels.install(site, [find(package, version) for package, version in whole.items()])
         return environment / "bin" / "python"
 
+    made.folder = tmp_path
     return made
 
 
@@ -108,13 +114,21 @@ def test_a_native_crash_shows_its_stack(python) -> None:
     assert "Fatal Python error: Segmentation fault" in observed(python, "segfault-in-train").output_tail
 
 
-@pytest.mark.parametrize("fault", ["hang-in-train", "hang-ignoring-sigterm-in-train", "spin-in-train"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *(f"hang-in-{stage}" for stage in PROBE_STAGES),
+        "hang-ignoring-sigterm-in-train",
+        "spin-in-train",
+    ],
+)
 def test_a_hang_is_ended_at_the_limit_and_shows_where(python, fault: str) -> None:
     began = time.monotonic()
     seen = observed(python, fault, Limits(stage_seconds=1.5, memory_mib=400))
     assert time.monotonic() - began < 12
-    assert (seen.ending.kind, seen.stage) == (EndingKind.TIMED_OUT, Stage.TRAIN)
-    assert "in train" in seen.ending.detail
+    stage = fault.rpartition("-in-")[2]
+    assert (seen.ending.kind, str(seen.stage)) == (EndingKind.TIMED_OUT, stage)
+    assert f"in {stage}" in seen.ending.detail
     assert "most recent call first" in seen.output_tail
 
 
@@ -145,19 +159,112 @@ def test_broken_protocol_lines_are_counted_and_not_believed(python, fault: str) 
     assert seen.outcome is (Outcome.PASS if fault.startswith("garbage") else Outcome.FAIL)
 
 
-@pytest.mark.parametrize("fault", ["daemonised-child-in-train", "fork-storm-in-train"])
-def test_no_descendant_is_left_behind(python, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "MARK", "COMPATCHECK_PROBE_OF_THIS_TEST")
+CHILDREN = ["daemonised-child-in-train", "unmarked-daemon-in-train", "fork-storm-in-train", "endless-storm-in-train"]
+
+
+@pytest.fixture
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The numbers of the processes that the probe's packages noted as their children, read before the folder goes."""
+    pids: list[int] = []
+    size = runner._size_mib
+
+    def read(folder: Path) -> float:
+        with suppress(OSError):
+            pids.extend(map(int, (folder / "home" / "children").read_text().split()))
+        return size(folder)
+
+    monkeypatch.setattr(runner, "_size_mib", read)
+    monkeypatch.setattr(runner._Run, "_require_disk", lambda run, ending: read(run.folder) and None)
+    return pids
+
+
+@pytest.mark.parametrize("fault", CHILDREN)
+def test_no_descendant_is_left_behind(python, fault: str, noted: list[int]) -> None:
+    before = {process.pid for process in psutil.process_iter()}
     seen = observed(python, fault)
-    assert seen.outcome in (Outcome.PASS, Outcome.FAIL)
-    left = []
-    for process in psutil.process_iter():
-        try:
-            if runner.MARK in process.environ() and process.status() != psutil.STATUS_ZOMBIE:
-                left.append(process.pid)
-        except psutil.Error:
-            continue
-    assert left == []
+    assert seen.outcome is Outcome.PASS
+    assert noted, "the children were there"
+    assert [pid for pid in noted if psutil.pid_exists(pid)] == []
+    young = [each for each in psutil.process_iter() if each.pid not in before and _of(each, python.folder)]
+    assert young == []
+
+
+def _of(process: psutil.Process, folder: Path) -> bool:
+    """Whether a process has to do with this test: an interpreter of its environments, or a child of this process."""
+    try:
+        return str(folder) in " ".join(process.cmdline()) or process.ppid() == os.getpid()
+    except psutil.Error:
+        return False
+
+
+def test_a_probe_whose_keeper_is_killed_ends_with_it(python) -> None:
+    """And so do children that carry the mark."""
+    seen: list[Observation] = []
+    interpreter = python(cell_with(with_fault("hang-in-train")))
+    running = threading.Thread(target=lambda: seen.append(observe(interpreter, WORK, LIMITS)))
+    running.start()
+    keepers: list[psutil.Process] = []
+    deadline = time.monotonic() + 20
+    while not keepers and time.monotonic() < deadline:
+        keepers = [
+            each for each in psutil.Process().children() if each.children() and "keeper.py" in str(each.cmdline())
+        ]
+        time.sleep(0.05)
+    (keeper,) = keepers
+    (probe,) = keeper.children()
+    keeper.kill()
+    running.join(20)
+    assert seen[0].ending.signal == "SIGKILL" and seen[0].outcome is Outcome.FAIL
+    assert not probe.is_running() or probe.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_probe_that_cannot_be_started_is_the_machines_fault(tmp_path: Path) -> None:
+    with pytest.raises(MachineError, match="the probe could not be started"):
+        observe(tmp_path / "bin" / "python", WORK, LIMITS)
+
+
+@pytest.mark.parametrize("fault", ["lies-and-dies-in-train", "lies-and-leaves-in-train"])
+def test_a_forged_pass_is_none_where_the_process_died_or_left_early(python, fault: str) -> None:
+    seen = observed(python, fault)
+    assert seen.outcome is Outcome.FAIL
+    assert seen.ending.kind in (EndingKind.SIGNALLED, EndingKind.EXITED)
+
+
+@pytest.mark.parametrize("fault", ["lies-in-numbers-in-train", "enormous-line-in-train", "deletes-work-in-train"])
+def test_nonsense_in_between_does_no_harm(python, fault: str) -> None:
+    seen = observed(python, fault)
+    if fault.startswith("deletes"):
+        assert seen.ending.kind in (EndingKind.COMPLETED, EndingKind.EXITED)
+    else:
+        assert seen.outcome is Outcome.PASS and seen.facts["broken_protocol_lines"] >= 1
+    assert len(json.dumps(unstructured(seen), allow_nan=False)) < 200_000
+
+
+def test_what_a_probe_writes_is_bounded(python, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "DISK_MIB", 96)
+    seen = observed(python, "fills-disk-in-train")
+    assert (seen.ending.kind, seen.stage) == (EndingKind.FLOODED, Stage.TRAIN)
+    assert "MiB to the disk; 96 MiB is the limit" in seen.ending.detail
+
+
+def test_a_disk_that_others_have_filled_is_the_machines_fault(python) -> None:
+    with pytest.raises(DiskFull, match="the disk is full"):
+        observe(raising(python, "OSError: [Errno 28] No space left on device"), WORK, LIMITS)
+
+
+def raising(python, message: str) -> Path:
+    """An interpreter whose peft raises this in train."""
+    interpreter = python({**NEW, "peft": "0.2.0"})
+    site = next(interpreter.parent.parent.glob("lib/python3*/site-packages"))
+    (site / "peft" / "_fault.py").write_text(f"FAULT = 'raise-in-train'\nWHEN = ''\nMESSAGE = {message!r}\n")
+    return interpreter
+
+
+def test_secrets_in_exceptions_are_masked(python) -> None:
+    said = "RuntimeError: https://me:pl4nted@host/x?token=pl4nted hf_pl4ntedpl4ntedpl4nted Bearer pl4ntedpl4nted"
+    seen = observe(raising(python, said), WORK, LIMITS)
+    assert seen.chain[-1].type == "RuntimeError" and "https://***@host" in seen.chain[-1].message
+    assert "pl4nted" not in json.dumps(unstructured(seen))
 
 
 def test_a_run_that_is_stopped_ends_the_probe_and_records_nothing(python) -> None:
@@ -190,3 +297,10 @@ def test_the_probes_own_folder_does_not_shadow_packages(python) -> None:
         text + "\ntry:\n    import matrix\nexcept ImportError:\n    pass\nelse:\n    raise RuntimeError('shadowed')\n"
     )
     assert observe(interpreter, WORK, LIMITS).outcome is Outcome.PASS
+
+
+def test_paths_of_this_machine_are_cut_where_they_begin() -> None:
+    cut = INSTALLED.sub
+    assert cut(r"\1", 'File "/opt/e/lib/python3.11/site-packages/peft/x.py"') == 'File "site-packages/peft/x.py"'
+    assert cut(r"\1", "in (/usr/lib/python3.11/os.py)") == "in (lib/python3.11/os.py)"
+    assert cut(r"\1", "file:///opt/dist-packages/a.py and /tmp/other") == "file://dist-packages/a.py and /tmp/other"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from ..pipeline import Run
     from ..progress import Progress
 
+PATIENCE = (15.0, 60.0, 240.0)
+"""Seconds before each further try of cells for which the index was away."""
 DEFAULT_MATRIX = Path("matrix/article.toml")
 DEFAULT_STORE = Path(".compatcheck/store.sqlite3")
 
@@ -82,6 +84,7 @@ def opened_run(arguments: argparse.Namespace, progress: Progress | None = None, 
     from ..matrix import load_matrix
     from ..pipeline import Run
     from ..progress import Progress
+    from ..releases import RETRIES
     from ..store import Store
 
     matrix = load_matrix(arguments.matrix)
@@ -93,7 +96,8 @@ def opened_run(arguments: argparse.Namespace, progress: Progress | None = None, 
             )
         matrix = replace(matrix, scenario=replace(matrix.scenario, model=arguments.model))
     with Store(arguments.store) as store:
-        yield Run(matrix, store, cache_folder(arguments), jobs, progress or Progress())
+        patience = () if os.environ.get(RETRIES) == "0" else PATIENCE
+        yield Run(matrix, store, cache_folder(arguments), jobs, progress or Progress(), patience)
 
 
 def axis_choices(arguments: argparse.Namespace) -> dict[str, list[str]]:

@@ -131,7 +131,23 @@ DYING = (
     *_family("torch", "1.4", ("illegal-instruction-in-import",)),
 )
 
-HANGING = _family("peft", "0.5", ("hang-in-train", "hang-ignoring-sigterm-in-train", "spin-in-train", "hang-in-import"))
+HANGING = (
+    *_family(
+        "peft",
+        "0.5",
+        (
+            "hang-in-train",
+            "hang-ignoring-sigterm-in-train",
+            "spin-in-train",
+            "hang-in-import",
+            "hang-in-save",
+            "hang-in-reload",
+            "hang-in-generate",
+            "hang-in-verify",
+        ),
+    ),
+    *_family("transformers", "4.5", ("hang-in-load", "hang-in-tokenize")),
+)
 
 GREEDY = _family("peft", "0.6", ("allocate-memory-in-train", "slow-leak-in-train", "allocate-in-child-in-train"))
 """10 GiB each if nobody stops them."""
@@ -146,9 +162,16 @@ LOUD = _family(
         "flood-protocol-lines-in-train",
         "garbage-protocol-in-train",
         "torn-protocol-in-train",
+        "enormous-line-in-train",
+        "lies-in-numbers-in-train",
+        "torrent-stdout-in-train",
+        "torrent-stderr-in-train",
     ),
 )
-"""64 MiB each for the floods, and then the cycle goes on."""
+"""64 MiB each for the floods, 1 GiB for the torrents, and then the cycle goes on."""
+
+LYING = _family("transformers", "4.6", ("lies-and-dies-in-train", "lies-and-leaves-in-train"))
+"""A pass is forged."""
 
 PARTIAL = _family("peft", "0.0", ("segfault-in-lora", "generate-ignores-adapter-of-llama"))
 """Good for some methods or models: what dies with LoRA, and what is silent on Llama and raises on the others."""
@@ -164,6 +187,12 @@ UNTIDY = _family(
         "spoils-neighbour-in-train",
         "deletes-own-files-in-train",
         "chdir-in-train",
+        "unmarked-daemon-in-train",
+        "endless-storm-in-train",
+        "fills-disk-in-train",
+        "deletes-work-in-train",
+        "spoils-torch-in-train",
+        "spoils-settings-in-train",
     ),
 )
 
@@ -191,7 +220,7 @@ UNINSTALLABLE = (
     Release("transformers", "4.9.0", requires_python=">=3.12", note="for newer Pythons only"),
 )
 
-RELEASES = (*GOOD, *RAISING, *WRONG, *DYING, *HANGING, *GREEDY, *LOUD, *PARTIAL, *UNTIDY, *UNINSTALLABLE)
+RELEASES = (*GOOD, *RAISING, *WRONG, *DYING, *HANGING, *GREEDY, *LOUD, *LYING, *PARTIAL, *UNTIDY, *UNINSTALLABLE)
 
 
 def find(package: str, version: str) -> Release:

@@ -51,6 +51,8 @@ class Release:
     message: str = DEFAULT_MESSAGE
     """What the deed `raise` raises: a built-in exception's name, a colon, the text."""
     tag: str = "py3-none-any"
+    further: tuple[tuple[str, bytes, int], ...] = ()
+    """More entries of the archive: path as it stands there, content (of a link: where it leads), mode."""
     note: str = ""
     """What the release is for."""
 
@@ -100,6 +102,7 @@ def wheel(release: Release, year: int = 2025) -> bytes:
         f"{info}/WHEEL": f"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: {release.tag}\n".encode(),
     }
     record = "".join(f"{name},sha256={_record_hash(body)},{len(body)}\n" for name, body in files.items())
+    record += "".join(f"{name},sha256={_record_hash(body)},{len(body)}\n" for name, body, _ in release.further)
     files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n".encode()
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -107,6 +110,10 @@ def wheel(release: Release, year: int = 2025) -> bytes:
             entry = zipfile.ZipInfo(name, (year, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
             entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, body)
+        for name, body, mode in release.further:
+            entry = zipfile.ZipInfo(name, (year, 1, 1, 0, 0, 0))
+            entry.external_attr = mode << 16
             archive.writestr(entry, body)
     return buffer.getvalue()
 

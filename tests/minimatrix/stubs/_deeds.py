@@ -8,9 +8,12 @@ the stub's arithmetic, which asks `faulty`. All is bounded, so that a failing te
 
 import builtins
 import ctypes
+import errno
 import json
+import mmap
 import os
 import re
+import shutil
 import signal
 import sys
 import time
@@ -20,7 +23,9 @@ from ._fault import FAULT, MESSAGE, WHEN
 done = set()
 
 MIB = 1024 * 1024
+GIB = 1024 * MIB
 PAGE = 4096
+BLOCK = 65536
 
 
 def faulty(fault):
@@ -133,9 +138,9 @@ def _daemonise():
     os.waitpid(_child(leave), 0)
 
 
-def _flood(descriptor, line):
-    block = (line * (65536 // len(line) + 1))[:65536]
-    for _ in range(1024):
+def _flood(descriptor, line, blocks=1024):
+    block = (line * (BLOCK // len(line) + 1))[:BLOCK]
+    for _ in range(blocks):
         os.write(descriptor, block)
 
 
@@ -167,7 +172,111 @@ def _tear_protocol():
 
 
 def _close_descriptors():
-    os.closerange(0, 256)
+    os.closerange(0, 2**16)  # whatever the number that the events have got
+
+
+def _illegal_instruction():
+    """Really executed where the processor is known: ud2."""
+    if os.uname().machine == "x86_64":
+        page = mmap.mmap(-1, PAGE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+        page.write(b"\x0f\x0b")
+        ctypes.CFUNCTYPE(None)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()
+    os.kill(os.getpid(), signal.SIGILL)
+
+
+def _daemonise_unmarked():
+    """As _daemonise, and nothing of the environment, the descriptors or the command line tells whose it is."""
+
+    def leave():
+        os.setsid()
+        pid = os.fork()
+        if pid:
+            _note(pid)
+            return
+        os.closerange(0, 2**16)
+        os.chdir("/")
+        os.execve("/bin/sleep", ["sleep", "60"], {})
+
+    os.waitpid(_child(leave), 0)
+
+
+def _storm_without_end():
+    """Children that have children, each with a session and no environment, as fast as they can, for a few seconds."""
+
+    def breed():
+        end = time.monotonic() + 5
+        while time.monotonic() < end:
+            os.setpgid(0, 0)
+            if os.fork():
+                os._exit(0)
+
+    _note(_child(breed))
+    time.sleep(0.3)
+
+
+def _fill_disk():
+    """Up to 1 GiB into its own folder; what the system says to that comes out."""
+    with open("filling", "wb", buffering=0) as file:
+        for _ in range(256):
+            if file.write(b"x" * (4 * MIB)) < 4 * MIB:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            time.sleep(0.005)
+
+
+def _say(*events):
+    lines = b"".join(json.dumps(each).encode("ascii") + b"\n" for each in events)
+    os.write(_request()["events_fd"], lines)
+
+
+def _lie_and_die():
+    """Forge a whole pass, and die."""
+    _say({"event": "stage-ended", "stage": "train", "status": "ok", "seconds": 1.0, "peak_rss_mib": 1.0, "chain": []})
+    for stage in ("save", "reload", "generate", "verify"):
+        _say({"event": "stage-began", "stage": stage})
+        _say({"event": "stage-ended", "stage": stage, "status": "ok", "seconds": 1.0, "peak_rss_mib": 1.0, "chain": []})
+    _say({"event": "done"})
+    ctypes.string_at(0)
+
+
+def _lie_and_leave():
+    """Say that all is done, and leave, with the stage's own end forged too."""
+    _say({"event": "stage-ended", "stage": "train", "status": "ok", "seconds": 1.0, "peak_rss_mib": 1.0, "chain": []})
+    _say({"event": "done"})
+    os._exit(0)
+
+
+def _lie_in_numbers():
+    """Fields of the right names with values that no stage has."""
+    for value in (float("nan"), float("inf"), -1, 1e400, 10**400, "1", None, [], {}):
+        ended = {"event": "stage-ended", "stage": "train", "status": "ok", "peak_rss_mib": 1.0, "chain": []}
+        _say({**ended, "stage": "verify", "seconds": value}, {**ended, "stage": value, "seconds": 1.0})
+        _say({"event": "check", "name": value, "passed": value, "measured": value, "limit": 0, "detail": 1, "mode": 7})
+        _say({"event": "mode", "mode": value, "status": "ok", "seconds": 0.1, "chain": []})
+
+
+def _write_enormous_line():
+    """One line of 8 MiB; then the cycle goes on."""
+    line = b'{"event": "facts", "facts": {"noise": "' + b"x" * (8 * MIB) + b'"}}\n'
+    while line:
+        line = line[os.write(_request()["events_fd"], line) :]
+
+
+def _delete_work():
+    shutil.rmtree("../home", ignore_errors=True)
+
+
+def _spoil_torch():
+    with open(os.path.join(_site_packages(), "torch", "__init__.py"), "a", encoding="ascii") as file:
+        file.write("\nraise ImportError('spoilt by another cell')\n")
+
+
+def _spoil_settings():
+    """The environment's own settings: from now on it would see the packages of the system."""
+    path = os.path.join(sys.prefix, "pyvenv.cfg")
+    with open(path, encoding="utf-8") as file:
+        text = file.read()
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text.replace("= false", "= true") + "prompt = spoilt\n")
 
 
 def _write_into_site_packages():
@@ -192,7 +301,7 @@ DEEDS = {
     "raise": _raise,
     "segfault": lambda: ctypes.string_at(0),
     "abort": os.abort,
-    "illegal-instruction": lambda: os.kill(os.getpid(), signal.SIGILL),
+    "illegal-instruction": _illegal_instruction,
     "sigkill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "exit-zero": lambda: os._exit(0),
     "exit-seven": lambda: os._exit(7),
@@ -217,5 +326,17 @@ DEEDS = {
     "writes-into-site-packages": _write_into_site_packages,
     "spoils-neighbour": _spoil_neighbour,
     "deletes-own-files": _delete_own_files,
+    "unmarked-daemon": _daemonise_unmarked,
+    "endless-storm": _storm_without_end,
+    "fills-disk": _fill_disk,
+    "lies-and-dies": _lie_and_die,
+    "lies-and-leaves": _lie_and_leave,
+    "lies-in-numbers": _lie_in_numbers,
+    "enormous-line": _write_enormous_line,
+    "deletes-work": _delete_work,
+    "spoils-torch": _spoil_torch,
+    "spoils-settings": _spoil_settings,
+    "torrent-stdout": lambda: _flood(1, b"noise on standard output\n", GIB // BLOCK),
+    "torrent-stderr": lambda: _flood(2, b"noise on standard error\n", GIB // BLOCK),
     "chdir": lambda: os.chdir("/"),
 }
