@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
@@ -12,6 +13,7 @@ from packaging.version import InvalidVersion
 from .domain import Diagnosis, Digest, Frame, Mode, Observation, Outcome, Raised, Stage, digest_of
 from .logtext import RESOLVER, Finding, Log
 from .signatures import Catalogue, Signature
+from .sources import Site, shipped_sources
 
 MESSAGE_CAP = 8000
 """Characters of a message that patterns see."""
@@ -48,11 +50,13 @@ def diagnose_chain(
     `whole` says that nothing of the first traceback is cut off. `stage` None: not known, so not asked for.
     """
     uncovered = _uncovered(chain, catalogue)
-    fits = [
-        (raised, fit)
-        for raised in uncovered
-        for fit in _all_fits(raised, catalogue, whole=whole, stage=stage, versions=versions or {}, around=chain)
-    ]
+    fits: list[tuple[Raised, Fit]] = []
+    for group in (catalogue.ordinary, catalogue.fallbacks):
+        fits = fits or [
+            (raised, fit)
+            for raised in uncovered
+            for fit in _all_fits(raised, group, whole=whole, stage=stage, versions=versions or {}, around=chain)
+        ]
     if fits:
         raised, (signature, captures, confidence) = fits[0]
         others = [other.id for _, (other, _, _) in fits[1:] if other.id != signature.id]
@@ -140,11 +144,12 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool, around: Sequen
         ]
         if by_line:
             return by_line
-    return [
-        signature.id
+    fits = [
+        signature
         for signature in catalogue
         if not signature.wrapper and _fitted(signature, raised, whole=whole, around=around) is not None
     ]
+    return [each.id for each in [each for each in fits if not each.fallback] or fits]
 
 
 def covers(signature: Signature, raised: Raised) -> bool:
@@ -177,7 +182,7 @@ def _innermost(text: str, wrappers: Sequence[Signature]) -> str:
 
 def _all_fits(
     raised: Raised,
-    catalogue: Catalogue,
+    signatures: Sequence[Signature],
     *,
     whole: bool,
     stage: Stage | None,
@@ -185,7 +190,7 @@ def _all_fits(
     around: Sequence[Raised],
 ) -> list[Fit]:
     fits = []
-    for signature in catalogue:
+    for signature in signatures:
         if signature.wrapper or (stage and signature.stages and stage not in signature.stages):
             continue
         captures = _fitted(signature, raised, whole=whole, around=around)
@@ -198,18 +203,37 @@ def _fitted(
     signature: Signature, raised: Raised, *, whole: bool, around: Sequence[Raised] = ()
 ) -> dict[str, str] | None:
     """The captures; None where the signature does not fit."""
-    if not (signature.exception or signature.message):
+    if not (signature.exception or signature.message or signature.raised_by):
         return None
     if raised.type and not signature.exception_pattern.fullmatch(raised.type):
         return None
+    if signature.raised_by:
+        return _raised_by(signature, raised)
     if not raised.type and not signature.message:
         return None
     found = signature.message_pattern.search(raised.message[:MESSAGE_CAP])
     if found is None or not (raised.type or found[0]) or not _stands(signature, raised.frames, whole=whole):
         return None
+    if signature.known_class and not shipped_sources().class_of(found[signature.known_class] or ""):
+        return None
     if signature.about and not any(_speaks_of(signature.about_pattern, each) for each in (raised, *around)):
         return None
     return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
+def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:
+    """Where the package's source raises this; None where it does not."""
+    site = _site(raised)
+    if site is None or site.package not in signature.raised_by:
+        return None
+    if not signature.exception_pattern.fullmatch(site.exception):
+        return None
+    return {"package": site.package, "file": site.file, **({"function": site.function} if site.function else {})}
+
+
+@lru_cache(maxsize=64)
+def _site(raised: Raised) -> Site | None:
+    return shipped_sources().site(raised)
 
 
 def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:

@@ -20,6 +20,7 @@ from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
 from .prose import CAP, diagnose_prose
 from .signatures import Affected, Catalogue, Roles, Signature, address, load_catalogue
+from .source_word import SourceWord, source_word
 from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
 
 OTHERS_CAP = 20
@@ -72,6 +73,11 @@ class Explanation:
         """What the measured table says of these versions; None where too few of them are named."""
         return measured_word(self.versions)
 
+    @cached_property
+    def sources(self) -> SourceWord | None:
+        """What the packages' own sources say of it; None where they say nothing."""
+        return source_word(self.diagnosis.exception, self.versions) if self.diagnosis and self.signature else None
+
     def as_json(self) -> dict[str, Any]:
         """Plain data. The signature is null where the failure is unknown, the exception too where there is none."""
         diagnosis, signature = self.diagnosis, self.signature
@@ -101,6 +107,7 @@ class Explanation:
             "affected": [_affected_json(each) for each in signature.affected] if signature else [],
             "versions": dict(self.versions),
             "measured": self.measured.as_json() if self.measured else None,
+            "sources": self.sources.as_json() if self.sources else None,
             "fingerprint": diagnosis.fingerprint if diagnosis else None,
             "line": self.line,
             "others": [
@@ -156,6 +163,9 @@ class Explanation:
             lines.append("pins       " + " ".join(signature.pins))
         if signature.command:
             lines.append("command    " + signature.command)
+        if self.sources:
+            pins = f" ({' '.join(self.sources.pins)})" if self.sources.pins else ""
+            lines.append(f"source     {self.sources.says}{pins}")
         lines += [f"affected   {_affected_text(each)}" for each in signature.affected]
         lines += [f"discussed  {address(each)}" for each in signature.references]
         return lines

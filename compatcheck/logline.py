@@ -114,6 +114,8 @@ def cleaned(raw: str) -> Line:
         else:
             break
         text = text[found.end() :]
+    if text[:1] == "`" and "File " in text[:12]:
+        text = text.lstrip("`")
     if text[:1] in "│┃|" and text:
         text = text[1:].rstrip().rstrip("│┃").rstrip()
         text = text[1:] if text.startswith(" ") else text

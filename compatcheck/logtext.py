@@ -59,7 +59,7 @@ _REFUSAL = re.compile(
     r"|error: No solution found when resolving|× No solution found when resolving|No solution found when resolving"
     r"|The conflict is caused by:$"
     r"|Could not find a version that satisfies the requirement|No matching distribution found for"
-    r"|ERROR: Package .{1,200} requires a different Python)"
+    r"|ERROR: Package .{1,200} requires a different Python|ResolutionImpossible(?::|$))"
 )
 _REFUSAL_END = re.compile(r"(?:ERROR: )?ResolutionImpossible|ERROR: No matching distribution found")
 REFUSAL_LINES = 60

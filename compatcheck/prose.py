@@ -26,6 +26,8 @@ _SPEAKS_OF_ERROR = re.compile(
 )
 _ANCHOR = re.compile(r"(?<![\[\\])\^")
 """In a pattern: it must stand at the message's beginning, which running text does not show."""
+_BEFORE = re.compile(r"[:`'\"(]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
+"""What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
 _MARKS = "`*>|- \t"
 _QUOTES = "'\""
 _QUOTED = re.compile(r"(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)")
@@ -33,13 +35,17 @@ _QUOTED = re.compile(r"(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)")
 
 def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> tuple[int, Diagnosis] | None:
     """The last line that tells of a known failure, with what it is; None where none does."""
-    telling = Catalogue(tuple(each for each in catalogue if each.message and not _ANCHOR.search(each.message)))
+    telling = Catalogue(
+        tuple(each for each in catalogue if each.raised_by or (each.message and not _ANCHOR.search(each.message)))
+    )
     lines = text.splitlines()
     for number in range(len(lines), 0, -1):
         speaks = bool(_SPEAKS_OF_ERROR.search(lines[number - 1]))
         for raised in _told(lines[number - 1]):
             diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
             signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+            if signature and signature.raised_by and speaks:
+                return number, diagnosis
             found = signature.message_pattern.search(raised.message) if signature else None
             if found and len(found[0]) >= LEAST and (speaks or found.start() == 0):
                 return number, diagnosis
@@ -55,8 +61,8 @@ def _told(line: str) -> Iterator[Raised]:
     bare = line.strip(_MARKS)
     if bare[:1] in _QUOTES and bare[-1:] == bare[:1] and bare[:1] not in bare[1:-1]:
         bare = bare[1:-1]
-    for start in (0, *(found.end() for found in re.finditer(r"[:`'\"(]\s*", bare))):
+    for start in (0, *(found.end() for found in _BEFORE.finditer(bare))):
         if found := exception_of(bare[start:], after_frame=False):
             yield Raised(*found)
-            return
+            break
     yield Raised("", "", bare)

@@ -152,6 +152,12 @@ tracebacks must hold, `huggingface|transformers/`."""
     """For wrong results: what the probe must have found besides, `base_generates_rightly = true`."""
     imported: Mapping[str, str] = field(default_factory=dict)
     """For wrong results: package to specifier of the versions that the probe really imported."""
+    raised_by: tuple[str, ...] = ()
+    """One of these packages' own source must raise the message, as `data/sources.json` has it."""
+    known_class: str = ""
+    """The capture that must be the name of a class of the stack's packages, as `data/sources.json` has them."""
+    fallback: bool = False
+    """Counts only for what no other signature fits: what is known of it is whose it is, and no more."""
     ending: EndingKind | None = None
     signal: str = ""
     output: str = ""
@@ -193,8 +199,11 @@ tracebacks must hold, `huggingface|transformers/`."""
                 problems.append(f"imported.{package}: {specifier!r} is not a specifier such as '>=5'")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.id):
             problems.append(f"id: {self.id!r} is not of the form some-words")
-        if not (self.exception or self.message or self.checks or self.ending or self.output or self.lines):
+        told = self.exception or self.message or self.raised_by or self.lines
+        if not (told or self.checks or self.ending or self.output):
             problems.append("nothing to recognise it by: exception, message, lines, checks, ending or output is needed")
+        if self.known_class and f"(?P<{self.known_class}>" not in self.message:
+            problems.append(f"known_class: the message has no group {self.known_class!r}")
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -223,6 +232,15 @@ class Catalogue:
 
     def __iter__(self) -> Iterator[Signature]:
         return iter(self.signature)
+
+    @cached_property
+    def ordinary(self) -> tuple[Signature, ...]:
+        return tuple(each for each in self.signature if not each.fallback)
+
+    @cached_property
+    def fallbacks(self) -> tuple[Signature, ...]:
+        """Those that count only where none of the others fits."""
+        return tuple(each for each in self.signature if each.fallback)
 
     @cached_property
     def needles(self) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ FOLDER holds signatures as *.toml; without it, the catalogue that comes with com
   compatcheck catalogue check my-signatures/
   compatcheck catalogue propose ci-job.log         the draft of a signature for what explain calls unknown
   compatcheck catalogue propose --store .compatcheck/store.sqlite3
+  compatcheck catalogue read wheels/ --out sources.json   what releases say and have, from their wheels
 """
 
 
@@ -41,6 +42,12 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--store", type=Path, help=f"read the observations of this store (without LOG the default: {DEFAULT_STORE})"
     )
     proposing.set_defaults(execute=execute_propose)
+    reading = actions.add_parser(
+        "read", help="read wheels for the messages, names and keywords of every release (for maintainers)"
+    )
+    reading.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack, several releases of each")
+    reading.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/sources.json")
+    reading.set_defaults(execute=execute_read)
 
 
 def execute_list(arguments: argparse.Namespace) -> int:
@@ -115,3 +122,16 @@ def _in_store(path: Path) -> Iterator[Unknown]:
                 stack = {name: observation.imported.get(name, "") for name in ("torch", "transformers", "peft")}
                 versions = tuple((name, version) for name, version in stack.items() if version)
                 yield Unknown("a stored observation", diagnosis, observation.stage, versions)
+
+
+def execute_read(arguments: argparse.Namespace) -> int:
+    from ..errors import EXIT_DONE, InputError
+    from ..sources import gathered, read_folder, written
+
+    read = read_folder(arguments.folder, lambda text: print(text, file=sys.stderr))
+    if not read:
+        raise InputError(
+            str(arguments.folder), ["no wheel of a package of the stack in it"], "Give a folder of wheels."
+        )
+    arguments.out.write_text(written(gathered(read)), encoding="utf-8")
+    return EXIT_DONE

@@ -1,0 +1,319 @@
+"""A release's Python source into what it says to others: the messages that it raises, the names that it has, what its
+classes are called with. Read as text: nothing of it is imported or run."""
+
+from __future__ import annotations
+
+import ast
+import re
+import textwrap
+import warnings
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from .domain import digest_of
+
+HOLE = "{}"
+"""Where a message has a value in it."""
+_RAISES = re.compile(r"^ *raise \w+\(", re.MULTILINE)
+STATEMENT_CAP = 2000
+"""Characters of a `raise` that are looked at."""
+_ALL = re.compile(r"^__all__ = \[(.*?)\]", re.MULTILINE | re.DOTALL)
+_NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark"))
+LEAST_PART, LEAST_ALL = 14, 24
+"""Characters of a message's longest part between holes, and of all of them: less is not a message's own wording."""
+
+
+@dataclass(frozen=True, order=True)
+class Said:
+    """A message as it is raised."""
+
+    exception: str
+    template: str
+    """Its words, one blank between two of them, and `{}` for each value."""
+    file: str
+    function: str
+
+
+@dataclass
+class SourceFacts:
+    """What one release's source holds."""
+
+    messages: set[Said] = field(default_factory=set)
+    public: set[str] = field(default_factory=set)
+    """What models' modules list in `__all__`."""
+    names: dict[str, set[str]] = field(default_factory=dict)
+    """Module to what can be imported from it."""
+    classes: dict[str, str] = field(default_factory=dict)
+    """Class to the module that defines it; the first one, of several."""
+    keywords: dict[str, set[str]] = field(default_factory=dict)
+    """Class, to what its `__init__` takes by name; `Class.method` and plain functions likewise."""
+    open_ended: set[str] = field(default_factory=set)
+    """Those of them that take any keyword."""
+    members: dict[str, set[str]] = field(default_factory=dict)
+    """Class to its methods, its fields, and what its methods set on `self`."""
+
+    def add(self, other: SourceFacts) -> None:
+        """Take in what another file holds."""
+        self.messages |= other.messages
+        self.public |= other.public
+        self.open_ended |= other.open_ended
+        self.names.update(other.names)
+        for mine, theirs in ((self.keywords, other.keywords), (self.members, other.members)):
+            for name, values in theirs.items():
+                mine[name] = mine.get(name, set()) | values
+        for name, module in other.classes.items():
+            self.classes.setdefault(name, module)
+
+
+def read_wheel(path: Path, package: str, known: dict[str, SourceFacts] | None = None) -> SourceFacts:
+    """What the wheel (or any zip file) at `path` holds of `package`. Tests are left out.
+
+    `known` remembers files, so that what two releases have alike is read once.
+    """
+    facts = SourceFacts()
+    known = {} if known is None else known
+    with zipfile.ZipFile(path) as archive:
+        for name in sorted(archive.namelist()):
+            parts = PurePosixPath(name).parts
+            if parts[:1] != (package,) or not name.endswith(".py") or _is_no_library(parts):
+                continue
+            text = archive.read(name).decode("utf-8", "replace")
+            key = f"{name} {digest_of(text)}"
+            if key not in known:
+                model = parts[1:2] == ("models",) and parts[2:3] != ("auto",) and len(parts) > 3
+                known[key] = skimmed(text, name) if model else read_source(text, name)
+            facts.add(known[key])
+    _open_the_lazy(facts, package)
+    return facts
+
+
+def _is_no_library(parts: tuple[str, ...]) -> bool:
+    """Tests, command lines, conversion scripts, stand-ins for what is not installed, and what modules are generated
+    from: not imported where the library is used."""
+    return bool(_NO_LIBRARY.intersection(parts)) or parts[-1].startswith(("dummy_", "convert_", "modular_", "testing_"))
+
+
+def _module(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def read_source(text: str, file: str) -> SourceFacts:
+    """What the text of one file holds; nothing where this Python cannot parse it."""
+    facts = SourceFacts()
+    if (tree := _parsed(text)) is None:
+        return facts
+    module = _module(file)
+    facts.names[module] = _module_names(tree)
+    for node in tree.body:
+        _take_definition(node, module, facts)
+    _take_messages(tree, file, "<module>", facts)
+    return facts
+
+
+def skimmed(text: str, file: str) -> SourceFacts:
+    """The same of one of hundreds of models' files, without what its classes take and have."""
+    facts = SourceFacts()
+    module = _module(file)
+    classes = re.findall(r"^ {0,4}class (\w+)", text, re.MULTILINE)
+    facts.classes = dict.fromkeys(classes, module)
+    if found := _ALL.search(text):
+        facts.public = set(re.findall(r"[\"'](\w+)[\"']", found[1]))
+    facts.names[module] = {*classes, *re.findall(r"^ {0,4}(?:async )?def (\w+)\((?!self)", text, re.MULTILINE)}
+    if file.endswith("__init__.py") and (tree := _parsed(text)) is not None:
+        facts.names[module] = _module_names(tree)
+    for found in _RAISES.finditer(text):
+        for exception, template in _raised_by(_statement(text, found.start())):
+            _add(exception, template, file, "", facts)
+    return facts
+
+
+def _statement(text: str, start: int) -> str:
+    """A `raise` with all of its parentheses."""
+    depth = 0
+    for place in range(text.index("(", start), min(len(text), start + STATEMENT_CAP)):
+        depth += {"(": 1, ")": -1}.get(text[place], 0)
+        if depth == 0:
+            return textwrap.dedent(text[start : place + 1])
+    return ""
+
+
+@lru_cache(maxsize=50_000)
+def _raised_by(statement: str) -> tuple[tuple[str, str], ...]:
+    """Class and wording of what a statement raises."""
+    tree = _parsed(statement)
+    raises = [each for each in ast.walk(tree) if isinstance(each, ast.Raise) and each.exc] if tree else []
+    return tuple(said for each in raises if each.exc and (said := _raised(each.exc, {})))
+
+
+def _parsed(text: str) -> ast.Module | None:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.parse(text)
+    except (SyntaxError, ValueError):
+        return None
+
+
+# ------------------------------------------------------------------ names
+
+
+def _module_names(tree: ast.Module) -> set[str]:
+    """What `from module import name` finds: definitions, imports and values, also under if and try; and what a lazy
+    package lists in `_import_structure` and `__all__`."""
+    found: set[str] = set()
+    for node in _outer(tree.body):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Import):
+            found.update(alias.asname or alias.name.split(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            found.update(alias.asname or alias.name for alias in node.names)
+        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.Expr):
+            found.update(_assigned(node))
+    return found - {"*"}
+
+
+def _outer(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    for node in body:
+        yield node
+        for name in ("body", "orelse", "finalbody"):
+            if isinstance(node, ast.If | ast.Try | ast.With):
+                yield from _outer(getattr(node, name, []))
+        if isinstance(node, ast.Try):
+            for handler in node.handlers:
+                yield from _outer(handler.body)
+
+
+def _assigned(node: ast.stmt) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    names = {each.id for target in targets if target for each in ast.walk(target) if isinstance(each, ast.Name)}
+    within = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    if within & {"_import_structure", "__all__"}:
+        names |= {
+            each.value
+            for each in ast.walk(node)
+            if isinstance(each, ast.Constant) and isinstance(each.value, str) and each.value.isidentifier()
+        }
+    return names
+
+
+def _open_the_lazy(facts: SourceFacts, package: str) -> None:
+    """transformers from 4.48 on collects what its root has from the `__all__` of every module below `models`."""
+    root = facts.names.get(package, set())
+    if "define_import_structure" in root:
+        root |= facts.public
+
+
+# ------------------------------------------------------------------ classes and functions
+
+
+def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
+    if isinstance(node, ast.If | ast.Try):
+        for inner in _outer([node]):
+            if inner is not node and isinstance(inner, ast.ClassDef | ast.FunctionDef):
+                _take_definition(inner, module, facts)
+    elif isinstance(node, ast.FunctionDef):
+        _take_parameters(node.name, node, facts)
+    elif isinstance(node, ast.ClassDef):
+        facts.classes.setdefault(node.name, module)
+        members = facts.members.setdefault(node.name, set())
+        for inner in node.body:
+            if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
+                members.add(inner.name)
+                owner = node.name if inner.name == "__init__" else f"{node.name}.{inner.name}"
+                if isinstance(inner, ast.FunctionDef):
+                    _take_parameters(owner, inner, facts)
+                members.update(_set_on_self(inner))
+            elif isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
+                members.add(inner.target.id)
+                if any("dataclass" in ast.dump(each) for each in node.decorator_list):
+                    facts.keywords.setdefault(node.name, set()).add(inner.target.id)
+            elif isinstance(inner, ast.Assign):
+                members.update(each.id for each in inner.targets if isinstance(each, ast.Name))
+
+
+def _take_parameters(owner: str, node: ast.FunctionDef, facts: SourceFacts) -> None:
+    given = node.args
+    names = {each.arg for each in (*given.args, *given.kwonlyargs)} - {"self", "cls"}
+    facts.keywords.setdefault(owner, set()).update(names)
+    if given.kwarg:
+        facts.open_ended.add(owner)
+
+
+def _set_on_self(node: ast.AST) -> set[str]:
+    return {
+        each.attr
+        for each in ast.walk(node)
+        if isinstance(each, ast.Attribute)
+        and isinstance(each.ctx, ast.Store)
+        and isinstance(each.value, ast.Name)
+        and each.value.id == "self"
+    }
+
+
+# ------------------------------------------------------------------ messages
+
+
+def _take_messages(node: ast.AST, file: str, function: str, facts: SourceFacts) -> None:
+    told: dict[str, ast.expr] = {}
+    for each in _within(node):
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
+            _take_messages(each, file, each.name, facts)
+        elif isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name):
+            told[each.targets[0].id] = each.value
+        elif isinstance(each, ast.Raise) and each.exc is not None:
+            if said := _raised(each.exc, told):
+                _add(said[0], said[1], file, function, facts)
+        elif isinstance(each, ast.Assert) and each.msg is not None:
+            _add("AssertionError", _template(each.msg, told), file, function, facts)
+
+
+def _within(node: ast.AST) -> Iterator[ast.AST]:
+    """What stands in a function's body, in the order of the text; a function within it, but not what that holds."""
+    ahead = list(ast.iter_child_nodes(node))[::-1]
+    while ahead:
+        each = ahead.pop()
+        yield each
+        if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.expr):
+            ahead += list(ast.iter_child_nodes(each))[::-1]
+
+
+def _raised(error: ast.expr, told: dict[str, ast.expr]) -> tuple[str, str] | None:
+    if not (isinstance(error, ast.Call) and error.args):
+        return None
+    name = error.func.id if isinstance(error.func, ast.Name) else getattr(error.func, "attr", "")
+    return (name, _template(error.args[0], told)) if name[:1].isupper() else None
+
+
+def _add(exception: str, template: str, file: str, function: str, facts: SourceFacts) -> None:
+    text = " ".join(template.split())
+    parts = [part.strip() for part in text.split(HOLE)]
+    if max(map(len, parts)) >= LEAST_PART and sum(map(len, parts)) >= LEAST_ALL:
+        facts.messages.add(Said(exception, text, file, function))
+
+
+def _template(node: ast.expr, told: dict[str, ast.expr], depth: int = 0) -> str:
+    """The text that an expression makes, with holes for what is only known when it runs."""
+    if depth > 6:
+        return HOLE
+    if isinstance(node, ast.Constant):
+        return node.value.replace(HOLE, "") if isinstance(node.value, str) else str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_template(each, told, depth + 1) for each in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _template(node.left, told, depth + 1) + _template(node.right, told, depth + 1)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _filled(_template(node.left, told, depth + 1), "%")
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
+        left = node.func.value
+        return _filled(left.value, "{") if isinstance(left, ast.Constant) and isinstance(left.value, str) else HOLE
+    if isinstance(node, ast.Name) and node.id in told:
+        return _template(told[node.id], told, depth + 1)
+    return HOLE
+
+
+def _filled(text: str, style: str) -> str:
+    return re.sub(r"\{[^{}]*\}" if style == "{" else r"%[-\d.]*[sdrfgx]", HOLE, text)

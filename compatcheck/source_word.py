@@ -1,0 +1,88 @@
+"""What the packages' own sources say of a failure: which releases have the name, the keyword or the member that is
+missed, or where the message is raised; and the pins that follow from it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
+
+from .domain import Raised
+from .sources import Lifetime, shipped_sources
+
+_NAME = re.compile(r"cannot import name '(?P<name>\w{1,100})' from '(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})'")
+_MODULE = re.compile(r"No module named '(?P<module>\w{1,60}(?:\.\w{1,60}){1,8})'")
+_MODULE_NAME = re.compile(r"module '(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})' has no attribute '(?P<name>\w{1,100})'")
+_KEYWORD = re.compile(
+    r"(?P<owner>\w{1,100})(?:\.(?P<method>\w{1,100}))?\(\) got an unexpected keyword argument '(?P<name>\w{1,100})'"
+)
+_MEMBER = re.compile(r"'(?P<owner>\w{1,100})' object has no attribute '(?P<name>\w{1,100})'")
+
+
+@dataclass(frozen=True)
+class SourceWord:
+    """The sources' word."""
+
+    says: str
+    pins: tuple[str, ...] = ()
+    """The releases that have what is missed."""
+
+    def as_json(self) -> dict[str, Any]:
+        return {"says": self.says, "pins": list(self.pins)}
+
+
+def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWord | None:
+    """The word on an exception; None where the sources that were read say nothing of it."""
+    if raised is None:
+        return None
+    message = raised.message[:2000]
+    if found := _NAME.search(message) or _MODULE_NAME.search(message):
+        return _of_name(found["module"], found["name"], versions)
+    if found := _MODULE.search(message):
+        life = shipped_sources().module(found["module"])
+        return _word(f"the module {found['module']}", life, versions) if life else None
+    if found := _KEYWORD.search(message):
+        method = found["method"] or ""
+        owner = found["owner"] if method in ("", "__init__") else f"{found['owner']}.{method}"
+        life = shipped_sources().keyword(owner, found["name"]) if owner != "__init__" else None
+        return _word(f"{owner}({found['name']}=)", life, versions) if life else None
+    if found := _MEMBER.search(message):
+        life = shipped_sources().member(found["owner"], found["name"])
+        return _word(f"{found['owner']}.{found['name']}", life, versions) if life else None
+    return _of_message(raised)
+
+
+def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord | None:
+    known = shipped_sources().name(module, name)
+    life = known[0] if known else shipped_sources().module(f"{module}.{name}") or shipped_sources().module(module)
+    if life is None:
+        return None
+    moved = f"; the newest release has it in {known[1]}" if known and known[1] else ""
+    return _word(f"{name} in {module}" if known else f"the module {module}", life, versions, moved)
+
+
+def _word(what: str, life: Lifetime, versions: Mapping[str, str], more: str = "") -> SourceWord:
+    have = versions.get(life.package.replace("_", "-")) or versions.get(life.package)
+    if have and _holds(life.specifier, have):
+        more += f"; {have} should have it, so the installation is not whole or another one is imported"
+    pin = f"{life.package.replace('_', '-')}{life.specifier}"
+    return SourceWord(f"{what} is in {life.as_text()}{more}", (pin,) if life.specifier else ())
+
+
+def _holds(specifier: str, version: str) -> bool:
+    try:
+        return bool(specifier) and SpecifierSet(specifier).contains(version, prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+def _of_message(raised: Raised) -> SourceWord | None:
+    site = shipped_sources().site(raised)
+    if site is None:
+        return None
+    at = f"{site.file} {site.function}".strip()
+    return SourceWord(f"raised in {at}, {shipped_sources().lifetime(site).as_text()}")

@@ -1,0 +1,354 @@
+"""What the stack's packages say in their own sources, release by release: the messages that they raise, the names that
+can be imported from them, and what their classes take and have. One JSON file, `data/sources.json`; `compatcheck
+catalogue read` renews it from wheels.
+
+Releases are the last ones of every minor line. What every release says alike is left out of names, keywords and
+members; of messages it is kept, for they are looked up by their text.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from packaging.version import Version
+
+from .domain import Raised
+from .source_reader import HOLE, SourceFacts, read_wheel
+
+SHIPPED = Path(__file__).resolve().parent / "data" / "sources.json"
+MESSAGE_CAP = 4000
+"""Characters of a message that are compared."""
+
+PACKAGES = (
+    "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
+    "safetensors",
+)  # fmt: skip
+
+_PYTHONS_OWN = re.compile(
+    r"has no attribute|cannot import name|No module named|unexpected keyword argument|index out of range"
+    r"|object is not (?:callable|iterable)"
+)
+"""What Python says itself, and a package only in its place: it tells nothing of who raised."""
+
+Span = tuple[int, int]
+"""The first and the last of the releases read that have something, as places in their list."""
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """Which of a package's releases have something."""
+
+    package: str
+    first: str
+    """The first release read that has it; empty where the very first one that was read does."""
+    last: str
+    """The last one; empty where the newest one does."""
+    gone: str = ""
+    """The first release read that no longer has it; empty where the newest one does."""
+    before: str = ""
+    """The last release read from before it; empty where the very first one has it."""
+
+    def as_text(self) -> str:
+        """`peft 0.11.1 to 0.17.1`, with what lies open said so."""
+        if self.first and self.last:
+            return f"{self.package} {self.first}" + (f" to {self.last}" if self.first != self.last else "")
+        if self.first:
+            return f"{self.package} {self.first} and later"
+        return f"{self.package} up to {self.last}" if self.last else f"every {self.package} that was read"
+
+    @property
+    def specifier(self) -> str:
+        """`>=0.11.1,<0.18.1`, between the releases that were read."""
+        return ",".join(
+            part for part in (f">={self.first}" if self.first else "", f"<{self.gone}" if self.gone else "") if part
+        )
+
+
+def _plain(text: str) -> str:
+    """With single blanks, and without the backticks that Markdown takes for its own."""
+    return " ".join(text.replace("`", "").split())
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where a message is raised."""
+
+    package: str
+    exception: str
+    template: str
+    file: str
+    function: str
+    span: Span
+
+    @cached_property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(part for part in (_plain(each) for each in self.template.split(HOLE)) if part)
+
+    @cached_property
+    def needle(self) -> str:
+        return max(self.parts, key=len)
+
+    def says(self, text: str, *, from_start: bool) -> bool:
+        """Whether the words stand in `text` in their order; at its start where the template begins with words."""
+        place = 0
+        for number, part in enumerate(self.parts):
+            found = text.find(part, place)
+            if found < 0 or (number == 0 and from_start and found and not self.template.startswith(HOLE)):
+                return False
+            place = found + len(part)
+        return True
+
+
+@dataclass(frozen=True)
+class PackageSources:
+    """What was read of one package."""
+
+    releases: tuple[str, ...]
+    messages: tuple[Site, ...]
+    names: Mapping[str, Mapping[str, Sequence[Any]]]
+    """Module to name to first and last place, and the module where the newest release has it instead."""
+    modules: Mapping[str, Span]
+    classes: frozenset[str]
+    keywords: Mapping[str, Mapping[str, Span]]
+    members: Mapping[str, Mapping[str, Span]]
+
+    def lifetime(self, package: str, span: Sequence[Any]) -> Lifetime:
+        first, last = int(span[0]), int(span[1])
+        end = len(self.releases) - 1
+        return Lifetime(
+            package,
+            self.releases[first] if first else "",
+            self.releases[last] if last < end else "",
+            self.releases[last + 1] if last < end else "",
+            self.releases[first - 1] if first else "",
+        )
+
+
+class Sources:
+    """The table, with what is looked up in it."""
+
+    def __init__(self, packages: Mapping[str, PackageSources]) -> None:
+        self.packages = packages
+
+    @cached_property
+    def _sites(self) -> tuple[Site, ...]:
+        return tuple(site for each in self.packages.values() for site in each.messages)
+
+    def site(self, raised: Raised, packages: Iterable[str] = ()) -> Site | None:
+        """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
+        last frame lies in that package, or in none that is installed. The longest wording wins; None where none fits.
+        """
+        text = _plain(raised.message[:MESSAGE_CAP])
+        if raised.type == "KeyError":  # its text is the repr of what was given to it
+            text = text.strip("'\"")
+        wanted = set(packages)
+        best: Site | None = None
+        for site in self._sites:
+            if site.needle not in text or (wanted and site.package not in wanted):
+                continue
+            if raised.type and site.exception != raised.type:
+                continue
+            if not site.says(text, from_start=bool(raised.type)) or not _lies_in(raised, site.package):
+                continue
+            if best is None or len(site.template) > len(best.template):
+                best = site
+        return best
+
+    def lifetime(self, site: Site) -> Lifetime:
+        """The releases that raise a message."""
+        return self.packages[site.package].lifetime(site.package, site.span)
+
+    def name(self, module: str, name: str) -> tuple[Lifetime, str] | None:
+        """The releases in which `module` has `name`, and the module that has it in the newest one where that is
+        another; None where every release that has the module has the name, or none does."""
+        sources = self.packages.get(module.split(".")[0])
+        found = sources.names.get(module, {}).get(name) if sources else None
+        if sources is None or found is None:
+            return None
+        return sources.lifetime(module.split(".")[0], found), str(found[2]) if len(found) > 2 else ""
+
+    def module(self, module: str) -> Lifetime | None:
+        """The releases that have a module; None where nothing is known of it."""
+        package = module.split(".")[0]
+        found = self.packages[package].modules.get(module) if package in self.packages else None
+        return self.packages[package].lifetime(package, found) if found else None
+
+    def class_of(self, name: str) -> str | None:
+        """The package whose class this is, the first of several; None where no package has such a class."""
+        return next((package for package, each in self.packages.items() if name in each.classes), None)
+
+    def keyword(self, owner: str, keyword: str) -> Lifetime | None:
+        """The releases in which a class or function takes a keyword; None where that never changed."""
+        return self._of(owner, keyword, "keywords")
+
+    def member(self, owner: str, member: str) -> Lifetime | None:
+        """The releases in which a class has a member; None where that never changed."""
+        return self._of(owner, member, "members")
+
+    def _of(self, owner: str, name: str, kind: str) -> Lifetime | None:
+        for package, each in self.packages.items():
+            if span := getattr(each, kind).get(owner, {}).get(name):
+                return each.lifetime(package, span)
+        return None
+
+
+def _lies_in(raised: Raised, package: str) -> bool:
+    """Whether the traceback does not speak against `package` as the one that raised."""
+    if not raised.frames:
+        return True
+    file = raised.frames[-1].file
+    installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
+    return file.startswith(f"{package}/") or f"/{package}/" in file or not installed
+
+
+# ------------------------------------------------------------------ the file
+
+
+def read_folder(folder: Path, told: Callable[[str], None]) -> dict[str, dict[str, SourceFacts]]:
+    """Package to release to what its wheel in `folder` holds, the releases in their order. `told` hears of each."""
+    wheels = []
+    for path in sorted(folder.glob("*.whl")):
+        package, version = path.name.split("-")[:2]
+        if package in PACKAGES:
+            wheels.append((package, Version(version), path))
+    read: dict[str, dict[str, SourceFacts]] = {}
+    known: dict[str, SourceFacts] = {}
+    for package, release, path in sorted(wheels):
+        told(f"{package} {release}")
+        read.setdefault(package, {})[str(release)] = read_wheel(path, package, known)
+    return read
+
+
+def written(data: Mapping[str, Any]) -> str:
+    """The table's data as text, a line for each package."""
+    packages = ",\n".join(f"{json.dumps(name)}:{_line(each)}" for name, each in data["packages"].items())
+    return f'{{"schema":{data["schema"]},"packages":{{\n{packages}\n}}}}\n'
+
+
+def _line(each: Any) -> str:
+    return json.dumps(each, separators=(",", ":"), ensure_ascii=False)
+
+
+def gathered(read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
+    """The table's data from package to release to what was read, the releases in their order."""
+    return {"schema": 1, "packages": {package: _package(list(by.items())) for package, by in sorted(read.items())}}
+
+
+def _package(releases: list[tuple[str, SourceFacts]]) -> dict[str, Any]:
+    every = [facts for _, facts in releases]
+    return {
+        "releases": [release for release, _ in releases],
+        "messages": _messages(every),
+        "modules": _modules(every),
+        "names": _names(every),
+        "classes": " ".join(sorted({name for facts in every for name in facts.classes if _distinct(name)})),
+        "keywords": _changed([facts.keywords for facts in every]),
+        "members": _changed([facts.members for facts in every]),
+    }
+
+
+def _spans(sets: Sequence[set[str]]) -> dict[str, Span]:
+    """Each element with the first and the last place that has it."""
+    found: dict[str, Span] = {}
+    for place, each in enumerate(sets):
+        for name in each:
+            found[name] = (found[name][0] if name in found else place, place)
+    return dict(sorted(found.items()))
+
+
+def _messages(every: Sequence[SourceFacts]) -> list[list[Any]]:
+    """Exception, wording, the place that most releases raise it at, and the first and last release that raise it."""
+    found: dict[tuple[str, str], Counter[str]] = {}
+    spans: dict[tuple[str, str], Span] = {}
+    for place, facts in enumerate(every):
+        for said in sorted(facts.messages):
+            if not _PYTHONS_OWN.search(said.template):
+                key = (said.exception, said.template)
+                found.setdefault(key, Counter())[f"{said.file} {said.function}"] += 1
+                spans[key] = (spans[key][0] if key in spans else place, place)
+    return [[*key, found[key].most_common(1)[0][0], *spans[key]] for key in sorted(found)]
+
+
+def _distinct(name: str) -> bool:
+    """Whether a class's name is more than a word that anybody may use: two words at least, `LoraLayer`."""
+    return bool(re.search(r"[A-Za-z0-9][a-z0-9]*[A-Z]", name)) and len(name) > 7 and not name.startswith("_")
+
+
+def _of_a_model(module: str) -> bool:
+    return ".models." in module and ".models.auto" not in module
+
+
+def _modules(every: Sequence[SourceFacts]) -> dict[str, Span]:
+    """Of hundreds of models' modules only those that are no more."""
+    spans = _spans([set(facts.names) for facts in every])
+    return {
+        module: span for module, span in spans.items()
+        if span != (0, len(every) - 1) and not (_of_a_model(module) and span[1] == len(every) - 1)
+    }  # fmt: skip
+
+
+def _names(every: Sequence[SourceFacts]) -> dict[str, dict[str, list[Any]]]:
+    """What not every release that has a module has in it; and where the newest release has what was removed."""
+    modules = _spans([set(facts.names) for facts in every])
+    newest = {name: module for module, names in sorted(every[-1].names.items(), reverse=True) for name in names}
+    found: dict[str, dict[str, list[Any]]] = {}
+    for module, life in modules.items():
+        for name, span in _spans([facts.names.get(module, set()) for facts in every]).items():
+            if span == life or _holes([facts.names.get(module, set()) for facts in every], name, span):
+                continue
+            removed = span[1] < len(every) - 1
+            if name.startswith("__") or (_of_a_model(module) and (not removed or life[1] == span[1])):
+                continue
+            entry: list[Any] = [*span]
+            moved = every[-1].classes.get(name) or newest.get(name)
+            if removed and moved and moved != module and not _of_a_model(module):
+                entry.append(moved)
+            found.setdefault(module, {})[name] = entry
+    return found
+
+
+def _changed(every: Sequence[Mapping[str, set[str]]]) -> dict[str, dict[str, Span]]:
+    owners = _spans([set(each) for each in every])
+    found = {}
+    for owner, life in owners.items():
+        sets = [each.get(owner, set()) for each in every]
+        spans = {
+            name: span for name, span in _spans(sets).items()
+            if span != life and not _holes(sets, name, span) and not name.startswith("__")
+        }  # fmt: skip
+        if spans:
+            found[owner] = spans
+    return found
+
+
+def _holes(sets: Sequence[set[str]], name: str, span: Span) -> bool:
+    """Whether a release between the first and the last does not have it: then nothing is said of it."""
+    return any(name not in each for each in sets[span[0] : span[1] + 1])
+
+
+def sources_of(data: Mapping[str, Any]) -> Sources:
+    """The table from its data."""
+    packages = {}
+    for package, each in data["packages"].items():
+        sites = []
+        for kind, template, place, first, last in each["messages"]:
+            file, _, function = str(place).partition(" ")
+            sites.append(Site(package, kind, template, file, function, (first, last)))
+        packages[package] = PackageSources(
+            tuple(each["releases"]), tuple(sites), each["names"], each["modules"],
+            frozenset(each["classes"].split()), each["keywords"], each["members"],
+        )  # fmt: skip
+    return Sources(packages)
+
+
+@cache
+def shipped_sources() -> Sources:
+    """The table that comes with this package, read once."""
+    return sources_of(json.loads(SHIPPED.read_text(encoding="utf-8")))

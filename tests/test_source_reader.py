@@ -1,0 +1,95 @@
+"""A release's source, read as text: what it raises, what it has, what its classes take."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+from compatcheck.source_reader import read_source, read_wheel, skimmed
+
+TEXT = """
+import json
+from .other import Moved as Shown
+try:
+    from fast import quick
+except ImportError:
+    quick = None
+
+LIMIT: int = 3
+
+def get_thing(model, adapter_name="default", *, deep=False):
+    if deep:
+        msg = f"The model {model} has no part that may be adapted deeply."
+        raise ValueError(msg)
+    assert model, "A model must be given before it can be adapted"
+
+@dataclass
+class ThingConfig:
+    rank: int = 8
+    kind = "thing"
+
+    def check(self, **kwargs):
+        self.checked = True
+        if self.rank < 1:
+            raise ValueError(
+                "The rank must be at least one, "
+                "and it is {}.".format(self.rank)
+            )
+        raise KeyError("short")
+"""
+
+
+def test_messages_have_their_words_and_holes_for_values() -> None:
+    said = {(each.exception, each.template, each.function) for each in read_source(TEXT, "pkg/things.py").messages}
+    assert said == {
+        ("ValueError", "The model {} has no part that may be adapted deeply.", "get_thing"),
+        ("AssertionError", "A model must be given before it can be adapted", "get_thing"),
+        ("ValueError", "The rank must be at least one, and it is {}.", "check"),
+    }
+
+
+def test_names_are_what_can_be_imported() -> None:
+    names = read_source(TEXT, "pkg/things.py").names["pkg.things"]
+    assert names == {"json", "Shown", "quick", "LIMIT", "get_thing", "ThingConfig"}
+
+
+def test_keywords_and_members_of_classes_and_functions() -> None:
+    facts = read_source(TEXT, "pkg/things.py")
+    assert facts.keywords == {
+        "get_thing": {"model", "adapter_name", "deep"}, "ThingConfig": {"rank"}, "ThingConfig.check": set(),
+    }  # fmt: skip
+    assert facts.open_ended == {"ThingConfig.check"}
+    assert facts.members == {"ThingConfig": {"rank", "kind", "check", "checked"}}
+    assert facts.classes == {"ThingConfig": "pkg.things"}
+
+
+def test_a_lazy_package_has_what_it_lists() -> None:
+    text = '_import_structure = {"things": ["ThingConfig"]}\n_import_structure["more"].append("Late")\n'
+    assert read_source(text, "pkg/__init__.py").names["pkg"] >= {"ThingConfig", "Late"}
+
+
+def test_a_file_that_cannot_be_parsed_holds_nothing() -> None:
+    facts = read_source("print 'python two'", "pkg/old.py")
+    assert not facts.messages and not facts.names
+
+
+def test_a_models_file_is_skimmed_for_the_same_words() -> None:
+    facts = skimmed('__all__ = ["M"]\n' + TEXT + "\nclass M:\n    pass\n", "pkg/models/m/modeling_m.py")
+    assert {(each.exception, each.template) for each in facts.messages} == {
+        ("ValueError", "The rank must be at least one, and it is {}."),
+    }
+    assert facts.public == {"M"}
+    assert {"ThingConfig", "M", "get_thing"} <= facts.names["pkg.models.m.modeling_m"]
+
+
+def test_a_wheel_without_tests_and_scripts_and_with_what_its_models_list(tmp_path: Path) -> None:
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pkg/__init__.py", "from .lazy import define_import_structure\n")
+        archive.writestr("pkg/models/m/modeling_m.py", '__all__ = ["M"]\nclass M:\n    pass\n')
+        archive.writestr("pkg/tests/test_x.py", "class Hidden:\n    pass\n")
+        archive.writestr("pkg/convert_x.py", "class Script:\n    pass\n")
+        archive.writestr("pkg-1.0.dist-info/METADATA", "")
+    facts = read_wheel(path, "pkg")
+    assert set(facts.classes) == {"M"}
+    assert "M" in facts.names["pkg"]

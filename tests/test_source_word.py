@@ -1,0 +1,55 @@
+"""What the sources say of a failure, with the pins that follow."""
+
+from __future__ import annotations
+
+import pytest
+
+from compatcheck.domain import Raised
+from compatcheck.explanation import explain
+from compatcheck.source_word import source_word
+
+
+def word(kind: str, message: str, **versions: str) -> tuple[str, tuple[str, ...]]:
+    found = source_word(Raised(kind, "", message), versions)
+    assert found is not None
+    return found.says, found.pins
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "says", "pins"),
+    [
+        ("ImportError", "cannot import name 'prepare_model_for_int8_training' from 'peft'",
+         "prepare_model_for_int8_training in peft is in peft up to 0.9.0", ("peft<0.10.0",)),
+        ("ModuleNotFoundError", "No module named 'peft.utils.hotswap'",
+         "the module peft.utils.hotswap is in peft 0.14.0 and later", ("peft>=0.14.0",)),
+        ("TypeError", "LoraConfig.__init__() got an unexpected keyword argument 'loftq_config'",
+         "LoraConfig(loftq_config=) is in peft 0.7.1 and later", ("peft>=0.7.1",)),
+        ("AttributeError", "'LoraConfig' object has no attribute 'use_dora'",
+         "LoraConfig.use_dora is in peft 0.9.0 and later", ("peft>=0.9.0",)),
+    ],
+)  # fmt: skip
+def test_what_is_missed_and_which_releases_have_it(kind: str, message: str, says: str, pins: tuple[str, ...]) -> None:
+    assert word(kind, message) == (says, pins)
+
+
+def test_a_release_that_should_have_it_is_said_not_to_be_whole() -> None:
+    says, _ = word("ImportError", "cannot import name 'prepare_model_for_int8_training' from 'peft'", peft="0.9.0")
+    assert says.endswith("0.9.0 should have it, so the installation is not whole or another one is imported")
+
+
+def test_where_a_message_is_raised() -> None:
+    says, pins = word("ValueError", "Please specify `target_modules` in `peft_config`")
+    assert says.startswith("raised in peft/tuners/") and not pins
+
+
+def test_nothing_is_said_of_what_the_sources_do_not_know() -> None:
+    assert source_word(Raised("ValueError", "", "no"), {}) is None
+    assert source_word(Raised("ImportError", "", "cannot import name 'x' from 'django.db'"), {}) is None
+    assert source_word(None, {}) is None
+
+
+def test_explain_tells_it() -> None:
+    explanation = explain("TypeError: LoraConfig.__init__() got an unexpected keyword argument 'loftq_config'")
+    assert "LoraConfig(loftq_config=) is in peft 0.7.1 and later (peft>=0.7.1)" in explanation.as_text()
+    sources = explanation.as_json()["sources"]
+    assert sources == {"says": "LoraConfig(loftq_config=) is in peft 0.7.1 and later", "pins": ["peft>=0.7.1"]}

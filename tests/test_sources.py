@@ -1,0 +1,137 @@
+"""What releases say, joined: who raises a message, which releases have a name, and since when a keyword is taken."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from compatcheck.cli import main
+from compatcheck.domain import Frame, Raised
+from compatcheck.source_reader import SourceFacts, read_source
+from compatcheck.sources import SHIPPED, Sources, gathered, shipped_sources, sources_of, written
+
+OLD = """
+def load_it(path):
+    raise ValueError(f"The file {path} is not one of this library")
+
+class OldThing:
+    pass
+"""
+NEW = (
+    "def load_it(path, strict=True):\n"
+    '    raise ValueError(f"The file {path} is not one of this library: {strict}")\n\n'
+    "class NewThing:\n    def fit(self):\n        self.done = 1\n"
+)
+
+
+def facts(text: str, file: str = "peft/load.py") -> SourceFacts:
+    return read_source(text, file)
+
+
+def moved() -> SourceFacts:
+    both = facts(NEW)
+    both.add(read_source("class OldThing:\n    pass\n", "peft/legacy.py"))
+    return both
+
+
+@pytest.fixture(name="sources")
+def made() -> Sources:
+    read = {"peft": {"0.1.0": facts(OLD), "0.2.0": facts(OLD), "0.3.0": moved()}}
+    return sources_of(json.loads(written(gathered(read))))
+
+
+def raised(message: str, *files: str, kind: str = "ValueError") -> Raised:
+    return Raised(kind, "", message, tuple(Frame(file, 1, "f") for file in files))
+
+
+def test_a_message_is_found_by_its_words_around_the_values(sources: Sources) -> None:
+    site = sources.site(raised("The file /x/y.bin is not one of this library"))
+    assert site is not None
+    assert (site.package, site.file, site.function) == ("peft", "peft/load.py", "load_it")
+    assert sources.lifetime(site).as_text() == "peft up to 0.2.0"
+
+
+def test_the_longer_wording_wins(sources: Sources) -> None:
+    site = sources.site(raised("The file x is not one of this library: True"))
+    assert site is not None
+    assert sources.lifetime(site).as_text() == "peft 0.3.0 and later"
+
+
+def test_a_key_errors_text_is_read_out_of_its_quotes() -> None:
+    site = shipped_sources().site(
+        raised("'Cache only has 0 layers, attempted to access layer with index 0'", kind="KeyError")
+    )
+    assert site is not None and (site.file, site.function) == ("transformers/cache_utils.py", "__getitem__")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        raised("The file x is not one of this library", kind="KeyError"),
+        raised("Sorry: The file x is not one of this library"),
+        raised("The file x is not one of that library"),
+        raised("The file x is not one of this library", "otherpackage/load.py"),
+    ],
+    ids=["another class", "words before it", "other words", "raised by another package"],
+)
+def test_what_another_program_says_is_not_the_packages(other: Raised, sources: Sources) -> None:
+    assert sources.site(other) is None
+
+
+def test_frames_of_the_package_or_of_a_script_agree(sources: Sources) -> None:
+    for file in ("peft/load.py", "/home/me/src/peft/load.py", "/home/me/copied.py"):
+        assert sources.site(raised("The file x is not one of this library", "mine.py", file)) is not None
+
+
+def test_names_with_their_releases_and_where_they_went(sources: Sources) -> None:
+    found = sources.name("peft.load", "OldThing")
+    assert found is not None
+    life, where = found
+    assert (life.as_text(), life.specifier, where) == ("peft up to 0.2.0", "<0.3.0", "peft.legacy")
+    new = sources.name("peft.load", "NewThing")
+    assert new is not None and new[0].specifier == ">=0.3.0"
+    assert sources.name("peft.load", "load_it") is None, "every release has it"
+    assert sources.name("numpy", "x") is None
+
+
+def test_keywords_members_modules_and_classes(sources: Sources) -> None:
+    keyword = sources.keyword("load_it", "strict")
+    assert keyword is not None and keyword.as_text() == "peft 0.3.0 and later"
+    assert sources.keyword("load_it", "path") is None
+    module = sources.module("peft.legacy")
+    assert module is not None and module.specifier == ">=0.3.0"
+    assert sources.class_of("NewThing") == "peft" and sources.class_of("Thing") is None
+
+
+def test_the_shipped_table_is_whole_and_says_what_its_sources_say() -> None:
+    text = SHIPPED.read_text(encoding="utf-8")
+    data = json.loads(text)
+    assert written(data) == text
+    sources = shipped_sources()
+    for package in ("transformers", "peft", "accelerate", "trl", "huggingface_hub", "datasets", "bitsandbytes"):
+        each = sources.packages[package]
+        assert len(each.releases) > 9 and len(each.messages) > 50
+        assert all(0 <= site.span[0] <= site.span[1] < len(each.releases) for site in each.messages)
+    life = sources.name("transformers", "HybridCache")
+    assert life is not None and life[0].as_text() == "transformers 4.44.2 to 4.57.6"
+    strategy = sources.keyword("TrainingArguments", "evaluation_strategy")
+    assert strategy is not None and strategy.gone == "4.51.3"
+
+
+def test_the_command_reads_wheels_into_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for version, text in (("0.10.0", NEW), ("0.9.0", OLD)):
+        with zipfile.ZipFile(tmp_path / f"peft-{version}-py3-none-any.whl", "w") as archive:
+            archive.writestr("peft/load.py", text)
+    (tmp_path / "django-5.0-py3-none-any.whl").write_bytes(b"not looked at")
+    out = tmp_path / "sources.json"
+    assert main(["catalogue", "read", str(tmp_path), "--out", str(out)]) == 0
+    assert capsys.readouterr().err.splitlines() == ["peft 0.9.0", "peft 0.10.0"]
+    life = sources_of(json.loads(out.read_text())).keyword("load_it", "strict")
+    assert life is not None and life.specifier == ">=0.10.0"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    assert main(["catalogue", "read", str(empty), "--out", str(out)]) != 0
+    assert "no wheel of a package of the stack" in capsys.readouterr().err
