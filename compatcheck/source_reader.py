@@ -20,7 +20,7 @@ HOLE = "{}"
 _RAISES = re.compile(r"^ *raise \w+\(", re.MULTILINE)
 STATEMENT_CAP = 2000
 """Characters of a `raise` that are looked at."""
-_ALL = re.compile(r"^__all__ = \[(.*?)\]", re.MULTILINE | re.DOTALL)
+_ALL = re.compile(r"^ *__all__ \+?= \[(.*?)\]", re.MULTILINE | re.DOTALL)
 _NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark"))
 LEAST_PART, LEAST_ALL = 14, 24
 """Characters of a message's longest part between holes, and of all of them: less is not a message's own wording."""
@@ -44,6 +44,8 @@ class SourceFacts:
     messages: set[Said] = field(default_factory=set)
     public: set[str] = field(default_factory=set)
     """What models' modules list in `__all__`."""
+    bases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Class to the names of what it is derived from."""
     names: dict[str, set[str]] = field(default_factory=dict)
     """Module to what can be imported from it."""
     classes: dict[str, str] = field(default_factory=dict)
@@ -59,6 +61,7 @@ class SourceFacts:
         """Take in what another file holds."""
         self.messages |= other.messages
         self.public |= other.public
+        self.bases = other.bases | self.bases
         self.open_ended |= other.open_ended
         self.names.update(other.names)
         for mine, theirs in ((self.keywords, other.keywords), (self.members, other.members)):
@@ -87,6 +90,7 @@ def read_wheel(path: Path, package: str, known: dict[str, SourceFacts] | None = 
                 known[key] = skimmed(text, name) if model else read_source(text, name)
             facts.add(known[key])
     _open_the_lazy(facts, package)
+    _inherit(facts)
     return facts
 
 
@@ -107,6 +111,8 @@ def read_source(text: str, file: str) -> SourceFacts:
         return facts
     module = _module(file)
     facts.names[module] = _module_names(tree)
+    if ".models." in module:
+        facts.public = _listed(text)
     for node in tree.body:
         _take_definition(node, module, facts)
     _take_messages(tree, file, "<module>", facts)
@@ -119,8 +125,7 @@ def skimmed(text: str, file: str) -> SourceFacts:
     module = _module(file)
     classes = re.findall(r"^ {0,4}class (\w+)", text, re.MULTILINE)
     facts.classes = dict.fromkeys(classes, module)
-    if found := _ALL.search(text):
-        facts.public = set(re.findall(r"[\"'](\w+)[\"']", found[1]))
+    facts.public = _listed(text)
     facts.names[module] = {*classes, *re.findall(r"^ {0,4}(?:async )?def (\w+)\((?!self)", text, re.MULTILINE)}
     if file.endswith("__init__.py") and (tree := _parsed(text)) is not None:
         facts.names[module] = _module_names(tree)
@@ -128,6 +133,10 @@ def skimmed(text: str, file: str) -> SourceFacts:
         for exception, template in _raised_by(_statement(text, found.start())):
             _add(exception, template, file, "", facts)
     return facts
+
+
+def _listed(text: str) -> set[str]:
+    return {name for found in _ALL.finditer(text) for name in re.findall(r"[\"'](\w+)[\"']", found[1])}
 
 
 def _statement(text: str, start: int) -> str:
@@ -219,6 +228,7 @@ def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
         _take_parameters(node.name, node, facts)
     elif isinstance(node, ast.ClassDef):
         facts.classes.setdefault(node.name, module)
+        facts.bases[node.name] = tuple(name for each in node.bases if (name := _last_name(each)))
         members = facts.members.setdefault(node.name, set())
         for inner in node.body:
             if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -235,12 +245,52 @@ def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
                 members.update(each.id for each in inner.targets if isinstance(each, ast.Name))
 
 
+def _last_name(node: ast.expr) -> str:
+    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+
+
+def _inherit(facts: SourceFacts) -> None:
+    """A class has what its bases of the same package have; one without an `__init__` takes what theirs takes."""
+    members: dict[str, set[str]] = {}
+    keywords: dict[str, set[str]] = {}
+    for name in facts.members:
+        line = _line_of(name, facts.bases)
+        members[name] = set().union(*(facts.members.get(each, set()) for each in line))
+        own = next(
+            (place for place, each in enumerate(line) if "__init__" in facts.members.get(each, set())), len(line)
+        )
+        taken = [facts.keywords.get(each, set()) for each in line[: own + 1]]
+        keywords[name] = set().union(*taken)
+    facts.members = members
+    facts.keywords = {name: values for name, values in (facts.keywords | keywords).items() if values or "." in name}
+
+
+def _line_of(name: str, bases: dict[str, tuple[str, ...]]) -> list[str]:
+    """A class and all that it is derived from, the nearest first."""
+    line = [name]
+    for each in line:
+        line += [base for base in bases.get(each, ()) if base not in line]
+    return line
+
+
 def _take_parameters(owner: str, node: ast.FunctionDef, facts: SourceFacts) -> None:
     given = node.args
     names = {each.arg for each in (*given.args, *given.kwonlyargs)} - {"self", "cls"}
-    facts.keywords.setdefault(owner, set()).update(names)
+    facts.keywords.setdefault(owner, set()).update(names, _renamed(node))
     if given.kwarg:
         facts.open_ended.add(owner)
+
+
+def _renamed(node: ast.FunctionDef) -> set[str]:
+    """What a decorator still takes under an old name: `@deprecate_kwarg("tokenizer", new_name="processing_class")`."""
+    return {
+        str(each.args[0].value)
+        for each in node.decorator_list
+        if isinstance(each, ast.Call)
+        and "deprecate" in _last_name(each.func)
+        and each.args
+        and isinstance(each.args[0], ast.Constant)
+    }
 
 
 def _set_on_self(node: ast.AST) -> set[str]:

@@ -50,10 +50,6 @@ class Lifetime:
     """The first release read that has it; empty where the very first one that was read does."""
     last: str
     """The last one; empty where the newest one does."""
-    gone: str = ""
-    """The first release read that no longer has it; empty where the newest one does."""
-    before: str = ""
-    """The last release read from before it; empty where the very first one has it."""
 
     def as_text(self) -> str:
         """`peft 0.11.1 to 0.17.1`, with what lies open said so."""
@@ -65,9 +61,9 @@ class Lifetime:
 
     @property
     def specifier(self) -> str:
-        """`>=0.11.1,<0.18.1`, between the releases that were read."""
+        """`>=0.11.1,<=0.17.1`: from the first to the last release that was read and has it."""
         return ",".join(
-            part for part in (f">={self.first}" if self.first else "", f"<{self.gone}" if self.gone else "") if part
+            part for part in (f">={self.first}" if self.first else "", f"<={self.last}" if self.last else "") if part
         )
 
 
@@ -126,8 +122,6 @@ class PackageSources:
             package,
             self.releases[first] if first else "",
             self.releases[last] if last < end else "",
-            self.releases[last + 1] if last < end else "",
-            self.releases[first - 1] if first else "",
         )
 
 

@@ -76,7 +76,7 @@ def sudden_end(observation: Observation) -> SuddenEnd | None:
     frames = crash.frames if crash else ()
     memory = _memory_evidence(observation)
     if ending.kind is EndingKind.OUT_OF_MEMORY or memory:
-        return _account(End.MEMORY, memory or (ending.detail,), frames, observation.machine.memory_mib)
+        return _account(End.MEMORY, memory or (ending.detail,), frames, _had_mib(observation))
     if ending.kind is EndingKind.TIMED_OUT:
         return _account(End.HANG, (ending.detail,), frames)
     if ending.kind is not EndingKind.SIGNALLED:
@@ -105,6 +105,14 @@ def _crash(output: str) -> Raised | None:
     """The last dump of faulthandler in an output."""
     crashes = [finding.chain[0] for finding in read_text(output).findings if finding.is_crash]
     return crashes[-1] if crashes else None
+
+
+def _had_mib(observation: Observation) -> int:
+    """The memory that the process could have had: the machine's, or what its control group or limit left of it."""
+    memory = observation.facts.get("memory")
+    room = memory.get("room_mib") if isinstance(memory, dict) else None
+    whole = observation.machine.memory_mib
+    return min(whole, int(room)) if isinstance(room, int | float) and room > 0 and whole else whole
 
 
 def _memory_evidence(observation: Observation) -> tuple[str, ...]:

@@ -93,3 +93,25 @@ def test_a_wheel_without_tests_and_scripts_and_with_what_its_models_list(tmp_pat
     facts = read_wheel(path, "pkg")
     assert set(facts.classes) == {"M"}
     assert "M" in facts.names["pkg"]
+
+
+def test_what_a_class_inherits_is_its_own_too(tmp_path: Path) -> None:
+    path = tmp_path / "pkg-1.0-py3-none-any.whl"
+    text = """
+class Base:
+    def __init__(self, deep=1):
+        self.depth = deep
+
+class Middle(Base):
+    pass
+
+class Thing(Middle):
+    @deprecate_kwarg("old", new_name="new")
+    def __init__(self, new=None):
+        self.own = new
+"""
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pkg/things.py", text)
+    facts = read_wheel(path, "pkg")
+    assert facts.keywords == {"Base": {"deep"}, "Middle": {"deep"}, "Thing": {"new", "old"}}
+    assert facts.members["Thing"] == {"__init__", "depth", "own"}

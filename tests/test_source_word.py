@@ -19,7 +19,7 @@ def word(kind: str, message: str, **versions: str) -> tuple[str, tuple[str, ...]
     ("kind", "message", "says", "pins"),
     [
         ("ImportError", "cannot import name 'prepare_model_for_int8_training' from 'peft'",
-         "prepare_model_for_int8_training in peft is in peft up to 0.9.0", ("peft<0.10.0",)),
+         "prepare_model_for_int8_training in peft is in peft up to 0.9.0", ("peft<=0.9.0",)),
         ("ModuleNotFoundError", "No module named 'peft.utils.hotswap'",
          "the module peft.utils.hotswap is in peft 0.14.0 and later", ("peft>=0.14.0",)),
         ("TypeError", "LoraConfig.__init__() got an unexpected keyword argument 'loftq_config'",

@@ -90,7 +90,7 @@ def test_names_with_their_releases_and_where_they_went(sources: Sources) -> None
     found = sources.name("peft.load", "OldThing")
     assert found is not None
     life, where = found
-    assert (life.as_text(), life.specifier, where) == ("peft up to 0.2.0", "<0.3.0", "peft.legacy")
+    assert (life.as_text(), life.specifier, where) == ("peft up to 0.2.0", "<=0.2.0", "peft.legacy")
     new = sources.name("peft.load", "NewThing")
     assert new is not None and new[0].specifier == ">=0.3.0"
     assert sources.name("peft.load", "load_it") is None, "every release has it"
@@ -117,8 +117,16 @@ def test_the_shipped_table_is_whole_and_says_what_its_sources_say() -> None:
         assert all(0 <= site.span[0] <= site.span[1] < len(each.releases) for site in each.messages)
     life = sources.name("transformers", "HybridCache")
     assert life is not None and life[0].as_text() == "transformers 4.44.2 to 4.57.6"
-    strategy = sources.keyword("TrainingArguments", "evaluation_strategy")
-    assert strategy is not None and strategy.gone == "4.51.3"
+    for owner, keyword, specifier in (
+        ("TrainingArguments", "evaluation_strategy", "<=4.50.3"),
+        ("Trainer", "tokenizer", "<=5.2.0"),
+        ("LoraConfig", "use_dora", ">=0.9.0"),
+    ):
+        life_of = sources.keyword(owner, keyword)
+        assert life_of is not None and life_of.specifier == specifier
+    for name, specifier in (("AutoModelForVision2Seq", "<=4.57.6"), ("AutoModelForImageTextToText", ">=4.46.3")):
+        found = sources.name("transformers", name)
+        assert found is not None and found[0].specifier == specifier
 
 
 def test_the_command_reads_wheels_into_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

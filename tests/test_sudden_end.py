@@ -97,14 +97,15 @@ def test_what_the_output_says_of_memory_counts() -> None:
 
 
 def test_the_model_that_is_advised_fits_the_machine() -> None:
-    def advice(memory_mib: int) -> str:
-        seen = killed([[0.1, 900.0]], 1000.0)
+    def advice(memory_mib: int, room_mib: float = 10.0**6) -> str:
+        seen = killed([[0.1, room_mib - 1]], room_mib)
         found = sudden_end(replace(seen, machine=replace(seen.machine, memory_mib=memory_mib)))
         assert found is not None
         return next(each for each in found.advice if "parameter" in each)
 
     assert "bloom-560m" in advice(8192) and "bloom-1b7" in advice(16_384) and "bloom-7b1" in advice(65_536)
     assert "no BLOOM is small enough" in advice(2048)
+    assert "no BLOOM is small enough" in advice(65_536, 2048.0), "a container of 2 GiB on a machine of 64"
 
 
 # ---------------------------------------------------------------------- as a shell and a log tell them
