@@ -291,7 +291,6 @@ def _modules(every: Sequence[SourceFacts]) -> dict[str, Span]:
 def _names(every: Sequence[SourceFacts]) -> dict[str, dict[str, list[Any]]]:
     """What not every release that has a module has in it; and where the newest release has what was removed."""
     modules = _spans([set(facts.names) for facts in every])
-    newest = {name: module for module, names in sorted(every[-1].names.items(), reverse=True) for name in names}
     found: dict[str, dict[str, list[Any]]] = {}
     for module, life in modules.items():
         for name, span in _spans([facts.names.get(module, set()) for facts in every]).items():
@@ -301,7 +300,7 @@ def _names(every: Sequence[SourceFacts]) -> dict[str, dict[str, list[Any]]]:
             if name.startswith("__") or (_of_a_model(module) and (not removed or life[1] == span[1])):
                 continue
             entry: list[Any] = [*span]
-            moved = every[-1].classes.get(name) or newest.get(name)
+            moved = every[-1].classes.get(name) if _distinct(name) else None
             if removed and moved and moved != module and not _of_a_model(module):
                 entry.append(moved)
             found.setdefault(module, {})[name] = entry
