@@ -46,7 +46,7 @@ def run_cells(
     stop, failures = threading.Event(), []
     ahead = Ahead([batch[0] for batch in grouped], environments, prepare)
 
-    def work(number: int) -> None:
+    def work(number: int, ended: threading.Event) -> None:
         held = HeldSlot(environments)
         try:
             while not stop.is_set():
@@ -63,25 +63,38 @@ def run_cells(
             failures.append(error)
             stop.set()
         finally:
-            held.close()
-            leave(number)
+            try:
+                held.close()
+                leave(number)
+            finally:
+                ended.set()
 
-    workers = [threading.Thread(target=work, args=(number,), name=f"worker-{number}") for number in range(jobs)]
-    for worker in workers:
-        worker.start()
+    ends: list[threading.Event] = []
     try:
-        for worker in workers:
-            while worker.is_alive():
-                worker.join(0.2)
+        for number in range(jobs):
+            worker = threading.Thread(target=work, args=(number, ended := threading.Event()), name=f"worker-{number}")
+            worker.start()
+            ends.append(ended)
+        wait_for(ends)
     except BaseException:
         stop.set()
-        for worker in workers:
-            worker.join()
+        wait_for(ends)
         raise
     finally:
         ahead.close()
     if failures:
         raise failures[0]
+
+
+def wait_for(ends: Iterable[threading.Event]) -> None:
+    """Wait for threads that tell their end by an event.
+
+    Not by Thread.join: until Python 3.13, one that a signal's exception leaves takes the thread for ended while it
+    still runs.
+    """
+    for ended in ends:
+        while not ended.wait(0.2):
+            pass
 
 
 class Ahead:
@@ -98,7 +111,7 @@ class Ahead:
             self._first.setdefault(place_name(cell), cell)
         self._environments, self._prepare = environments, prepare
         self._begun: set[str] = set()
-        self._making: dict[str, threading.Thread] = {}
+        self._making: dict[str, threading.Event] = {}
         self._guard = threading.Lock()
 
     def reached(self, cell: Cell) -> None:
@@ -113,22 +126,24 @@ class Ahead:
                 and following is not None
                 and following not in self._begun | self._making.keys()
             ):
-                thread = threading.Thread(target=self._make, args=(self._first[following],), name=f"ahead-{following}")
-                self._making[following] = thread
-                thread.start()
+                first, ended = self._first[following], threading.Event()
+                threading.Thread(target=self._make, args=(first, ended), name=f"ahead-{following}").start()
+                self._making[following] = ended
         if making is not None:
-            making.join()
+            making.wait()
 
     def close(self) -> None:
         """Wait for what is under way."""
-        for thread in self._making.values():
-            thread.join()
+        wait_for(self._making.values())
 
-    def _make(self, cell: Cell) -> None:
+    def _make(self, cell: Cell, ended: threading.Event) -> None:
         assert self._prepare is not None
-        # what goes wrong here goes wrong again where the cell itself is run, and is told there
-        with suppress(Exception), slot_for(cell, self._environments) as slot:
-            self._prepare(cell, slot)
+        try:
+            # what goes wrong here goes wrong again where the cell itself is run, and is told there
+            with suppress(Exception), slot_for(cell, self._environments) as slot:
+                self._prepare(cell, slot)
+        finally:
+            ended.set()
 
 
 class HeldSlot:

@@ -114,6 +114,8 @@ def cleaned(raw: str) -> Line:
         else:
             break
         text = text[found.end() :]
+    if text[:2] == "**" == text[-2:] and len(text) > 4:
+        text = text[2:-2]  # Markdown's bold type
     if text[:1] == "`" and "File " in text[:12]:
         text = text.lstrip("`")
     if text[:1] in "│┃|" and text:
@@ -182,7 +184,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
     raised = bool(_LOOKS_RAISED.search(name) or _LOWER_RAISED.search(found["type"]) or name == "Exception")
     if not raised and not (after_frame and name[:1].isupper() and (found["colon"] or module)):
         return None
-    if name in _LEVELS:
+    if name in _LEVELS or (name == "Error" and not module and not after_frame):
         return None
     if raised and not after_frame and not found["colon"] and not module and name != "KeyboardInterrupt":
         return None

@@ -2,7 +2,8 @@
 
 Only for short texts in which nothing stands as an exception is printed. A line counts where a signature fits what it
 says, and where it speaks of an error or begins with the very words; and where it quotes what a system writes at a
-process's end.
+process's end. A warning does not count, nor does code; and beside a traceback whose end was cut off, no line that does
+not speak of an error itself.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from .classify import diagnose_chain, diagnose_line
 from .domain import Diagnosis, Raised
-from .logline import exception_of
+from .logline import cleaned, exception_of, frame_of
 from .signatures import Catalogue
 
 CAP = 2**16
@@ -22,8 +23,11 @@ LEAST = 20
 """Characters that a signature's pattern must find: a word or two prove nothing in running text."""
 
 _SPEAKS_OF_ERROR = re.compile(
-    r"(?i)error|exception|fail|has no attribute|cannot import name|no module named|unexpected keyword argument"
+    r"(?i)error|exception|fail|not found|could not|has no attribute|cannot import name|no module named"
+    r"|unexpected keyword argument"
 )
+_NO_FAILURE = re.compile(r"\w{3,40}Warning: |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]")
+"""A warning, and the code that would raise or warn, as tracebacks show it."""
 _ANCHOR = re.compile(r"(?<![\[\\])\^")
 """In a pattern: it must stand at the message's beginning, which running text does not show."""
 _BEFORE = re.compile(r"[:`'\"(]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
@@ -39,15 +43,18 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
         tuple(each for each in catalogue if each.raised_by or (each.message and not _ANCHOR.search(each.message)))
     )
     lines = text.splitlines()
+    cut_off = any("Traceback (most recent" in line or frame_of(cleaned(line).bare) for line in lines)
     for number in range(len(lines), 0, -1):
+        if _NO_FAILURE.search(lines[number - 1]):
+            continue
         speaks = bool(_SPEAKS_OF_ERROR.search(lines[number - 1]))
         for raised in _told(lines[number - 1]):
             diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
             signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
-            if signature and signature.raised_by and speaks:
+            if signature and signature.raised_by and speaks and not cut_off:
                 return number, diagnosis
             found = signature.message_pattern.search(raised.message) if signature else None
-            if found and len(found[0]) >= LEAST and (speaks or found.start() == 0):
+            if found and len(found[0]) >= LEAST and (speaks or (found.start() == 0 and not cut_off)):
                 return number, diagnosis
         for quoted in _QUOTED.finditer(lines[number - 1]):
             ended = diagnose_line(Raised("", "", quoted["text"]), catalogue) if len(quoted["text"]) >= LEAST else None

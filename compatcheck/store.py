@@ -74,7 +74,9 @@ class Store:
             ) from None
 
     def close(self) -> None:
-        self._connection.close()
+        """After what another thread asks of it just now: SQLite crashes where it is closed in between."""
+        with self._lock:
+            self._connection.close()
 
     def __enter__(self) -> Store:
         return self

@@ -51,7 +51,8 @@ def test_whether_links_are_possible_is_tried(tmp_path: Path, monkeypatch: pytest
 @pytest.mark.minimatrix
 def test_two_slots_of_the_same_packages_cost_them_once(make_run: MakeRun, uv_cache: Path) -> None:
     run = make_run({**{package: (version,) for package, version in NEW.items()}, "torch": ("2.0.1", "newest")})
-    run.run(run.expand().cells)
+    for cell in run.expand().cells:
+        run.run([cell])  # two at once may each unpack the same wheel into an empty cache
     one, other = (slot.folder / "env" / "lib" for slot in kept_slots(run.cache / "environments"))
     shared = usage([one]).bytes + usage([other]).bytes - usage([one, other]).bytes
     assert shared > 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
 from pathlib import Path
 
@@ -84,3 +86,24 @@ def test_a_run_that_is_stopped_leaves_no_thread(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run_cells(CELLS, tmp_path, 1, run_cell, prepare=lambda cell, slot: None)
     assert not [thread.name for thread in threading.enumerate() if thread.name.startswith(("ahead", "worker"))]
+
+
+def test_an_interrupted_run_waits_for_its_workers(tmp_path: Path) -> None:
+    told: list[str] = []
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def run_cell(cell: Cell, slot: Slot, worker: int, stop: threading.Event) -> None:
+        threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+        assert stop.wait(20)
+        threading.Event().wait(1)  # what a probe takes to be ended
+        told.append("ended")
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_cells(CELLS, tmp_path, 1, run_cell)
+        assert told == ["ended"]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
