@@ -23,6 +23,7 @@ from .commands import (
     diff,
     env,
     explain,
+    infer,
     merge,
     plan,
     probe,
@@ -36,7 +37,7 @@ from .commands import (
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
 COMMANDS = (
-    *(run, plan, report, show),
+    *(run, plan, report, infer, show),
     *(recommend, check, probe, explain),
     *(blame, bisect, rules, claims, diff),
     *(badge, env, table, catalogue, merge, cache),

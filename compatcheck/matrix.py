@@ -23,10 +23,11 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from .domain import CORE, Architecture, Cell, Digest, Limits, Method, Policy, Scenario, canonical, digest_of
+from .domain import CORE, Architecture, Cell, Digest, Limits, Method, Policy, Scenario, Word, canonical, digest_of
 from .errors import InputError, UsageError
 from .parse import structured, toml, unstructured
 from .releases import Release, ReleaseSource, newest_of_each_minor
+from .window import Window, supported_pythons, supported_releases
 
 _PYTHON = re.compile(r"3\.\d{1,2}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -50,6 +51,15 @@ class Rule:
             package in cell.versions and SpecifierSet(specifier).contains(cell.versions[package], prereleases=True)
             for package, specifier in self.where.items()
         )
+
+
+class Explore(Word):
+    """Which cells of a matrix are run."""
+
+    EXHAUSTIVE = "exhaustive"
+    """Every one."""
+    ADAPTIVE = "adaptive"
+    """Few: those that teach most about the others, which are inferred."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +115,9 @@ class Matrix:
     confirm_model: str = "bloomz-560m:random"
     limits: Limits = field(default_factory=Limits)
     index: Index = field(default_factory=Index)
+    explore: Explore = Explore.EXHAUSTIVE
+    window: Window | None = None
+    """Leave releases out of ranges, and Pythons, that are older than this supports."""
 
     def __post_init__(self) -> None:
         problems = [f"axes.{package}: this axis is missing" for package in CORE if package not in self.axes]
@@ -148,13 +161,15 @@ class Matrix:
     def digest(self) -> Digest:
         """Of what decides the cells and their meaning; not of the description."""
         data = unstructured(self)
-        del data["description"], data["confirm"], data["confirm_model"]
+        del data["description"], data["confirm"], data["confirm_model"], data["explore"]
         if self.scenario.method is Method.PROMPT_TUNING:
             # came later: a matrix without a word of it is the matrix that it was
             del data["scenario"]["method"]
         for name in ("method", "architecture"):
             if not data[name]:
                 del data[name]
+        if self.window is None:
+            del data["window"]
         return digest_of(canonical(data))
 
     @property
@@ -211,6 +226,8 @@ class Expansion:
     """`peft 0.12.0` to what its wheel says it requires, as written; a release whose wheel was not read is missing."""
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Axis to all its final releases on the index, oldest first, whether the matrix has them or not."""
+    requires_python: Mapping[str, str] = field(default_factory=dict)
+    """`transformers 5.0.0` to the Pythons that it asks for, where the index says."""
 
 
 def _entry_problems(entry: str) -> list[str]:
@@ -277,11 +294,14 @@ def expanded(matrix: Matrix, source: ReleaseSource) -> Expansion:
     problems: list[str] = []
     released: dict[str, datetime] = {}
     axes: dict[str, tuple[str, ...]] = {}
+    window = matrix.window
     for package, entries in matrix.axes.items():
         known = source.releases(package)
         chosen: dict[str, None] = {}
         for place, entry in enumerate(entries):
-            versions = _versions(entry, known)
+            # a version that is named stands, however old it is
+            supported = supported_releases(known, window) if window and _RANGE.fullmatch(entry) else known
+            versions = _versions(entry, supported)
             if not versions:
                 problems.append(f"axes.{package}[{place}]: {_nothing(package, entry, known)}")
             chosen.update(dict.fromkeys(versions))
@@ -298,15 +318,21 @@ def expanded(matrix: Matrix, source: ReleaseSource) -> Expansion:
     core_first = [*CORE, *(package for package in axes if package not in CORE)]
     cells = [
         Cell(python, dict(zip(core_first, versions, strict=True)))
-        for python in matrix.python
+        for python in (supported_pythons(matrix.python, window) if window else matrix.python)
         for versions in product(*(axes[package] for package in core_first))
     ]
     cells += [cell for cell in matrix.include if cell not in cells]
     excluded = [(cell, rule.reason) for cell in cells if (rule := _excluding(matrix, cell))]
     out = {cell for cell, _ in excluded}
     known_releases = {package: tuple(each.version for each in source.releases(package)) for package in axes}
+    needs = {
+        f"{package} {each.version}": each.requires_python
+        for package, versions in axes.items()
+        for each in source.releases(package)
+        if each.version in versions and each.requires_python
+    }
     kept = tuple(cell for cell in cells if cell not in out)
-    return Expansion(kept, released, tuple(excluded), known=known_releases)
+    return Expansion(kept, released, tuple(excluded), known=known_releases, requires_python=needs)
 
 
 def _dates(package: str, versions: Iterable[str], known: Iterable[Release]) -> dict[str, datetime]:

@@ -25,7 +25,7 @@ from .classify import diagnose, diagnose_resolution
 from .confirmation import CELL_MIB, confirming, sampled
 from .domain import Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Observation, Outcome, Policy, Resolution
 from .environment import Uv, contemporary_cutoff
-from .errors import DiskFull, IndexUnavailable, MachineError, UsageError, refused_by_disk
+from .errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError, UsageError, refused_by_disk
 from .executor import run_cells
 from .experiment import Experiment
 from .flakes import agreeing, settled, verdict
@@ -33,7 +33,7 @@ from .fleet import Fleet
 from .fleet_worker import Assignment, Measured, Order
 from .forks import Forking
 from .layers import Shared
-from .machine import platform_key
+from .machine import interpreter, platform_key
 from .matrix import Expansion, Matrix, expanded
 from .memory_evidence import room_mib
 from .probe import PROBE_VERSION
@@ -88,7 +88,7 @@ class Run:
     def expand(self) -> Expansion:
         """The cells of the matrix today, remembered for reports made later."""
         before = self.store.expansion(self.matrix.digest)
-        expansion = expanded(self.matrix, self._source)
+        expansion = without_missing_pythons(expanded(self.matrix, self._source))
         if before is not None:
             # what a wheel says never changes
             expansion = replace(expansion, declared=before.declared)
@@ -402,7 +402,8 @@ class Run:
 
     def results(self) -> tuple[CellResult, ...]:
         """All that the store knows of the matrix's cells, without running or asking anything."""
-        return tuple(self.stored(cell) for cell in self.expansion().cells)
+        told = self.store.told_cells(self.matrix.resolution_digest, self.platform)
+        return tuple(self.stored(cell) if cell.id in told else CellResult(cell) for cell in self.expansion().cells)
 
     def beside(self) -> tuple[CellResult, ...]:
         """Cells of the same axes and settings that other matrices, or `compatcheck rules --exact`, have measured."""
@@ -468,6 +469,26 @@ def to_confirm(run: Run) -> tuple[Cell, ...]:
             shown[result.cell.id] = Entry(result, diagnosis_of(result, catalogue)).failure or str(result.outcome)
             cells[result.cell.id] = result.cell
     return tuple(cells[name] for name in sampled(shown, run.matrix.confirm, run.matrix.scenario.seed))
+
+
+def without_missing_pythons(expansion: Expansion) -> Expansion:
+    """Without the cells whose Python is not on this machine: they stand among the excluded, with the reason.
+
+    Raises InterpreterMissing where none of the Pythons is there.
+    """
+    missing: dict[str, InterpreterMissing] = {}
+    for python in dict.fromkeys(cell.python for cell in expansion.cells):
+        try:
+            interpreter(python)
+        except InterpreterMissing as error:
+            missing[python] = error
+    if not missing:
+        return expansion
+    kept = tuple(cell for cell in expansion.cells if cell.python not in missing)
+    if not kept:
+        raise next(iter(missing.values()))
+    left_out = tuple((cell, missing[cell.python].what) for cell in expansion.cells if cell.python in missing)
+    return replace(expansion, cells=kept, excluded=(*expansion.excluded, *left_out))
 
 
 def context_of(run: Run) -> Context:

@@ -40,6 +40,9 @@ class Progress:
     def waiting(self, cells: int, seconds: float) -> None:
         """The index was away for these; they are tried again after a while."""
 
+    def explored(self, words: str) -> None:
+        """How far an exploration is, in a line."""
+
     def done(self) -> None: ...
 
 
@@ -119,6 +122,9 @@ class PlainProgress(_Counting):
     def waiting(self, cells: int, seconds: float) -> None:
         super().waiting(cells, seconds)
         self._say(f"the index was away for {cells} cells; trying again in {seconds:.0f} s")
+
+    def explored(self, words: str) -> None:
+        self._say(words)
 
     def done(self) -> None:
         if self.total:

@@ -13,6 +13,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, TypeVar
@@ -51,8 +52,28 @@ MIGRATIONS = (
         PRIMARY KEY (cell, settings, scenario, probe, platform)
     );
     """,
+    """
+    CREATE TABLE choices (
+        matrix TEXT NOT NULL, cell TEXT NOT NULL, at TEXT NOT NULL, role TEXT NOT NULL, outcome TEXT, signature TEXT,
+        share REAL NOT NULL, known INTEGER NOT NULL,
+        PRIMARY KEY (matrix, cell)
+    );
+    """,
 )
 """Each takes the store from the version of its place to the next. Never changed, only appended to."""
+
+
+@dataclass(frozen=True)
+class ChosenCell:
+    """Why a cell of an explored matrix was run (see explore.Choice)."""
+
+    cell_id: str
+    role: str
+    outcome: str | None
+    """What it was thought to be."""
+    signature: str | None
+    share: float
+    known: int
 
 
 class Store:
@@ -186,6 +207,36 @@ class Store:
             "SELECT body FROM observations ORDER BY started DESC LIMIT 100", ()
         )]  # fmt: skip
 
+    # ------------------------------------------------------------------ explorations
+
+    def save_choices(self, matrix: Digest, choices: Iterable[ChosenCell]) -> None:
+        """Why cells of an explored matrix were run, and what was held of them before; the last word counts."""
+        with self._writing() as rows:
+            rows.executemany(
+                "INSERT OR REPLACE INTO choices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (matrix, each.cell_id, datetime.now(timezone.utc).isoformat(), *astuple(each)[1:])
+                    for each in choices
+                ],
+            )
+
+    def choices(self, matrix: Digest) -> tuple[ChosenCell, ...]:
+        """Those of a matrix, in the order in which they were made."""
+        rows = self._rows(
+            "SELECT cell, role, outcome, signature, share, known FROM choices WHERE matrix = ? ORDER BY at, rowid",
+            (matrix,),
+        )
+        return tuple(ChosenCell(*row) for row in rows)
+
+    def told_cells(self, settings: Digest, platform: str) -> set[str]:
+        """The cells of which anything is known under these settings: the resolver's answer, or a trouble."""
+        question = "SELECT cell FROM {} WHERE settings = ? AND platform = ?"
+        return {
+            row[0]
+            for table in ("resolutions", "troubles")
+            for row in self._rows(question.format(table), (settings, platform))
+        }
+
     # ------------------------------------------------------------------ troubles and expansions
 
     def save_trouble(self, cell: Cell, settings: Digest, platform: str, message: str) -> None:
@@ -263,6 +314,7 @@ class Store:
                 ("troubles", "at"),
                 ("expansions", "at"),
                 ("experiments", "at"),
+                ("choices", "at"),
             ):
                 for row in source._rows(f"SELECT * FROM {table}", ()):
                     names = [each[1] for each in rows.execute(f"PRAGMA table_info({table})")]

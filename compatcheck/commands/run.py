@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .adaptive import add_budget, explore_cells
 from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, opened_run
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ What is already known is not run again; a run that was interrupted goes on where
   compatcheck run matrix/quick.toml --jobs 2         another one, two cells at a time
   compatcheck run --only 'torch2.6.0*peft0.15.*'     some of its cells
   compatcheck run --only CELL --again --live         one cell once more, watched
+  compatcheck run matrix/full.toml --budget 2h       few cells of a large matrix; the others are inferred
   compatcheck run --command "pytest -x" --with pytest   a project's own tests instead of the cycle
 
 Exit code: 0 done; 1 exactly one cell was selected and it does not pass, or --command fails in some cell; 4 some
@@ -59,6 +61,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     parser.add_argument("--again", action="store_true", help="run the selected cells even where they are known")
     parser.add_argument("--live", action="store_true", help="show every step of every cell")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live display")
+    add_budget(parser)
     own = parser.add_argument_group("a project's own tests")
     own.add_argument(
         "--command", metavar="COMMAND",
@@ -78,6 +81,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..domain import Isolation, Outcome
     from ..errors import EXIT_DONE, EXIT_MACHINE, EXIT_NEGATIVE, MachineError, UsageError
     from ..fleet import Fleet
+    from ..matrix import Explore
     from ..progress import DetailedProgress, PlainProgress, Progress, chosen_progress
 
     if arguments.command is not None:
@@ -90,13 +94,20 @@ def execute(arguments: argparse.Namespace) -> int:
         progress: Progress
         if arguments.live:
             progress = DetailedProgress()
-        elif arguments.plain:
+        elif arguments.plain or run.matrix.explore is Explore.ADAPTIVE:
             progress = PlainProgress()
         else:
             progress = chosen_progress(sys.stderr)
         if arguments.executor == "dask":
             run.fleet = Fleet(arguments.scheduler, jobs)
         run.progress, run.isolation = progress, Isolation(arguments.isolation)
+        if run.matrix.explore is Explore.ADAPTIVE and not arguments.again:
+            if len(run.matrix.variants) > 1:
+                raise UsageError(
+                    f'{arguments.matrix}: explore = "adaptive" is not for several methods or architectures',
+                    "Leave one of them in the matrix file, or the line with explore out.",
+                )
+            return explore_cells(arguments, run, cells)
         if len(run.matrix.variants) > 1:
             if run.fleet is not None:
                 raise UsageError(

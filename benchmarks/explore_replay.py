@@ -1,0 +1,266 @@
+"""How few runs the explorer needs: tables in which every cell was run, replayed. It sees only what it asks for.
+
+    python benchmarks/explore_replay.py [--seeds 5] [--write FILE] [--worlds 10] [REPORT.json ...]
+
+Beside it, at the same number of runs: random sampling and pairwise covering, with the nearest measured cell as the
+guess and with the explorer's own inference; and cells spread over the table. Every method guesses every cell that it
+did not run, so that they can be compared; how far the explorer's own claims hold, where it does not leave a cell
+untested, is told beside it. Cells that no report has measured are no part of a table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+from made_worlds import structured_world
+from packaging.version import Version
+from tabulate import tabulate
+
+from compatcheck.domain import Outcome
+from compatcheck.exploration import STEP
+from compatcheck.explore import Explorer
+from compatcheck.inference import Learnt, learnt_from
+from compatcheck.space import Space
+from compatcheck.table import Unit
+
+AXES = ("python", "torch", "transformers", "peft")
+ROOT = Path(__file__).resolve().parent.parent
+REPORTS = {
+    "every-transformers": ROOT / "benchmarks/grids/every-transformers.json",
+    "article": ROOT / "reports/compatibility.json",
+}
+"""The tables of real packages, all cells run."""
+
+
+@dataclass
+class Table:
+    """What is true, by place, and what a run says."""
+
+    name: str
+    space: Space
+    truth: dict[int, Unit]
+    run: Callable[[int], Unit]
+
+
+def reported_table(path: Path) -> Table:
+    data = json.loads(path.read_text())
+    points = {}
+    for cell in data["cells"]:
+        if cell["outcome"] == Outcome.UNTESTED:
+            continue
+        assert cell["basis"] == "measured"
+        point = (cell["python"], *(cell["versions"][axis] for axis in AXES[1:]))
+        points[point] = (Outcome(cell["outcome"]), cell["signature"] or cell["fingerprint"])
+    versions = tuple(tuple(sorted(set(each), key=Version)) for each in zip(*points, strict=True))
+    everything = list(product(*versions))
+    space = Space(AXES, versions, np.array([point in points for point in everything]))
+    truth = {place: points[point] for place, point in enumerate(everything) if point in points}
+    name = path.parent.name if path.stem == "compatibility" else path.stem
+    return Table(f"{name}: {len(points)} cells", space, truth, truth.__getitem__)
+
+
+def world_table(shape: Sequence[int], faults: int, seed: int, flakes: float) -> Table:
+    world = structured_world(shape, faults, seed, flakes)
+    versions = tuple(tuple(f"1.{number}" for number in range(length)) for length in (1, *shape))
+    space = Space(AXES, versions, np.ones(int(np.prod(shape)), dtype=np.bool_))
+    points = list(product(*map(range, shape)))
+
+    def unit(told: tuple[str, str | None]) -> Unit:
+        return Outcome(told[0]), told[1]
+
+    return Table(
+        f"made, {faults} faults, {flakes:.0%} flakes: {len(points):,} cells", space,
+        {place: unit(world.truth[point]) for place, point in enumerate(points)},
+        lambda place: unit(world.run(points[place])),
+    )  # fmt: skip
+
+
+@dataclass
+class Replayed:
+    """Shares of all cells whose outcome, whose outcome and signature are right; a measured cell is right."""
+
+    runs: int
+    outcome: float
+    signature: float
+    guessed: float
+    """Of the cells that were not run, those whose outcome is right."""
+    inferred: float = 0.0
+    """Of the cells that the explorer infers: whose outcome is right."""
+    decided: float = 0.0
+    """Share of all cells that are measured or inferred; the others it leaves untested."""
+    claimed: float = 0.0
+    """What it says `inferred` is."""
+    seconds: float = 0.0
+
+
+def scored(table: Table, known: Iterable[int], guess: Callable[[int], tuple[Outcome, Unit]]) -> Replayed:
+    """`guess`: outcome and unit of a cell that was not run."""
+    seen = set(known)
+    outcome, unit = [], []
+    for place in table.truth.keys() - seen:
+        told, whole = guess(place)
+        outcome.append(told is table.truth[place][0])
+        unit.append(whole == table.truth[place])
+    count = len(table.truth)
+    return Replayed(
+        len(seen), (len(seen) + sum(outcome)) / count, (len(seen) + sum(unit)) / count, statistics.fmean(outcome)
+    )
+
+
+def voted(learnt: Learnt) -> Callable[[int], tuple[Outcome, Unit]]:
+    held = learnt.held
+    return lambda place: (learnt.units[held.outcome[place]][0], learnt.units[held.unit[place]])
+
+
+def replayed(table: Table, runs: Sequence[int], seed: int) -> list[Replayed]:
+    """The explorer, looked at after so many runs: what it asks for does not depend on how many will be allowed."""
+    started = time.process_time()
+    explorer = Explorer(table.space, seed)
+    looked = []
+    for most in runs:
+        spent = len(explorer.known)
+        while spent < most and (choices := explorer.batch(min(STEP, most - spent))):
+            explorer.tell({choice.place: table.run(choice.place) for choice in choices})
+            spent += len(choices)
+        found = scored(table, explorer.known, voted(learnt_from(table.space, explorer.known)))
+        held = explorer.inference()
+        places = np.flatnonzero(held.inferred).tolist()
+        right = [held.units[held.unit[place]][0] is table.truth[place][0] for place in places]
+        found.inferred = statistics.fmean(right) if right else float("nan")
+        found.decided, found.claimed = held.decided, held.claimed
+        found.seconds = time.process_time() - started
+        looked.append(found)
+    return looked
+
+
+def nearest(table: Table, places: Sequence[int]) -> Replayed:
+    """Each cell as the nearest that was run: over the ranks, each axis scaled by its length."""
+    scale = np.array(table.space.shape)
+    known = table.space.ranks(places) / scale
+    seen = [table.run(place) for place in places]
+
+    def guess(place: int) -> tuple[Outcome, Unit]:
+        unit = seen[int(np.abs(known - table.space.ranks([place])[0] / scale).sum(axis=1).argmin())]
+        return unit[0], unit
+
+    return scored(table, places, guess)
+
+
+def inferred(table: Table, places: Sequence[int]) -> Replayed:
+    """The explorer's inference over cells that it did not choose."""
+    return scored(table, places, voted(learnt_from(table.space, {place: table.run(place) for place in places})))
+
+
+def random_places(table: Table, count: int, seed: int) -> list[int]:
+    return random.Random(seed).sample(sorted(table.truth), count)
+
+
+def pairwise_places(table: Table, count: int, seed: int) -> list[int]:
+    """Greedy covering array of strength two: every pair of releases of two axes early, cut at `count`."""
+    chance = random.Random(seed)
+    ranks = {place: tuple(map(int, table.space.ranks([place])[0])) for place in table.truth}
+    axes = [axis for axis, length in enumerate(table.space.shape) if length > 1]
+    covered: set[tuple[int, ...]] = set()
+    chosen: dict[int, None] = {}
+
+    def pairs(place: int) -> set[tuple[int, ...]]:
+        return {(one, other, ranks[place][one], ranks[place][other]) for one, other in combinations(axes, 2)}
+
+    while len(chosen) < count:
+        tried = [place for place in chance.sample(sorted(table.truth), 80) if place not in chosen]
+        best = max(tried, key=lambda place: len(pairs(place) - covered))
+        chosen[best] = None
+        covered |= pairs(best)
+    return list(chosen)
+
+
+def spread_places(table: Table, count: int, seed: int) -> list[int]:
+    """Each as far as may be from those before it."""
+    places = np.array(sorted(table.truth))
+    ranks = table.space.ranks(places) / np.maximum(1, np.array(table.space.shape) - 1)
+    chance = np.random.default_rng(seed)
+    chosen = [int(chance.integers(len(places)))]
+    far = np.full(len(places), np.inf)
+    while len(chosen) < count:
+        far = np.minimum(far, np.abs(ranks - ranks[chosen[-1]]).sum(1))
+        chosen.append(int((far + 1e-3 * chance.random(len(places))).argmax()))
+    return places[chosen].tolist()
+
+
+def compared(table_of: Callable[[int], Table], shares: Sequence[float], seeds: int) -> list[list[str]]:
+    """One line a share and method, over so many seeds."""
+    found: dict[tuple[float, str], list[Replayed]] = {}
+    for seed in range(seeds):
+        table = table_of(seed)
+        runs = [round(len(table.truth) * share) for share in shares]
+        for share, count, own in zip(shares, runs, replayed(table, runs, seed), strict=True):
+            by_chance, pairwise = random_places(table, count, seed), pairwise_places(table, count, seed)
+            for method, one in (
+                ("explorer", own),
+                ("random, its inference", inferred(table, by_chance)),
+                ("pairwise, its inference", inferred(table, pairwise)),
+                ("random, nearest cell", nearest(table, by_chance)),
+                ("pairwise, nearest cell", nearest(table, pairwise)),
+                ("spread, nearest cell", nearest(table, spread_places(table, count, seed))),
+            ):
+                found.setdefault((share, method), []).append(one)
+    lines = []
+    for (share, method), each in sorted(found.items(), key=lambda pair: pair[0][0]):
+        own = method == "explorer"
+
+        def mean(name: str, each: list[Replayed] = each) -> str:
+            return f"{np.nanmean([getattr(one, name) for one in each]):.1%}"
+
+        lines.append([
+            table.name, f"{share:.0%}", str(each[0].runs), method, mean("outcome"),
+            f"{min(one.outcome for one in each):.1%}", mean("signature"), mean("guessed"),
+            *((mean("decided"), mean("inferred"), mean("claimed")) if own else ("", "", "")),
+        ])  # fmt: skip
+        seconds = statistics.fmean(one.seconds for one in each)
+        print(*lines[-1], f"{seconds:.1f} s" if own else "", sep=" | ", flush=True)
+    return lines
+
+
+HEADERS = [
+    "table", "share", "runs", "chosen, guessed by", "outcome right", "worst seed", "signature too", 
+    "of the cells not run",    "decided", "inferred cells right", "claimed",
+]  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "reports", nargs="*", type=Path, help="reports in which every cell was run (default: the two here)"
+    )
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--shares", type=float, nargs="*", default=[0.05, 0.1, 0.2, 0.3], help="of the reports' cells")
+    parser.add_argument(
+        "--worlds", type=int, default=0, help="made worlds of 15,640 cells with 1 %% flakes beside them"
+    )
+    parser.add_argument("--write", type=Path, metavar="FILE")
+    arguments = parser.parse_args()
+    lines = []
+    for path in arguments.reports or REPORTS.values():
+        table = reported_table(path)
+        lines += compared(lambda seed, table=table: table, arguments.shares, arguments.seeds)
+    if arguments.worlds:
+        lines += compared(lambda seed: world_table((20, 46, 17), 12, seed, 0.01), (0.02, 0.05), arguments.worlds)
+    if arguments.write:
+        text = tabulate(lines, HEADERS, tablefmt="github", disable_numparse=True)
+        said = f"# Exploration, replayed\n\nWritten by `python benchmarks/explore_replay.py --seeds {arguments.seeds}"
+        worlds = f" --worlds {arguments.worlds}" if arguments.worlds else ""
+        told = "\n\n".join(__doc__.split("\n\n")[2:]).strip()
+        arguments.write.write_text(f"{said}{worlds}`: means over the seeds.\n\n{told}\n\n{text}\n")
+
+
+if __name__ == "__main__":
+    main()

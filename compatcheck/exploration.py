@@ -1,0 +1,379 @@
+"""A matrix explored on this machine: which cells are run, in what order, within what budget, and when it is enough.
+
+What is known is taken from the store, so an exploration goes on where it was: by the next call, after a kill, or with
+cells that another matrix has measured. Pure decisions are `explore`'s; here they meet the pipeline.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from statistics import median
+
+import numpy as np
+
+from .domain import Cell, CellResult, Outcome
+from .errors import DiskFull, MachineError
+from .explore import Choice, Explorer, Role
+from .inference import Inference
+from .inference_audit import Audit, Audited
+from .interval import Interval
+from .pipeline import Run, diagnosis_of
+from .refusal import declared_refusals
+from .rooms import Rooms
+from .signatures import Catalogue, load_catalogue
+from .space import Floats, Space, space_of
+from .store import ChosenCell
+from .table import PYTHON, Unit
+
+STEP = 4
+"""Cells that are chosen at a time."""
+SECONDS = 8.0
+"""A cell, before any was timed."""
+FIRST_OF_A_TORCH = 10.0
+"""What the first cell of a torch that is not on this disk costs, in usual cells: a download of gigabytes."""
+AUDIT_SHARE = 0.1
+LEAST_AUDIT = 10
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When an exploration ends. What is not given does not end it."""
+
+    seconds: float | None = None
+    cells: int | None = None
+    """Runs of cells, the audit's among them."""
+    target: float = 0.99
+    """Enough once this accuracy is expected over all cells, and an audit finds no miss."""
+    disk: int | None = None
+    """Bytes that environments and the wheels of their torch may take."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far an exploration is."""
+
+    cells: int
+    measured: int
+    decided: float
+    """The share of the cells that are measured or inferred."""
+    expected: float
+    """The accuracy that is claimed over all cells."""
+    runs: int
+    """Of this call."""
+    seconds_left: float | None
+
+    def words(self) -> str:
+        """`412 of 12,784 cells measured (3.2 %), 97 % decided, expected accuracy 0.981, about 31 min left`."""
+        left = "" if self.seconds_left is None else f", at most {max(0.0, self.seconds_left) / 60:.0f} min left"
+        return (
+            f"{self.measured:,} of {self.cells:,} cells measured ({self.measured / max(1, self.cells):.1%}), "
+            f"{self.decided:.0%} decided, expected accuracy {self.expected:.3f}{left}"
+        )
+
+
+@dataclass
+class Exploration:
+    """One exploration of a matrix. `allowed` restricts what is run, not what is inferred."""
+
+    run: Run
+    budget: Budget
+    allowed: Collection[Cell] | None = None
+    seed: int = 1
+    runs: int = 0
+    reason: str = ""
+    """Why it ended."""
+    _times: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._began = time.monotonic()
+        self._catalogue = load_catalogue()
+        expansion = self.run.expansion()
+        self.space = space_of(expansion.cells)
+        self.rooms = Rooms(self.run.cache / "environments", self.run.uv, self.budget.disk)
+        refusals = declared_refusals(self.space, expansion.declared, expansion.requires_python)
+        self.explorer = Explorer(self.space, self.seed, self._prices(), refusals)
+        self._recall()
+
+    # ------------------------------------------------------------------ what is known
+
+    def _recall(self) -> None:
+        results = {self.space.place(result.cell): result for result in self.run.results()}
+        seen = {
+            place: unit
+            for place, result in results.items()
+            if place is not None and (unit := unit_of(result, self._catalogue)) is not None
+        }
+        said = choices_of(self.space, self.run.store.choices(self.run.matrix.digest))
+        audited = {choice.place for choice in said if choice.role is Role.AUDIT}
+        self.explorer.tell({place: unit for place, unit in seen.items() if place not in audited})
+        self.explorer.hear_audit({place: unit for place, unit in seen.items() if place in audited})
+        self._drawn = {choice.place: choice for choice in said if choice.role is Role.AUDIT}
+        retired = [choice for choice in said if choice.role is Role.RETIRED and choice.place in seen]
+        self._retired = retired_audits(retired, seen)
+        if self.allowed is not None:
+            allowed = {self.space.place(cell) for cell in self.allowed}
+            for place in self.space.places():
+                if int(place) not in allowed:
+                    self.explorer.block(int(place))
+
+    @property
+    def standing(self) -> Standing:
+        held = self.explorer.inference()
+        return Standing(
+            self.space.count, len(self.explorer.known) + len(self.explorer.audited), held.decided, held.expected,
+            self.runs, self._seconds_left(),
+        )  # fmt: skip
+
+    # ------------------------------------------------------------------ the budget
+
+    @property
+    def seconds_a_cell(self) -> float:
+        return median(self._times) if self._times else SECONDS
+
+    def _seconds_left(self) -> float | None:
+        found = []
+        if self.budget.seconds is not None:
+            found.append(self.budget.seconds - (time.monotonic() - self._began))
+        if self.budget.cells is not None:
+            found.append((self.budget.cells - self.runs) * self.seconds_a_cell)
+        return min(found, default=None)
+
+    def runs_left(self) -> float:
+        """Cells that the budget still allows."""
+        found = [float("inf")]
+        if self.budget.cells is not None:
+            found.append(self.budget.cells - self.runs)
+        if self.budget.seconds is not None:
+            found.append((self.budget.seconds - (time.monotonic() - self._began)) / self.seconds_a_cell)
+        return max(0.0, min(found))
+
+    def audit_size(self) -> int:
+        """Runs that are kept for the audit: a tenth of all, at least ten, and never more than half of what is left."""
+        known = len(self.explorer.known)
+        wanted = max(LEAST_AUDIT, round(known * AUDIT_SHARE))
+        if self.budget.cells is not None:
+            wanted = min(wanted, max(LEAST_AUDIT, round(self.budget.cells * AUDIT_SHARE)))
+        return wanted
+
+    def _audit_cost(self) -> float:
+        """In usual cells: the audit is by chance, so it meets torches that are not here."""
+        missing = len(np.unique(self.space.ranks(np.flatnonzero(self.explorer.prices > 1))[:, 1]))
+        size = max(0, self.audit_size() - len(self.explorer.audited))
+        return size + FIRST_OF_A_TORCH * min(missing, size) * (self.budget.seconds is not None)
+
+    # ------------------------------------------------------------------ the way
+
+    def explore(self) -> Standing:
+        """Run cells until the budget or the target is reached. Raises MachineError where nothing can go on."""
+        self._tell()
+        while True:
+            if not self._question():
+                break
+            self._tell()
+            if self.enough():
+                missed = self._audit()
+                self._tell()
+                if not missed or self.runs_left() < 2 * LEAST_AUDIT:
+                    self.reason = "the target is reached" if not missed else "the budget is used"
+                    return self.standing
+                self._reopen()
+        self._audit()
+        standing = self.standing
+        self.run.progress.explored(standing.words())
+        return standing
+
+    def enough(self) -> bool:
+        return self.explorer.inference().expected >= self.budget.target
+
+    def _tell(self) -> None:
+        self.run.progress.explored(self.standing.words())
+
+    def _question(self) -> bool:
+        """One batch; whether there may be another."""
+        count = int(min(STEP, self.runs_left() - self._audit_cost()))
+        if count < 1:
+            self.reason = "the budget is used"
+            return False
+        choices = self.explorer.batch(count)
+        if not choices:
+            self.reason = "every cell is known"
+            return False
+        seen = self._measured(choices)
+        self.explorer.tell(seen)
+        for place in self.explorer.doubtful():
+            if self.runs_left() > self._audit_cost():
+                self.explorer.tell(self._measured([Choice(place, Role.QUESTION)], again=True))
+        return True
+
+    def _audit(self) -> bool:
+        """Draw what the audit lacks and run it; whether it finds a miss."""
+        waiting = [choice for place, choice in self._drawn.items() if place not in self.explorer.audited]
+        lacking = self.audit_size() - len(self._drawn)
+        if lacking > 0 and self.explorer.known:
+            drawn = self.explorer.draw_audit(int(min(lacking, max(0.0, self.runs_left()))))
+            self._save(drawn)
+            self._drawn |= {choice.place: choice for choice in drawn}
+            waiting += drawn
+        self.explorer.hear_audit(self._measured(waiting, save=False))
+        held = self.explorer.inference()
+        return any(
+            (inferred := held.unit_of(place)) is not None and inferred[0] is not unit[0]
+            for place, unit in self.explorer.audited.items()
+        )
+
+    def _reopen(self) -> None:
+        """An audit that found a miss is retired: its cells become material, and a fresh one will be drawn."""
+        self.run.progress.explored("the audit found a miss: its cells become material, and the search goes on")
+        retired = [replace(choice, role=Role.RETIRED) for choice in self._drawn.values()]
+        self._save(retired)
+        self._retired = (*self._retired, *retired_audits(retired, self.explorer.audited))
+        self._drawn = {}
+        self.explorer.retire_audit()
+
+    def audit(self) -> Audit:
+        """What the audit says of the inference as the reports tell it."""
+        held = self.explorer.inference()
+        return audit_of(held, self.explorer.audited, self._retired)
+
+    # ------------------------------------------------------------------ cells
+
+    def _measured(self, choices: Iterable[Choice], again: bool = False, save: bool = True) -> dict[int, Unit]:
+        """Run the chosen cells, those of one environment together; what was seen, without the machine's faults."""
+        choices = sorted(choices, key=lambda choice: choice.place)
+        if save and not again:
+            self._save(choices)
+        seen: dict[int, Unit] = {}
+        groups: dict[tuple[str, ...], list[Choice]] = {}
+        for choice in choices:
+            groups.setdefault(self.space.point(choice.place)[:2], []).append(choice)
+        for (python, torch), group in groups.items():
+            self.rooms.make_room(python, torch)
+            started, cells = time.monotonic(), {self.space.cell(choice.place): choice.place for choice in group}
+            fresh = self.explorer.prices[group[0].place] > 1
+            try:
+                results = self.run.run(cells, again=again)
+            except DiskFull:
+                raise
+            except MachineError as error:
+                results = {cell: CellResult(cell, None, None, error.what) for cell in cells}
+            self.runs += len(cells)
+            if not fresh:
+                self._times.append((time.monotonic() - started) / len(cells))
+            for cell, result in results.items():
+                unit = unit_of(result, self._catalogue)
+                if unit is None:
+                    self.explorer.block(cells[cell])
+                else:
+                    seen[cells[cell]] = unit
+            self.explorer.prices = self._prices()
+        return seen
+
+    def _prices(self) -> Floats:
+        """By place: 1 where the torch is on this disk, more where it would have to be fetched."""
+        here = self.rooms.kept()
+        prices = np.ones(self.space.shape)
+        for python, version in enumerate(self.space.versions[0]):
+            for torch, release in enumerate(self.space.versions[1]):
+                if (version, release) not in here:
+                    prices[python, torch] = FIRST_OF_A_TORCH
+        return prices.ravel()
+
+    def _save(self, choices: Iterable[Choice]) -> None:
+        rows = []
+        for choice in choices:
+            outcome, signature = choice.predicted or (None, None)
+            rows.append(
+                ChosenCell(
+                    self.space.cell(choice.place).id, str(choice.role), str(outcome) if outcome else None, signature,
+                    choice.share, choice.known,
+                )
+            )  # fmt: skip
+        self.run.store.save_choices(self.run.matrix.digest, rows)
+
+
+def audit_of(held: Inference, audited: Mapping[int, Unit], retired: tuple[Interval, ...] = ()) -> Audit:
+    """The audited cells against what is inferred without them. What is untested there is no claim and not judged."""
+    cells = []
+    for place, (outcome, signature) in sorted(audited.items()):
+        if (inferred := held.unit_of(place)) is not None:
+            cells.append(Audited(held.space.cell(place).id, *inferred, outcome, signature))
+    return Audit(tuple(cells), retired)
+
+
+def retired_audits(choices: Iterable[Choice], seen: Mapping[int, Unit]) -> tuple[Interval, ...]:
+    """Audits that were retired, told by how many cells were known when each was drawn."""
+    rounds: dict[int, list[bool]] = {}
+    for choice in choices:
+        if choice.predicted is not None and choice.place in seen:
+            rounds.setdefault(choice.known, []).append(choice.predicted[0] is seen[choice.place][0])
+    return tuple(Interval(sum(held), len(held)) for _, held in sorted(rounds.items()))
+
+
+def unit_of(result: CellResult, catalogue: Catalogue) -> Unit | None:
+    """What a result says; None where it is the machine's fault, or nothing was run."""
+    if result.outcome in (Outcome.ERROR, Outcome.UNTESTED):
+        return None
+    diagnosis = diagnosis_of(result, catalogue)
+    if diagnosis is None:
+        return result.outcome, None
+    unknown = None if result.outcome is Outcome.UNRESOLVABLE else f"unknown-{diagnosis.fingerprint[:8]}"
+    return result.outcome, diagnosis.signature or unknown
+
+
+def choices_of(space: Space, rows: Iterable[ChosenCell]) -> list[Choice]:
+    """What the store tells of an exploration, for the cells that are still in the matrix."""
+    places = {row.cell_id: row for row in rows}
+    found = []
+    by_id = places_by_id(space, places)
+    for cell_id, row in places.items():
+        if cell_id in by_id:
+            unit = (Outcome(row.outcome), row.signature) if row.outcome else None
+            found.append(Choice(by_id[cell_id], Role(row.role), unit, row.share, row.known))
+    return found
+
+
+def places_by_id(space: Space, wanted: Collection[str]) -> dict[str, int]:
+    """The places of the cells with these identifiers."""
+    if not wanted:
+        return {}
+    return {cell_id: place for place in map(int, space.places()) if (cell_id := space.cell(place).id) in wanted}
+
+
+def audit_lines(audit: Audit) -> list[str]:
+    """What the audit found, for people."""
+    lines = [f"audit: of the inferred outcomes that were run by chance, {audit.outcome.words()} hold"]
+    lines += [f"  inferred {outcome}: {interval.words()}" for outcome, interval in audit.by_outcome.items()]
+    lines += [f"  missed: {cell.cell_id}, inferred {cell.inferred}, is {cell.measured}" for cell in audit.misses]
+    lines += [f"  an earlier audit, retired because it found a miss: {each.words()}" for each in audit.retired]
+    return lines
+
+
+def planned_words(run: Run, exploration: Exploration) -> list[str]:
+    """The plan of an exploration, before it: sizes, what is known, what it may cost."""
+    space, budget = exploration.space, exploration.budget
+    axes = " x ".join(
+        f"{len(versions)} {axis}" for axis, versions in zip(space.axes, space.versions, strict=True)
+        if axis != PYTHON or len(versions) > 1
+    )  # fmt: skip
+    lines = [
+        f"explores    {space.count:,} cells: {axes}",
+        f"known       {len(exploration.explorer.known) + len(exploration.explorer.audited):,} cells, "
+        f"{len(exploration.explorer.declared):,} that cannot be installed by what they declare",
+    ]
+    left_out = Counter(reason for _, reason in run.expansion().excluded)
+    lines += [f"left out    {count:,} cells: {reason}" for reason, count in left_out.most_common()]
+    ends = [f"expected accuracy {budget.target:g} and an audit without a miss"]
+    if budget.cells is not None:
+        ends.append(f"{budget.cells:,} cells, about {budget.cells * exploration.seconds_a_cell / 60:.0f} min")
+    if budget.seconds is not None:
+        ends.append(f"{budget.seconds / 60:.0f} min")
+    lines.append(f"ends at     {', or '.join(ends)}; what is known then is kept, and the next call goes on")
+    here = len({torch for _, torch in exploration.rooms.kept()} & set(space.versions[1]))
+    lines.append(
+        f"disk        {here} of {len(space.versions[1])} torch versions are here; another takes about 5 GiB"
+        + (f", at most {budget.disk / 2**30:.0f} GiB are used" if budget.disk else "")
+    )
+    return lines

@@ -1,0 +1,209 @@
+"""Which cell next. Pure: it is told what was seen, and says what should be run.
+
+First every release of every axis once, spread over the table: a bad release is seen in no other way. Then the cells of
+which least is held, each batch far from one another in likeness. Nothing is run inside what is plain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from .domain import Word
+from .inference import Inference, Learnt, inferred_from, learnt_from
+from .space import Bools, Floats, Space
+from .table import Unit
+
+FAR = 0.5
+"""What the way to the nearest chosen cell is worth at the start, beside a release that was not run yet."""
+ALONE = 0.2
+"""Where the others leave less than this of their votes to what a cell said, it is looked at again."""
+POOL = 50_000
+"""Cells that are looked at for the start of a large table."""
+RECENT = 200
+"""Chosen cells from which the others keep away at the start."""
+
+
+class Role(Word):
+    """Why a cell was run."""
+
+    START = "start"
+    """The first run of a release."""
+    QUESTION = "question"
+    """Least is held of it."""
+    AUDIT = "audit"
+    """By chance, to judge the inference; never material for it."""
+    RETIRED = "retired"
+    """Of an audit that found a miss: material since then."""
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A cell to run, and what was held of it before."""
+
+    place: int
+    role: Role
+    predicted: Unit | None = None
+    """What it was thought to be; None where nothing was thought."""
+    share: float = 0.0
+    """Of the votes for that."""
+    known: int = 0
+    """Cells that were known then."""
+
+
+class Explorer:
+    """An exploration of `space`. The same of the same seed and the same answers."""
+
+    def __init__(
+        self, space: Space, seed: int = 1, prices: Floats | None = None, declared: Mapping[int, str] | None = None
+    ) -> None:
+        self.space = space
+        self.prices = np.ones(space.size) if prices is None else prices
+        """By place what a run costs; 1 is a usual run. May be changed at any time."""
+        self.declared = dict(declared or {})
+        self.known: dict[int, Unit] = {}
+        """What was seen, by place, without the cells of the audit."""
+        self.audited: dict[int, Unit] = {}
+        self._chance = np.random.default_rng(seed)
+        self._learnt: Learnt | None = None
+        self._asked: set[int] = set()
+        self._blocked: set[int] = set()
+        self._again: set[int] = set()
+
+    # ------------------------------------------------------------------ what was seen
+
+    def tell(self, seen: Mapping[int, Unit]) -> None:
+        """Cells that were run."""
+        if any(self.known.get(place) != unit for place, unit in seen.items()):
+            self._learnt = None
+        self.known.update(seen)
+        self._asked.difference_update(seen)
+
+    def block(self, place: int) -> None:
+        """This cell cannot be run here now."""
+        self._blocked.add(place)
+
+    def _learn(self) -> Learnt | None:
+        if self._learnt is None and self.known:
+            self._learnt = learnt_from(self.space, self.known)
+        return self._learnt
+
+    # ------------------------------------------------------------------ what to run
+
+    def batch(self, count: int) -> list[Choice]:
+        """At most `count` cells to run next; none where all were run."""
+        free = self._free()
+        chosen = [Choice(place, Role.START) for place in self._uncovered(free, count)]
+        free[[choice.place for choice in chosen]] = False
+        chosen += self._questions(free, count - len(chosen))
+        self._asked.update(choice.place for choice in chosen)
+        return chosen
+
+    def _free(self, without_asked: bool = True) -> Bools:
+        free = self.space.exists.copy()
+        for places in (self.known, self.audited, self._blocked, self.declared):
+            free[list(places)] = False
+        if without_asked:
+            free[list(self._asked)] = False
+        return free
+
+    def _uncovered(self, free: Bools, count: int) -> list[int]:
+        """Cells with releases that were not run yet: most of them first, and far from what was run."""
+        seen = [np.zeros(length) for length in self.space.shape]
+        taken = self.space.ranks([*self.known, *self._asked])
+        for axis, counts in enumerate(seen):
+            np.add.at(counts, taken[:, axis], 1)
+        if count <= 0 or not any((counts == 0).any() for counts in seen) or not free.any():
+            return []
+        places = np.flatnonzero(free)
+        if len(places) > POOL:
+            places = np.sort(self._chance.choice(places, POOL, replace=False))
+        ranks = self.space.ranks(places)
+        scaled = ranks / np.maximum(1, np.array(self.space.shape) - 1)
+        far = np.full(len(places), float(len(self.space.shape)))
+        for point in taken[-RECENT:] / np.maximum(1, np.array(self.space.shape) - 1):
+            far = np.minimum(far, np.abs(scaled - point).sum(1))
+        chance = self._chance.random(len(places)) * 1e-3
+        found: list[int] = []
+        while len(found) < min(count, len(places)):
+            fresh = sum(
+                (1 / (1 + counts[ranks[:, axis]]) for axis, counts in enumerate(seen) if len(counts) > 1),
+                np.zeros(len(places)),
+            )
+            unseen = np.any([counts[ranks[:, axis]] == 0 for axis, counts in enumerate(seen)], axis=0)
+            if not unseen.any():
+                break
+            worth = (fresh + FAR * far + chance) / np.sqrt(self.prices[places])
+            worth[~unseen] = -1.0
+            best = int(worth.argmax())
+            found.append(int(places[best]))
+            for axis, counts in enumerate(seen):
+                counts[ranks[best, axis]] += 1
+            far = np.minimum(far, np.abs(scaled - scaled[best]).sum(1))
+        return found
+
+    def _questions(self, free: Bools, count: int) -> list[Choice]:
+        learnt = self._learn()
+        if count <= 0:
+            return []
+        if learnt is None:
+            places = np.flatnonzero(free)
+            drawn = self._chance.choice(places, min(count, len(places)), replace=False)
+            return [Choice(int(place), Role.START) for place in drawn]
+        doubt = np.where(free, 1 - (learnt.held.share + learnt.held.outcome_share) / 2, -1.0)
+        worth = np.where(free, doubt / np.sqrt(self.prices), -1.0)
+        found: list[int] = []
+        for place in self._asked:
+            # its answer is on its way
+            worth *= np.where(worth > 0, 1 - learnt.likeness.to(self.space.ranks([place])[0]), 1)
+        while len(found) < count:
+            best = int(worth.argmax())
+            if worth[best] < 0:
+                break
+            found.append(best)
+            worth *= np.where(worth > 0, 1 - learnt.likeness.to(self.space.ranks([best])[0]), 1)
+            worth[best] = -1.0
+        held = learnt.held
+        return [
+            Choice(place, Role.QUESTION, learnt.units[int(held.unit[place])], float(held.share[place]), len(self.known))
+            for place in found
+        ]
+
+    def doubtful(self) -> list[int]:
+        """Measured cells that no other explains, each told once: their runs may have gone by chance."""
+        learnt = self._learn()
+        if learnt is None:
+            return []
+        places, share, right = learnt.left_out
+        found = places[(share > 1 - ALONE) & ~right].tolist()
+        found = [place for place in found if place not in self._again]
+        self._again.update(found)
+        return found
+
+    # ------------------------------------------------------------------ the audit
+
+    def draw_audit(self, count: int) -> list[Choice]:
+        """Inferred cells by chance, with what is inferred of them."""
+        held = self.inference()
+        places = np.flatnonzero(held.inferred & self._free(without_asked=False))
+        drawn = self._chance.choice(places, min(count, len(places)), replace=False)
+        return [
+            Choice(int(place), Role.AUDIT, held.unit_of(int(place)), float(held.confidence[place]), len(self.known))
+            for place in sorted(drawn)
+        ]
+
+    def hear_audit(self, seen: Mapping[int, Unit]) -> None:
+        self.audited.update(seen)
+
+    def retire_audit(self) -> None:
+        """The cells of the audit become material."""
+        seen, self.audited = self.audited, {}
+        self.tell(seen)
+
+    # ------------------------------------------------------------------ what is held
+
+    def inference(self) -> Inference:
+        """What is held now."""
+        return inferred_from(self._learn(), self.space, self.known, self.declared)

@@ -1,0 +1,244 @@
+"""What is held of every cell, measured or not: unit, confidence, and the measured cells it rests on. Pure.
+
+Measured cells vote with their likeness. A cell that was not run gets a unit only where most of the votes agree, beside
+the weight of what nobody has seen, and where such agreement has proved right before; else it stays untested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from .domain import Outcome
+from .likeness import STRANGER, Likeness, learnt_likeness
+from .space import Bools, Floats, Ints, Space
+from .table import Unit
+
+CONFIDENT = 0.8
+"""Below this a cell stays untested."""
+EDGES = (0.5, 0.7, 0.8, 0.9, 0.96)
+"""Between the shares of votes that are taken together when it is asked how often such shares were right."""
+DOUBT = 4.0
+"""How many predictions what a share promises is worth, beside those of measured cells."""
+NAMED = 3
+"""Measured cells that a ground names."""
+PARTS, MOST_LEFT_OUT = 4, 250
+"""Parts in which measured cells are left out, and how many of each are foretold by the others."""
+Numbers = npt.NDArray[np.int16]
+REFUSED: Unit = (Outcome.UNRESOLVABLE, None)
+
+
+@dataclass(frozen=True)
+class Ground:
+    """What an inferred cell rests on: measured cells that are like it, or what releases declare."""
+
+    measured: tuple[int, ...] = ()
+    """Places of the likest measured cells that say the same, the likest first."""
+    against: tuple[int, ...] = ()
+    """The likest that says something else, where it is among the likest of all."""
+    declared: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Ballot:
+    """How the measured cells voted, by place."""
+
+    unit: Numbers
+    """The number of the unit with most votes."""
+    share: Floats
+    """Of the votes that it has, from 0 to 1; what nobody has seen votes too."""
+    outcome: Numbers
+    """The number of the outcome with most votes, its units together."""
+    outcome_share: Floats
+
+
+def ballot(count: int, kinds: Numbers, votes_for: Callable[[int], Floats]) -> Ballot:
+    """Counted over `count` cells. `kinds`: of each unit the number of its outcome; `votes_for`: the votes of a unit."""
+    total = np.full(count, STRANGER)
+    unit, outcome = np.zeros(count, dtype=np.int16), np.zeros(count, dtype=np.int16)
+    most, most_together = np.zeros(count), np.zeros(count)
+    for kind in np.unique(kinds):
+        together = np.zeros(count)
+        for number in np.flatnonzero(kinds == kind):
+            votes = votes_for(int(number))
+            together += votes
+            more = votes > most
+            unit[more], most[more] = number, votes[more]
+        more = together > most_together
+        outcome[more], most_together[more] = kind, together[more]
+        total += together
+    return Ballot(unit, most / total, outcome, most_together / total)
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """What the measured cells teach."""
+
+    space: Space
+    units: tuple[Unit, ...]
+    """Those that were seen, and behind them each of their outcomes without a signature."""
+    places: Ints
+    numbers: Ints
+    """Of the unit at each of the places."""
+    likeness: Likeness
+
+    @cached_property
+    def kinds(self) -> Numbers:
+        """For each unit the number of its outcome: that of the unit without a signature."""
+        return np.array([self.units.index((outcome, None)) for outcome, _ in self.units], dtype=np.int16)
+
+    @cached_property
+    def held(self) -> Ballot:
+        """Of every place."""
+
+        def votes_for(number: int) -> Floats:
+            weights = np.zeros(self.space.size)
+            weights[self.places[self.numbers == number]] = 1.0
+            return self.likeness.spread(weights)
+
+        return ballot(self.space.size, self.kinds, votes_for)
+
+    @cached_property
+    def left_out(self) -> tuple[Ints, Floats, Bools]:
+        """Measured cells as others foretell their outcome: places, the share of the votes, and whether it is right.
+
+        Likeness is learnt anew from the others, a part of the cells left out at a time. They lie where the explorer was
+        in doubt, so this is rather too strict with the cells of a table.
+        """
+        part = np.random.default_rng(0).permutation(len(self.places)) % PARTS
+        ranks = self.space.ranks(self.places)
+        asked, shares, right = [], [], []
+        for number in range(PARTS):
+            out, kept = np.flatnonzero(part == number)[:MOST_LEFT_OUT], np.flatnonzero(part != number)
+            if not len(out) or not len(kept):
+                continue
+            likeness = learnt_likeness(self.space.shape, ranks[kept], self.numbers[kept])
+            weights = np.stack([likeness.between(ranks[each], ranks[kept]) for each in out])
+            told = ballot(len(out), self.kinds, _columns(weights, self.numbers[kept]))
+            asked.append(self.places[out])
+            shares.append(told.outcome_share)
+            right.append(told.outcome == self.kinds[self.numbers[out]])
+        if not asked:
+            return np.zeros(0, np.int64), np.zeros(0), np.zeros(0, np.bool_)
+        return np.concatenate(asked), np.concatenate(shares), np.concatenate(right)
+
+    @cached_property
+    def trust(self) -> Floats:
+        """By place the probability that the outcome with most votes is right: as often as such shares were right."""
+        _, share, right = self.left_out
+        at = np.digitize(share, EDGES)
+        count = np.bincount(at, minlength=len(EDGES) + 1)
+        held = np.bincount(at, right, minlength=len(EDGES) + 1)
+        promised = self.held.outcome_share
+        number = np.digitize(promised, EDGES)
+        found: Floats = (promised * DOUBT + held[number]) / (DOUBT + count[number])
+        return found
+
+
+def _columns(weights: Floats, numbers: Ints) -> Callable[[int], Floats]:
+    """The votes of a unit: of the measured cells, one a column, those that said it."""
+    return lambda number: weights[:, numbers == number].sum(1)
+
+
+def learnt_from(space: Space, known: Mapping[int, Unit]) -> Learnt:
+    """`known`: what was seen, by place; at least one cell."""
+    places = np.array(sorted(known), dtype=np.int64)
+    seen = sorted(set(known.values()), key=str)
+    units = (*seen, *dict.fromkeys((outcome, None) for outcome, _ in seen if (outcome, None) not in seen))
+    number = {unit: each for each, unit in enumerate(units)}
+    numbers = np.array([number[known[place]] for place in places.tolist()], dtype=np.int64)
+    return Learnt(space, units, places, numbers, learnt_likeness(space.shape, space.ranks(places), numbers))
+
+
+@dataclass(frozen=True, eq=False)
+class Inference:
+    """What is held of every place of a space."""
+
+    space: Space
+    units: tuple[Unit, ...]
+    unit: npt.NDArray[np.int16]
+    """By place the number of its unit; -1 where it stays untested."""
+    confidence: Floats
+    """By place from 0 to 1 that the outcome is right; 1 where it was measured."""
+    measured: Bools
+    known: Mapping[int, Unit]
+    declared: Mapping[int, str]
+    learnt: Learnt | None
+
+    @property
+    def inferred(self) -> Bools:
+        found: Bools = (self.unit >= 0) & ~self.measured & self.space.exists
+        return found
+
+    @property
+    def decided(self) -> float:
+        """The share of the cells that are measured or inferred."""
+        return float((((self.unit >= 0) | self.measured) & self.space.exists).sum()) / max(1, self.space.count)
+
+    @property
+    def claimed(self) -> float:
+        """The accuracy that is claimed for the inferred cells: their mean confidence."""
+        inferred = self.inferred
+        return float(self.confidence[inferred].mean()) if inferred.any() else 0.0
+
+    @property
+    def expected(self) -> float:
+        """The same over all cells, the untested with what little is held of them."""
+        return float(self.confidence[self.space.exists].mean()) if self.space.count else 0.0
+
+    def unit_of(self, place: int) -> Unit | None:
+        number = int(self.unit[place])
+        return self.units[number] if number >= 0 else None
+
+    def ground_of(self, place: int) -> Ground | None:
+        """What an inferred cell rests on; None for the others."""
+        unit = self.unit_of(place)
+        if unit is None or self.measured[place]:
+            return None
+        if place in self.declared:
+            return Ground(declared=self.declared[place])
+        if self.learnt is None:
+            return None
+        at = self.learnt.places
+        weights = self.learnt.likeness.between(self.space.ranks([place])[0], self.space.ranks(at))
+        ordered = at[np.argsort(-weights, kind="stable")].tolist()
+        agree = [
+            self.known[other] == unit or (unit[1] is None and self.known[other][0] is unit[0]) for other in ordered
+        ]
+        same = [other for other, agrees in zip(ordered, agree, strict=True) if agrees]
+        against = [other for other, agrees in zip(ordered[:NAMED], agree, strict=False) if not agrees]
+        return Ground(tuple(same[:NAMED]), tuple(against[:1]))
+
+
+def inference_of(space: Space, known: Mapping[int, Unit], declared: Mapping[int, str] | None = None) -> Inference:
+    """What follows from the cells in `known`, by place. The same of the same.
+
+    `declared` says of places why they cannot be installed.
+    """
+    return inferred_from(learnt_from(space, known) if known else None, space, known, declared or {})
+
+
+def inferred_from(
+    learnt: Learnt | None, space: Space, known: Mapping[int, Unit], declared: Mapping[int, str]
+) -> Inference:
+    """The same where it was learnt already; None: nothing is known."""
+    measured = np.zeros(space.size, dtype=np.bool_)
+    measured[list(known)] = True
+    unit, confidence = np.full(space.size, -1, dtype=np.int16), np.zeros(space.size)
+    if learnt is not None:
+        held, confidence = learnt.held, learnt.trust.copy()
+        # where only the signature is open, the outcome still holds
+        whole = (held.share >= CONFIDENT) & (learnt.kinds[held.unit] == held.outcome)
+        unit = np.where(whole, held.unit, held.outcome)
+        unit[(confidence < CONFIDENT) | ~space.exists] = -1
+        unit[learnt.places], confidence[learnt.places] = learnt.numbers, 1.0
+    units = learnt.units if learnt is not None else ()
+    refusals = {place: words for place, words in declared.items() if not measured[place]}
+    if refusals:
+        units = units if REFUSED in units else (*units, REFUSED)
+        unit[list(refusals)], confidence[list(refusals)] = units.index(REFUSED), 1.0
+    return Inference(space, units, unit, confidence, measured, dict(known), refusals, learnt)

@@ -1,0 +1,212 @@
+"""Exploration: worlds whose truth is known, and the whole way over stub packages."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date, datetime, timezone
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PYTHON, MakeRun
+from test_minimatrix import CACHE_AXES
+
+from compatcheck.domain import Cell, Outcome
+from compatcheck.exploration import Budget, Exploration, audit_lines
+from compatcheck.explore import Explorer, Role
+from compatcheck.inference import inference_of
+from compatcheck.likeness import learnt_likeness
+from compatcheck.matrix import Explore, Matrix
+from compatcheck.refusal import declared_refusals
+from compatcheck.releases import Release
+from compatcheck.space import Space, space_of
+from compatcheck.table import CLEAN, Unit
+from compatcheck.window import Window, supported_pythons, supported_releases
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
+from explore_replay import REPORTS, nearest, random_places, replayed, reported_table
+from made_worlds import World, random_world, structured_world
+
+FAULT: Unit = (Outcome.FAIL, "fault")
+
+
+def shaped(*shape: int) -> Space:
+    versions = tuple(tuple(f"1.{number}" for number in range(length)) for length in (1, *shape))
+    return Space(("python", "torch", "transformers", "peft"), versions, np.ones(int(np.prod(shape)), dtype=np.bool_))
+
+
+def explored(world: World, runs: int, seed: int = 1) -> tuple[Explorer, list[Unit]]:
+    space = shaped(*world.shape)
+    points = list(world.truth)
+    truth = [(Outcome(world.truth[point][0]), world.truth[point][1]) for point in points]
+    explorer = Explorer(space, seed)
+    while len(explorer.known) < runs:
+        choices = explorer.batch(min(8, runs - len(explorer.known)))
+        explorer.tell({choice.place: truth[choice.place] for choice in choices})
+    return explorer, truth
+
+
+def agreement(explorer: Explorer, truth: list[Unit]) -> float:
+    held = explorer.inference()
+    return float(np.mean([held.unit_of(place) == unit for place, unit in enumerate(truth)]))
+
+
+def test_a_tenth_of_a_world_with_borders_tells_the_rest() -> None:
+    explorer, truth = explored(structured_world((4, 20, 10), 4, seed=3), 80)
+    assert agreement(explorer, truth) >= 0.9
+
+
+def test_a_world_without_structure_ends_untested() -> None:
+    explorer, truth = explored(random_world((3, 20, 10), 6, seed=3), 120)
+    held = explorer.inference()
+    assert held.decided < 0.25, "a fifth was measured"
+    right = [truth[place][0] is max(truth, key=truth.count)[0] for place in range(held.space.size)]
+    assert held.expected < float(np.mean(right)) + 0.2
+
+
+def test_the_same_seed_and_answers_choose_the_same_cells() -> None:
+    world = structured_world((3, 12, 8), 4, seed=5)
+    first, second = (set(explored(world, 60)[0].known) for _ in range(2))
+    assert first == second
+
+
+def test_a_cell_that_was_measured_is_never_asked_for_nor_inferred_otherwise() -> None:
+    explorer, truth = explored(structured_world((2, 10, 8), 4, seed=9), 60)
+    assert not {choice.place for choice in explorer.batch(30)} & set(explorer.known)
+    held = explorer.inference()
+    assert all(held.unit_of(place) == truth[place] and held.measured[place] for place in explorer.known)
+
+
+def test_the_audit_is_drawn_from_the_inferred_and_is_no_material() -> None:
+    explorer, _ = explored(structured_world((3, 16, 10), 4, seed=2), 90)
+    before = explorer.inference()
+    drawn = explorer.draw_audit(12)
+    assert {choice.role for choice in drawn} == {Role.AUDIT}
+    assert not {choice.place for choice in drawn} & set(explorer.known)
+    # an answer that nobody expects changes nothing of what is inferred
+    explorer.hear_audit({choice.place: (Outcome.WRONG, "never seen") for choice in drawn})
+    after = explorer.inference()
+    assert (before.unit == after.unit).all() and before.units == after.units
+    explorer.retire_audit()
+    assert (Outcome.WRONG, "never seen") in explorer.inference().units
+
+
+def test_an_inferred_cell_names_measured_cells_that_say_the_same() -> None:
+    explorer, _ = explored(structured_world((3, 16, 10), 4, seed=4), 90)
+    held = explorer.inference()
+    assert held.inferred.any()
+    for place in np.flatnonzero(held.inferred).tolist():
+        ground, unit = held.ground_of(place), held.unit_of(place)
+        assert ground is not None and unit is not None and ground.measured
+        assert {explorer.known[other][0] for other in ground.measured} == {unit[0]}
+        assert all(explorer.known[other] != unit for other in ground.against)
+    assert held.ground_of(next(iter(explorer.known))) is None
+
+
+def test_a_border_is_a_long_step_and_an_axis_of_no_part_is_short() -> None:
+    everything = np.array([(one, other) for one in range(6) for other in range(5)])
+    units = (everything[:, 0] >= 3).astype(np.int16)
+    likeness = learnt_likeness((6, 5), everything, units)
+    first, second = likeness.kernels
+    assert first[2, 3] < 0.5 * min(first[0, 1], first[1, 2], first[3, 4])
+    assert second[0, 4] > 0.5
+
+
+def test_votes_over_a_table_are_those_of_each_cell() -> None:
+    chance = np.random.default_rng(5)
+    ranks = np.stack([chance.integers(0, length, 12) for length in (1, 4, 6, 3)], axis=1)
+    likeness = learnt_likeness((1, 4, 6, 3), ranks, chance.integers(0, 3, 12))
+    weights = np.zeros(72)
+    np.add.at(weights, np.ravel_multi_index(ranks.T, (1, 4, 6, 3)), 1.0)
+    asked = np.array([0, 2, 5, 1])
+    place = int(np.ravel_multi_index(asked, (1, 4, 6, 3)))
+    assert likeness.spread(weights)[place] == pytest.approx(likeness.between(asked, ranks).sum())
+    assert likeness.to(asked)[place] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("report", ["every-transformers", "article"])
+def test_over_real_tables_it_is_right_more_often_than_the_nearest_of_random_cells(report: str) -> None:
+    table = reported_table(REPORTS[report])
+    runs = table.space.count // 5
+    ours = [replayed(table, [runs], seed)[0] for seed in (1, 2)]
+    plain = [nearest(table, random_places(table, runs, seed)) for seed in (1, 2)]
+    assert all(one.runs <= runs for one in ours)
+    assert min(one.outcome for one in ours) > max(one.outcome for one in plain)
+
+
+def test_nothing_known_is_all_untested() -> None:
+    held = inference_of(shaped(2, 3, 4), {})
+    assert held.decided == 0.0 and not held.inferred.any()
+
+
+def test_a_space_leaves_out_what_is_no_cell() -> None:
+    cells = [Cell("3.11", {"torch": "2.6.0", "transformers": one, "peft": other}) for one in ("4.9.0", "4.10.0")
+             for other in ("0.1.0", "0.2.0")]  # fmt: skip
+    space = space_of(cells[:3])
+    assert space.versions[2] == ("4.9.0", "4.10.0"), "versions, not text, are in order"
+    assert space.count == 3 and space.place(cells[3]) is None
+    assert [space.cell(int(place)) for place in space.places()] == cells[:3]
+
+
+def test_what_releases_declare_refuses_without_a_resolver() -> None:
+    cells = [
+        Cell(python, {"torch": "2.6.0", "transformers": version, "peft": "0.5.0"})
+        for python in ("3.9", "3.11") for version in ("4.36.0", "5.0.0")
+    ]  # fmt: skip
+    space = space_of(cells)
+    requires = {"peft 0.5.0": ["transformers<5", 'torch>=9; extra == "new"']}
+    refused = declared_refusals(space, requires, {"transformers 5.0.0": ">=3.10.0"})
+    told = {space.cell(place).id: words for place, words in refused.items()}
+    assert told == {
+        cells[1].id: "transformers 5.0.0 requires python >=3.10.0",
+        cells[3].id: "peft 0.5.0 requires transformers <5",
+    }
+
+
+def test_spec_0_drops_minors_by_their_first_release() -> None:
+    def release(version: str, year: int) -> Release:
+        return Release(version, datetime(year, 6, 1, tzinfo=timezone.utc))
+
+    releases = [release("1.0.0", 2022), release("1.0.9", 2026), release("1.1.0", 2025), Release("1.2.0", None)]
+    today = date(2026, 11, 25)
+    assert [each.version for each in supported_releases(releases, Window.SPEC0, today)] == ["1.1.0", "1.2.0"]
+    assert supported_pythons(["3.9", "3.12", "3.13", "3.99"], Window.SPEC0, today) == ("3.13", "3.99")
+
+
+def test_exploring_changes_no_digest() -> None:
+    axes = {"torch": ("2.6.0",), "transformers": ("4.51.3",), "peft": ("0.15.2",)}
+    assert Matrix("one", axes).digest == Matrix("one", axes, explore=Explore.ADAPTIVE).digest
+
+
+@pytest.mark.minimatrix
+def test_an_exploration_over_stub_packages_keeps_its_budget_and_goes_on(make_run: MakeRun) -> None:
+    run = make_run(CACHE_AXES, explore=Explore.ADAPTIVE)
+    run.expand()
+    first = Exploration(run, Budget(cells=14))
+    standing = first.explore()
+    assert first.runs <= 14 and standing.measured == len(first.explorer.known) + len(first.explorer.audited)
+    measured = {result.cell.id for result in run.results() if result.outcome is not Outcome.UNTESTED}
+    assert len(measured) == standing.measured < standing.cells == 24
+    audited = set(first.explorer.audited)
+    assert audited, "some runs are the audit's"
+    lines = audit_lines(first.audit())
+    assert lines[0].startswith("audit: ")
+    # the next call knows all of it, and the audit is still none of its material
+    second = Exploration(run, Budget(cells=4))
+    assert set(second.explorer.audited) == audited
+    assert second.explorer.known == first.explorer.known
+    second.explore()
+    assert {CLEAN, *second.explorer.known.values()} >= {CLEAN}
+    for place, unit in second.explorer.known.items():
+        cell = second.space.cell(place)
+        failing = cell.versions["peft"] == "0.1.0" and cell.versions["transformers"] != "4.44.0"
+        assert (unit[0] is Outcome.FAIL) == failing
+
+
+@pytest.mark.minimatrix
+def test_a_missing_python_is_left_out_with_a_word(make_run: MakeRun) -> None:
+    run = make_run(CACHE_AXES)
+    run.matrix = Matrix("stub", run.matrix.axes, python=(PYTHON, "3.77"), index=run.matrix.index)
+    expansion = run.expand()
+    assert {cell.python for cell in expansion.cells} == {PYTHON}
+    assert {reason for _, reason in expansion.excluded} == {"Python 3.77 is not installed on this machine"}
