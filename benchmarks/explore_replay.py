@@ -64,8 +64,7 @@ def reported_table(path: Path) -> Table:
     everything = list(product(*versions))
     space = Space(AXES, versions, np.array([point in points for point in everything]))
     truth = {place: points[point] for place, point in enumerate(everything) if point in points}
-    name = path.parent.name if path.stem == "compatibility" else path.stem
-    return Table(f"{name}: {len(points)} cells", space, truth, truth.__getitem__)
+    return Table(f"{data['matrix']}: {len(points)} cells", space, truth, truth.__getitem__)
 
 
 def world_table(shape: Sequence[int], faults: int, seed: int, flakes: float) -> Table:
