@@ -23,7 +23,7 @@ CONFIDENT = 0.8
 EDGES = (0.5, 0.7, 0.8, 0.9, 0.96)
 """Between the shares of votes that are taken together when it is asked how often such shares were right."""
 DOUBT = 4.0
-"""How many predictions what a share promises is worth, beside those of measured cells."""
+"""How many predictions of such a share all predictions together are worth."""
 NAMED = 3
 """Measured cells that a ground names."""
 PARTS, MOST_LEFT_OUT = 4, 250
@@ -128,14 +128,16 @@ class Learnt:
 
     @cached_property
     def trust(self) -> Floats:
-        """By place the probability that the outcome with most votes is right: as often as such shares were right."""
+        """By place the probability that the outcome with most votes is right: as often as such shares were right.
+
+        Where few such shares were tried, as often as all that were tried.
+        """
         _, share, right = self.left_out
         at = np.digitize(share, EDGES)
         count = np.bincount(at, minlength=len(EDGES) + 1)
         held = np.bincount(at, right, minlength=len(EDGES) + 1)
-        promised = self.held.outcome_share
-        number = np.digitize(promised, EDGES)
-        found: Floats = (promised * DOUBT + held[number]) / (DOUBT + count[number])
+        overall = (right.sum() + 1) / (len(right) + 2)
+        found: Floats = ((overall * DOUBT + held) / (DOUBT + count))[np.digitize(self.held.outcome_share, EDGES)]
         return found
 
 
