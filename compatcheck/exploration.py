@@ -151,12 +151,16 @@ class Exploration:
         return max(0.0, min(found))
 
     def audit_size(self) -> int:
-        """Runs that are kept for the audit: a tenth of all, at least ten, and never more than half of what is left."""
-        known = len(self.explorer.known)
-        wanted = max(LEAST_AUDIT, round(known * AUDIT_SHARE))
+        """Runs that are kept for the audit: a tenth of all, at least ten; a quarter of the budget at most, and no more
+        than there are inferred cells: where nothing is claimed there is nothing to judge.
+        """
+        wanted = max(LEAST_AUDIT, round(len(self.explorer.known) * AUDIT_SHARE))
         if self.budget.cells is not None:
-            wanted = min(wanted, max(LEAST_AUDIT, round(self.budget.cells * AUDIT_SHARE)))
-        return wanted
+            wanted = min(wanted, max(1, self.budget.cells // 4))
+        inferred = self.explorer.inference().inferred
+        refused = list(self.explorer.declared)
+        inferred[refused] = False
+        return min(wanted, int(inferred.sum()))
 
     def _audit_cost(self) -> float:
         """In usual cells: the audit is by chance, so it meets torches that are not here."""

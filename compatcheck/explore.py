@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .domain import Word
+from .domain import Outcome, Word
 from .inference import Inference, Learnt, inferred_from, learnt_from
 from .space import Bools, Floats, Space
 from .table import Unit
@@ -178,7 +178,10 @@ class Explorer:
             return []
         places, share, right = learnt.left_out
         found = places[(share > 1 - ALONE) & ~right].tolist()
-        found = [place for place in found if place not in self._again]
+        # a resolver answers the same again
+        found = [
+            place for place in found if place not in self._again and self.known[place][0] is not Outcome.UNRESOLVABLE
+        ]
         self._again.update(found)
         return found
 
