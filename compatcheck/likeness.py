@@ -2,9 +2,9 @@
 
 The likeness of two cells is a product over the axes, and that of two releases on one axis falls with the way between
 them: each step from a release to the next has a length, and each release an oddness that it adds to every way that
-ends at it. So a border is a long step, an axis that plays no part has short steps alone, and a single bad release
-need not part its neighbours. Lengths and oddness are those under which each measured cell is best foretold by the
-others: maximum likelihood with a weak prior, climbed by Adam (Kingma and Ba, 2015).
+ends at it. So a border is a long step, and an axis that plays no part has short steps alone. Lengths and oddness are
+those under which each measured cell is best foretold by the others: maximum likelihood with a weak prior, climbed by
+Adam (Kingma and Ba, 2015).
 """
 
 from __future__ import annotations
