@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from statistics import median
 
 import numpy as np
 
-from .domain import Cell, CellResult, Outcome
+from .domain import Cell, CellResult, Diagnosis
 from .errors import DiskFull, MachineError
 from .explore import Choice, Explorer, Role
-from .inference import Inference
-from .inference_audit import Audit, Audited
-from .interval import Interval
+from .explored import audit_of, recalled, retired_audits, unit_of
+from .inference_audit import Audit
 from .pipeline import Run, diagnosis_of
 from .refusal import declared_refusals
 from .rooms import Rooms
-from .signatures import Catalogue, load_catalogue
-from .space import Floats, Space, space_of
+from .signatures import load_catalogue
+from .space import Floats, space_of
 from .store import ChosenCell
 from .table import PYTHON, Unit
 
@@ -100,24 +99,21 @@ class Exploration:
     # ------------------------------------------------------------------ what is known
 
     def _recall(self) -> None:
-        results = {self.space.place(result.cell): result for result in self.run.results()}
-        seen = {
-            place: unit
-            for place, result in results.items()
-            if place is not None and (unit := unit_of(result, self._catalogue)) is not None
-        }
-        said = choices_of(self.space, self.run.store.choices(self.run.matrix.digest))
-        audited = {choice.place for choice in said if choice.role is Role.AUDIT}
-        self.explorer.tell({place: unit for place, unit in seen.items() if place not in audited})
-        self.explorer.hear_audit({place: unit for place, unit in seen.items() if place in audited})
-        self._drawn = {choice.place: choice for choice in said if choice.role is Role.AUDIT}
-        retired = [choice for choice in said if choice.role is Role.RETIRED and choice.place in seen]
-        self._retired = retired_audits(retired, seen)
+        found = recalled(
+            self.space, self.run.results(), self._diagnosis, self.run.store.choices(self.run.matrix.digest)
+        )
+        self.explorer.tell(found.known)
+        self.explorer.hear_audit(found.audited)
+        self._drawn = dict(found.drawn)
+        self._retired = found.retired
         if self.allowed is not None:
             allowed = {self.space.place(cell) for cell in self.allowed}
             for place in self.space.places():
                 if int(place) not in allowed:
                     self.explorer.block(int(place))
+
+    def _diagnosis(self, result: CellResult) -> Diagnosis | None:
+        return diagnosis_of(result, self._catalogue)
 
     @property
     def standing(self) -> Standing:
@@ -267,7 +263,7 @@ class Exploration:
             if not fresh:
                 self._times.append((time.monotonic() - started) / len(cells))
             for cell, result in results.items():
-                unit = unit_of(result, self._catalogue)
+                unit = unit_of(result, self._diagnosis)
                 if unit is None:
                     self.explorer.block(cells[cell])
                 else:
@@ -296,63 +292,6 @@ class Exploration:
                 )
             )  # fmt: skip
         self.run.store.save_choices(self.run.matrix.digest, rows)
-
-
-def audit_of(held: Inference, audited: Mapping[int, Unit], retired: tuple[Interval, ...] = ()) -> Audit:
-    """The audited cells against what is inferred without them. What is untested there is no claim and not judged."""
-    cells = []
-    for place, (outcome, signature) in sorted(audited.items()):
-        if (inferred := held.unit_of(place)) is not None:
-            cells.append(Audited(held.space.cell(place).id, *inferred, outcome, signature))
-    return Audit(tuple(cells), retired)
-
-
-def retired_audits(choices: Iterable[Choice], seen: Mapping[int, Unit]) -> tuple[Interval, ...]:
-    """Audits that were retired, told by how many cells were known when each was drawn."""
-    rounds: dict[int, list[bool]] = {}
-    for choice in choices:
-        if choice.predicted is not None and choice.place in seen:
-            rounds.setdefault(choice.known, []).append(choice.predicted[0] is seen[choice.place][0])
-    return tuple(Interval(sum(held), len(held)) for _, held in sorted(rounds.items()))
-
-
-def unit_of(result: CellResult, catalogue: Catalogue) -> Unit | None:
-    """What a result says; None where it is the machine's fault, or nothing was run."""
-    if result.outcome in (Outcome.ERROR, Outcome.UNTESTED):
-        return None
-    diagnosis = diagnosis_of(result, catalogue)
-    if diagnosis is None:
-        return result.outcome, None
-    unknown = None if result.outcome is Outcome.UNRESOLVABLE else f"unknown-{diagnosis.fingerprint[:8]}"
-    return result.outcome, diagnosis.signature or unknown
-
-
-def choices_of(space: Space, rows: Iterable[ChosenCell]) -> list[Choice]:
-    """What the store tells of an exploration, for the cells that are still in the matrix."""
-    places = {row.cell_id: row for row in rows}
-    found = []
-    by_id = places_by_id(space, places)
-    for cell_id, row in places.items():
-        if cell_id in by_id:
-            unit = (Outcome(row.outcome), row.signature) if row.outcome else None
-            found.append(Choice(by_id[cell_id], Role(row.role), unit, row.share, row.known))
-    return found
-
-
-def places_by_id(space: Space, wanted: Collection[str]) -> dict[str, int]:
-    """The places of the cells with these identifiers."""
-    if not wanted:
-        return {}
-    return {cell_id: place for place in map(int, space.places()) if (cell_id := space.cell(place).id) in wanted}
-
-
-def audit_lines(audit: Audit) -> list[str]:
-    """What the audit found, for people."""
-    lines = [f"audit: of the inferred outcomes that were run by chance, {audit.outcome.words()} hold"]
-    lines += [f"  inferred {outcome}: {interval.words()}" for outcome, interval in audit.by_outcome.items()]
-    lines += [f"  missed: {cell.cell_id}, inferred {cell.inferred}, is {cell.measured}" for cell in audit.misses]
-    lines += [f"  an earlier audit, retired because it found a miss: {each.words()}" for each in audit.retired]
-    return lines
 
 
 def planned_words(run: Run, exploration: Exploration) -> list[str]:

@@ -6,7 +6,7 @@ the weight of what nobody has seen, and where such agreement has proved right be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -26,6 +26,8 @@ DOUBT = 4.0
 """How many predictions of such a share all predictions together are worth."""
 NAMED = 3
 """Measured cells that a ground names."""
+AT_ONCE = 2_000_000
+"""Likenesses that are held at a time."""
 PARTS, MOST_LEFT_OUT = 4, 250
 """Parts in which measured cells are left out, and how many of each are foretold by the others."""
 Numbers = npt.NDArray[np.int16]
@@ -117,7 +119,7 @@ class Learnt:
             if not len(out) or not len(kept):
                 continue
             likeness = learnt_likeness(self.space.shape, ranks[kept], self.numbers[kept])
-            weights = np.stack([likeness.between(ranks[each], ranks[kept]) for each in out])
+            weights = likeness.among(ranks[out], ranks[kept])
             told = ballot(len(out), self.kinds, _columns(weights, self.numbers[kept]))
             asked.append(self.places[out])
             shares.append(told.outcome_share)
@@ -198,22 +200,46 @@ class Inference:
 
     def ground_of(self, place: int) -> Ground | None:
         """What an inferred cell rests on; None for the others."""
-        unit = self.unit_of(place)
-        if unit is None or self.measured[place]:
+        if self.unit_of(place) is None or self.measured[place]:
             return None
-        if place in self.declared:
-            return Ground(declared=self.declared[place])
-        if self.learnt is None:
-            return None
-        at = self.learnt.places
-        weights = self.learnt.likeness.between(self.space.ranks([place])[0], self.space.ranks(at))
-        ordered = at[np.argsort(-weights, kind="stable")].tolist()
-        agree = [
-            self.known[other] == unit or (unit[1] is None and self.known[other][0] is unit[0]) for other in ordered
-        ]
-        same = [other for other, agrees in zip(ordered, agree, strict=True) if agrees]
-        against = [other for other, agrees in zip(ordered[:NAMED], agree, strict=False) if not agrees]
-        return Ground(tuple(same[:NAMED]), tuple(against[:1]))
+        return self.grounds([place])[0]
+
+    def grounds(self, places: Sequence[int]) -> list[Ground]:
+        """What each of some inferred cells rests on."""
+        found = {place: Ground(declared=self.declared[place]) for place in places if place in self.declared}
+        asked = np.array([place for place in places if place not in found], dtype=np.int64)
+        if self.learnt is not None:
+            step = max(1, AT_ONCE // len(self.learnt.places))
+            for start in range(0, len(asked), step):
+                some = asked[start : start + step]
+                found |= zip(some.tolist(), self._likest(some), strict=True)
+        return [found[place] for place in places]
+
+    def _likest(self, places: Ints) -> Iterator[Ground]:
+        """The grounds of inferred cells in what was measured."""
+        assert self.learnt is not None
+        at, numbers, units = self.learnt.places, self.learnt.numbers, self.units
+        weights = self.learnt.likeness.among(self.space.ranks(places), self.space.ranks(at))
+        # where only the outcome is held, every unit of that outcome says the same
+        says = np.array(
+            [[one == other or (other[1] is None and one[0] is other[0]) for one in units] for other in units]
+        )
+        same = says[self.unit[places]][:, numbers]
+        most = min(NAMED, len(at))
+        for weight, agrees in zip(weights, same, strict=True):
+            near = _first(weight, most)
+            agreeing = near if agrees[near].all() else np.flatnonzero(agrees)[_first(weight[agrees], most)]
+            against = near[~agrees[near]][:1]
+            yield Ground(tuple(at[agreeing].tolist()), tuple(at[against].tolist()))
+
+
+def _first(weights: Floats, most: int) -> Ints:
+    """Where the largest weights stand, the largest first, of equals the first."""
+    if len(weights) > most:
+        least = np.partition(weights, -most)[-most]
+        at = np.flatnonzero(weights >= least)
+        return at[np.argsort(-weights[at], kind="stable")][:most]
+    return np.argsort(-weights, kind="stable")
 
 
 def inference_of(space: Space, known: Mapping[int, Unit], declared: Mapping[int, str] | None = None) -> Inference:

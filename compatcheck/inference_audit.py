@@ -53,5 +53,16 @@ class Audit:
         return {each: Interval.of(cell.outcome_holds for cell in self.cells if cell.inferred is each) for each in found}
 
     @property
+    def errors(self) -> Interval:
+        """How often the inferred outcome was not the true one."""
+        return self.outcome.missed
+
+    def words(self) -> str:
+        """The error rate, in one sentence."""
+        if not self.cells:
+            return "None of them has been run for an audit, so how often they are wrong is not known."
+        return f"Audit: of those drawn by chance and then run, the inferred outcome was wrong in {self.errors.words()}."
+
+    @property
     def misses(self) -> tuple[Audited, ...]:
         return tuple(cell for cell in self.cells if not cell.outcome_holds)

@@ -27,6 +27,11 @@ class Interval:
         return self.hits / self.count if self.count else None
 
     @property
+    def missed(self) -> Interval:
+        """The same of what did not hold."""
+        return Interval(self.count - self.hits, self.count)
+
+    @property
     def low(self) -> float:
         return max(0.0, self._middle - self._width) if self.count else 0.0
 

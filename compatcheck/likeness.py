@@ -88,11 +88,12 @@ class Likeness:
             found = np.multiply.outer(found, kernel[rank]).ravel()
         return found
 
-    def between(self, ranks: Ints, others: Ints) -> Floats:
-        """The likeness of one cell to each of `others`, one row of ranks a cell."""
-        found = np.ones(len(others))
+    def among(self, ranks: Ints, others: Ints) -> Floats:
+        """The likeness of each cell to each of `others`, one row of ranks a cell."""
+        found = np.ones((len(ranks), len(others)))
         for axis, kernel in enumerate(self.kernels):
-            found *= kernel[ranks[axis]][others[:, axis]]
+            if len(kernel) > 1:
+                found *= kernel[ranks[:, axis, None], others[None, :, axis]]
         return found
 
 

@@ -34,7 +34,7 @@ from .fleet_worker import Assignment, Measured, Order
 from .forks import Forking
 from .layers import Shared
 from .machine import interpreter, platform_key
-from .matrix import Expansion, Matrix, expanded
+from .matrix import Expansion, Explore, Matrix, expanded
 from .memory_evidence import room_mib
 from .probe import PROBE_VERSION
 from .progress import Progress
@@ -506,16 +506,26 @@ def context_of(run: Run) -> Context:
 def _context_of(run: Run) -> Context:
     catalogue = load_catalogue()
     expansion, results, experiments = run.expansion(), run.results(), run.experiments()
+
+    def diagnosed(result: CellResult) -> Diagnosis | None:
+        return diagnosis_of(result, catalogue)
+
+    known = None
+    if run.matrix.explore is Explore.ADAPTIVE:
+        # numpy takes its time: only where something is inferred
+        from .explored import explored
+
+        known = explored(expansion, results, diagnosed, run.store.choices(run.matrix.digest))
     in_their_time = () if run.matrix.policy is Policy.CONTEMPORARY else run.in_their_time()
     return built_context(
         run.matrix,
         expansion,
         results,
-        lambda result: diagnosis_of(result, catalogue),
+        diagnosed,
         catalogue,
         run.material.digest,
         PROBE_VERSION,
-        Besides(run.beside(), in_their_time, experiments, run.evidence(experiments.values())),
+        Besides(run.beside(), in_their_time, experiments, run.evidence(experiments.values()), known),
     )
 
 

@@ -72,8 +72,8 @@ class _Report:
 def table_text(reports: Sequence[Path]) -> str:
     """The table of these reports (compatibility.json, with `locks/` beside it) as the file's text.
 
-    The same reports give the same bytes. Of one combination under one policy that stands in several reports, the
-    later named one counts, and a measured one before an inferred one. Raises InputError.
+    The same reports give the same bytes. Only cells that were run travel, never an inferred one. Of one combination
+    under one policy that stands in several reports, the later named one counts. Raises InputError.
     """
     sources: list[dict[str, Any]] = []
     released: dict[str, str] = {}
@@ -85,6 +85,9 @@ def table_text(reports: Sequence[Path]) -> str:
         sources.append(_source(report))
         released |= {name: day.isoformat() for name, day in report.released.items()}
         for cell in report.cells:
+            if cell.basis is not Basis.MEASURED or cell.outcome is Outcome.UNTESTED:
+                # what was not run is nothing to pin by
+                continue
             lock = _lock(path.parent / "locks" / f"{cell.id}.txt", cell.lock) if cell.lock else None
             if lock is not None and cell.outcome is Outcome.PASS:
                 # the lock of a cell that fails is of no use to anyone who pins
@@ -96,9 +99,7 @@ def table_text(reports: Sequence[Path]) -> str:
 
 
 def _tells(cell: _Cell) -> int:
-    if cell.outcome in (Outcome.ERROR, Outcome.UNTESTED):
-        return 0
-    return 2 if cell.basis is Basis.MEASURED else 1
+    return int(cell.outcome is not Outcome.ERROR)
 
 
 def report_paths(folder: Path) -> list[Path]:
@@ -141,7 +142,6 @@ def _row(cell: _Cell, source: int, lock: Lock | None) -> dict[str, Any]:
         "signature": cell.signature,
         "fingerprint": None if cell.signature else cell.fingerprint,
         "stage": cell.stage,
-        "basis": cell.basis if cell.basis is not Basis.MEASURED else None,
         "lock": cell.lock,
         "measured": cell.started.date().isoformat() if cell.started else None,
         "attempts": cell.attempts if repeated else None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import made_up
 
-from compatcheck.domain import Basis, CellResult, Raised, Stage
+from compatcheck.domain import CellResult, Raised, Stage
 from compatcheck.matrix import Expansion
 from compatcheck.report.context import Context
 from compatcheck.report.diff import compared
@@ -36,7 +36,8 @@ LINES = {
     "5.24.0": (made_up.observation(cached=False), None, made_up.observation()),
 }
 """For each transformers what was seen beside each peft: an observation, the resolver's reason, or nothing yet."""
-INFERRED = "py311-torch2.6.0-transformers5.24.0-peft0.15.2"
+INFERRED, GROUND = (f"py311-torch2.6.0-transformers{version}-peft0.15.2" for version in ("5.24.0", "4.51.3"))
+"""A cell that was not run, and the one it rests on."""
 
 
 def cell_id(torch: str, transformers: str, peft: str) -> str:
@@ -62,7 +63,7 @@ def every_outcome() -> Context:
         for package in ("torch", "transformers", "peft")
         for number, version in enumerate(found.versions(package))
     }
-    entries = tuple(replace(each, basis=Basis.INFERRED) if each.cell.id == INFERRED else each for each in found.entries)
+    entries = tuple(made_up.inferred(each, GROUND) if each.cell.id == INFERRED else each for each in found.entries)
     return replace(found, entries=entries, expansion=Expansion(found.expansion.cells, released))
 
 

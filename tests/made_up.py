@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 from compatcheck.classify import diagnose, diagnose_resolution
+from compatcheck.conclusion import Conclusion, Explored
 from compatcheck.domain import (
     PROBE_STAGES,
     Cell,
@@ -29,7 +30,7 @@ from compatcheck.domain import (
     Status,
 )
 from compatcheck.matrix import Expansion, Matrix
-from compatcheck.report.context import Context, built_context
+from compatcheck.report.context import Besides, Context, Entry, built_context
 from compatcheck.signatures import Catalogue, load_catalogue
 
 MACHINE = Machine("linux-x86_64", "Some Linux 1", "a processor", 2, 8192, "glibc 2.36")
@@ -101,7 +102,12 @@ def result(of: Cell, seen: Observation | None = None, reason: str = "", trouble:
     return CellResult(of, resolution, seen, trouble)
 
 
-def context(results: list[CellResult], catalogue: Catalogue | None = None) -> Context:
+def inferred(entry: Entry, *rests_on: str) -> Entry:
+    """The same cell as if it had not been run."""
+    return Entry(CellResult(entry.cell), None, Conclusion(entry.outcome, entry.failure, 0.9, rests_on))
+
+
+def context(results: list[CellResult], catalogue: Catalogue | None = None, explored: Explored | None = None) -> Context:
     """The report's context of these results, diagnosed by the shipped catalogue."""
     known = catalogue or load_catalogue()
 
@@ -118,4 +124,6 @@ def context(results: list[CellResult], catalogue: Catalogue | None = None) -> Co
     }
     matrix = Matrix("made-up", axes, description="made up")
     expansion = Expansion(tuple(each.cell for each in results), {"peft 0.15.2": NOON})
-    return built_context(matrix, expansion, results, diagnosed, known, Digest("material"), 1)
+    return built_context(
+        matrix, expansion, results, diagnosed, known, Digest("material"), 1, Besides(explored=explored)
+    )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from browser_site import INFERRED, PAGES, PEFTS, TORCHES, TRANSFORMERS, cell_id, write_site
+from browser_site import GROUND, INFERRED, PAGES, PEFTS, TORCHES, TRANSFORMERS, cell_id, write_site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Locator, Page
@@ -237,7 +237,14 @@ def test_a_cell_opens_by_its_address_whatever_torch_it_is_of(opened: Any) -> Non
     assert shown_grid(page).get_attribute("id") == "grid-py311-torch2.5.1"
     page.evaluate(f"location.hash = '{INFERRED}'")
     page.wait_for_function("document.getElementById('cell-title').textContent.includes('5.24.0')")
-    assert "Works (inferred, not run)" in dialog(page).inner_text()
+    said = dialog(page).inner_text()
+    assert "Works (inferred, not run; confidence 0.90)" in said
+    assert "Nearest pins that passed" in said, "its own were never run"
+    dialog(page).locator("section", has_text="What it rests on").locator("a").click()
+    page.locator("#cell-title", has_text="torch 2.6.0 · transformers 4.51.3 · peft 0.15.2").wait_for()
+    assert page.url.endswith(f"#{GROUND}")
+    page.go_back()
+    page.locator("#cell-title", has_text="5.24.0").wait_for()
     page.go_back()
     page.wait_for_function("document.getElementById('cell-title').textContent.includes('4.51.3')")
     page.keyboard.press("Escape")
@@ -292,7 +299,7 @@ def test_pins_commands_and_links_are_copied(opened: Any) -> None:
         button.filter(has_text="copied").wait_for()
         return str(page.evaluate("navigator.clipboard.readText()"))
 
-    assert copied(page.locator(".pins button.copy").first) == "torch==2.6.0 transformers==5.24.0 peft==0.15.2"
+    assert copied(page.locator(".pins button.copy").first) == "torch==2.6.0 transformers==4.51.3 peft==0.15.2"
     page.locator(f"[id='{CACHE}']").click()
     buttons = dialog(page).locator("button.copy")
     said = [copied(buttons.nth(number)) for number in range(buttons.count())]

@@ -12,11 +12,12 @@ from conftest import PYTHON, MakeRun
 from test_minimatrix import CACHE_AXES
 
 from compatcheck.domain import Cell, Outcome
-from compatcheck.exploration import Budget, Exploration, audit_lines
+from compatcheck.exploration import Budget, Exploration
 from compatcheck.explore import Explorer, Role
 from compatcheck.inference import inference_of
 from compatcheck.likeness import learnt_likeness
 from compatcheck.matrix import Explore, Matrix
+from compatcheck.pipeline import context_of
 from compatcheck.refusal import declared_refusals
 from compatcheck.releases import Release
 from compatcheck.space import Space, space_of
@@ -120,7 +121,7 @@ def test_votes_over_a_table_are_those_of_each_cell() -> None:
     np.add.at(weights, np.ravel_multi_index(ranks.T, (1, 4, 6, 3)), 1.0)
     asked = np.array([0, 2, 5, 1])
     place = int(np.ravel_multi_index(asked, (1, 4, 6, 3)))
-    assert likeness.spread(weights)[place] == pytest.approx(likeness.between(asked, ranks).sum())
+    assert likeness.spread(weights)[place] == pytest.approx(likeness.among(asked[None], ranks).sum())
     assert likeness.to(asked)[place] == pytest.approx(1.0)
 
 
@@ -189,8 +190,21 @@ def test_an_exploration_over_stub_packages_keeps_its_budget_and_goes_on(make_run
     assert len(measured) == standing.measured < standing.cells == 24
     audited = set(first.explorer.audited)
     assert audited, "some runs are the audit's"
-    lines = audit_lines(first.audit())
-    assert lines[0].startswith("audit: ")
+    # the report says the same from the store alone
+    context = context_of(run)
+    explored = context.explored
+    assert explored is not None and explored.audit == first.audit()
+    assert {entry.cell.id for entry in context.entries if entry.outcome is not Outcome.UNTESTED and entry.measured} == (
+        measured
+    )
+    for entry in context.entries:
+        if entry.conclusion is not None:
+            assert entry.cell.id not in measured
+            assert entry.conclusion.declared or set(entry.conclusion.rests_on) <= measured - {
+                first.space.cell(place).id for place in audited
+            }
+    held = first.explorer.inference()
+    assert len(explored.conclusions) == int(held.inferred.sum()) - sum(held.inferred[place] for place in audited)
     # the next call knows all of it, and the audit is still none of its material
     second = Exploration(run, Budget(cells=4))
     assert set(second.explorer.audited) == audited

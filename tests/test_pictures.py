@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
+from made_up import CACHE_LAYERS, NOON, cell, context, inferred, observation, result
 
 from compatcheck.domain import Basis, CellResult, Outcome, Raised, Stage, printable
 from compatcheck.matrix import Expansion
@@ -20,6 +20,7 @@ from compatcheck.report.context import Context
 from compatcheck.report.drawing import fitted, spread_out
 from compatcheck.report.files import write_reports
 from compatcheck.report.pictures import picture_files
+from compatcheck.table import TELLING
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -121,9 +122,11 @@ def test_a_torchs_heat_map_names_its_failure_classes() -> None:
 def test_what_is_inferred_is_drawn_lighter() -> None:
     table = mixed()
     entries = tuple(
-        replace(each, basis=Basis.INFERRED) if number % 9 == 0 else each for number, each in enumerate(table.entries)
+        inferred(each) if number % 9 == 0 and each.outcome in TELLING else each
+        for number, each in enumerate(table.entries)
     )
     count = sum(each.basis is Basis.INFERRED for each in entries)
+    assert count
     for name, text in picture_files(replace(table, entries=entries)).items():
         faint = sum(each.get("class") == "faint" for each in tags(text, "g"))
         if name == "heatmap.svg":

@@ -12,7 +12,7 @@ import made_up
 import pytest
 from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
 
-from compatcheck.domain import Basis, Ending, EndingKind, Outcome, Raised, Stage
+from compatcheck.domain import Ending, EndingKind, Outcome, Raised, Stage
 from compatcheck.errors import InputError, MachineError, UsageError
 from compatcheck.report import files
 from compatcheck.report.cell_text import cell_lines, one_entry
@@ -190,7 +190,7 @@ def test_the_readme_documents_every_field_of_the_document(mixed: Context) -> Non
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     section = readme.split("## compatibility.json")[1].split("\n## ")[0]
     data = document(mixed)
-    for name in [*data, *data["cells"][0]]:
+    for name in [*data, *data["cells"][0], "exploration", "inferred"]:
         assert any(form in section for form in (f"`{name}`", f".{name}`", f"`{name}[")), name
 
 
@@ -201,8 +201,7 @@ def test_how_many_cells_were_run_is_said() -> None:
     assert whole.basis_words() == "Every cell is measured; none is inferred."
     partly = context([run[0], run[1], result(cells[2])])
     assert partly.basis_words() == "2 of 3 cells are measured, none inferred."
-    entries = (replace(whole.entries[0], basis=Basis.INFERRED), *whole.entries[1:])
-    inferred = replace(whole, entries=entries)
+    inferred = replace(whole, entries=(made_up.inferred(whole.entries[0]), *whole.entries[1:]))
     assert inferred.basis_words() == "2 of 3 cells are measured, 1 inferred."
     assert inferred.basis_words() in markdown_text(inferred) and inferred.basis_words() in html_text(inferred)
 

@@ -71,7 +71,8 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
 def explore_cells(arguments: argparse.Namespace, run: Run, cells: Sequence[Cell]) -> int:
     """Explore, and tell what came of it."""
     from ..errors import EXIT_DONE, MachineError
-    from ..exploration import Budget, Exploration, audit_lines, planned_words
+    from ..exploration import Budget, Exploration, planned_words
+    from ..report.audit_text import audit_lines
 
     print("reading what the releases declare (once; some minutes for a large matrix)", file=sys.stderr, flush=True)
     with suppress(MachineError):

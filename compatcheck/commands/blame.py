@@ -136,9 +136,14 @@ def _failing(entry: Entry, matrix: Path) -> Entry:
     from ..errors import UsageError
     from ..report.context import BAD
 
+    name = entry.cell.id
+    if entry.conclusion is not None:
+        raise UsageError(
+            f"{name} was not run: {entry.outcome} is {entry.conclusion.words()}",
+            f"Run it first: compatcheck run {matrix} --only {name} --again",
+        )
     if entry.outcome in BAD:
         return entry
-    name = entry.cell.id
     if entry.outcome is Outcome.PASS:
         raise UsageError(f"{name} passes: there is nothing to blame", "Name a cell that fails.")
     if entry.outcome is Outcome.UNTESTED:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import csv
 import sys
 
 from .common import add_matrix, add_places, add_scenario, opened_run
 
 EPILOG = """\
-One row a cell: its basis (measured, inferred, or none where it is untested), the confidence that its outcome is right,
-what an inferred cell rests on (the likest measured cells that say the same, or what releases declare), and a cell as
-like that says something else. The audit goes to stderr.
+compatibility.csv on its own: one row a cell, its outcome (untested where nothing is claimed) and basis (measured or
+inferred), and of an inferred one the confidence that its outcome is right, what it rests on (the likest measured cells
+that say the same, or what releases declare), a cell as like that says something else, and how often the audit found
+cells that were inferred so to be wrong. The audit goes to stderr.
 
   compatcheck infer matrix/full.toml > table.csv
 """
-COLUMNS = ("id", "outcome", "signature", "basis", "confidence", "rests_on", "against")
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -30,28 +29,19 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from ..domain import Basis, Outcome
-    from ..exploration import Budget, Exploration, audit_lines
+    from ..errors import UsageError
+    from ..pipeline import context_of
+    from ..report.audit_text import audit_lines
+    from ..report.table_csv import csv_text
 
     with opened_run(arguments) as run:
-        exploration = Exploration(run, Budget())
-        held, audited = exploration.explorer.inference(), exploration.explorer.audited
-    space = held.space
-    rows = csv.writer(sys.stdout, lineterminator="\n")
-    rows.writerow(COLUMNS)
-    for place in map(int, space.places()):
-        unit = audited.get(place) or held.unit_of(place)
-        measured = place in audited or bool(held.measured[place])
-        if unit is None:
-            rows.writerow([space.cell(place).id, Outcome.UNTESTED, "", "", f"{held.confidence[place]:.3f}", "", ""])
-            continue
-        told: list[str] = ["1", "", ""]
-        if not measured and (ground := held.ground_of(place)) is not None:
-            cells = " ".join(space.cell(each).id for each in ground.measured)
-            against = " ".join(space.cell(each).id for each in ground.against)
-            told = [f"{held.confidence[place]:.3f}", ground.declared or cells, against]
-        basis = Basis.MEASURED if measured else Basis.INFERRED
-        rows.writerow([space.cell(place).id, unit[0], unit[1] or "", basis, *told])
-    for line in audit_lines(exploration.audit()):
+        context = context_of(run)
+    if context.explored is None:
+        raise UsageError(
+            f"the matrix {run.matrix.name!r} is not explored: every cell of it is run",
+            'Name one with explore = "adaptive", such as matrix/full.toml.',
+        )
+    print(csv_text(context), end="")
+    for line in audit_lines(context.explored.audit):
         print(line, file=sys.stderr)
     return 0

@@ -157,7 +157,7 @@ def _verdana(text: str) -> float:
 def badge_files(context: Context) -> dict[str, str]:
     """`peft.svg` and `peft.json` and so on: the newest release of each package."""
     cells = [
-        ReportedCell(entry.cell.id, entry.cell.python, entry.cell.versions, entry.outcome) for entry in context.entries
+        ReportedCell(entry.cell.id, entry.cell.python, entry.cell.versions, entry.outcome) for entry in context.measured
     ]
     found: dict[str, str] = {}
     for package in CORE:

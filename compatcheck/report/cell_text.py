@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
+from ..conclusion import Explored
 from ..domain import Mode, Observation, Outcome, Raised, inert, printable
 from ..errors import UsageError
 from ..matrix import selected
@@ -30,6 +31,11 @@ def cell_lines(context: Context, entry: Entry, matrix: Path) -> list[str]:
     result, observation = entry.result, entry.result.observation
     where = f" in {result.stage}" if result.stage else ""
     lines = [entry.cell.id, f"  outcome     {entry.outcome}{where}"]
+    if entry.conclusion is not None:
+        lines[-1] += f" ({entry.conclusion.words()}: it was not run)"
+        lines += _wrapped("  rests on    ", entry.conclusion.grounds())
+        if context.explored:
+            lines += _wrapped("  audit       ", _audited(context.explored, entry.outcome))
     if entry.workaround:
         lines.append("  workaround  use_cache=False gives the right result")
     if entry.caveat:
@@ -79,12 +85,20 @@ def _measured(observation: Observation) -> list[str]:
     return lines
 
 
+def _audited(explored: Explored, outcome: Outcome) -> str:
+    held = explored.audit.by_outcome.get(outcome)
+    if held is None:
+        return f"no cell that was inferred to be {outcome} has been run for it"
+    return f"cells inferred to be {outcome} were wrong in {held.missed.words()}"
+
+
 def _diagnosis(context: Context, entry: Entry) -> list[str]:
-    if entry.diagnosis is None:
+    if entry.failure is None:
         return []
     signature = next((each.signature for each in context.classes if each.key == entry.failure), None)
     if signature is None:
-        return ["", "diagnosis", f"  unknown; fingerprint {entry.diagnosis.fingerprint}"]
+        fingerprint = entry.diagnosis.fingerprint if entry.diagnosis else entry.failure
+        return ["", "diagnosis", f"  unknown; fingerprint {fingerprint}"]
     lines = ["", f"diagnosis: {signature.title} ({signature.id})"]
     lines += _wrapped("  cause       ", signature.cause)
     lines += _wrapped("  what to do  ", signature.remedy)

@@ -12,7 +12,7 @@ from .reread import Reported, ReportedCell
 
 def compared_with(context: Context, other: Reported) -> Agreement:
     """This report against another one of the same cells. Raises UsageError where they have no cell in common."""
-    found = {entry.cell.id: finding(entry) for entry in context.entries}
+    found = {entry.cell.id: finding(entry) for entry in context.measured}
     others = {cell.id: _reread(cell) for cell in other.cells}
     model = str(other.scenario.get("model", "an unknown model"))
     agreement = agreement_of(context.matrix.scenario.model, found, model, others)
@@ -26,7 +26,7 @@ def compared_with(context: Context, other: Reported) -> Agreement:
 
 def agreement_between(context: Context, model: str, others: Mapping[str, Finding]) -> Agreement:
     """This report against what another model says of some of its cells."""
-    found = {entry.cell.id: finding(entry) for entry in context.entries}
+    found = {entry.cell.id: finding(entry) for entry in context.measured}
     return agreement_of(context.matrix.scenario.model, found, model, others, others)
 
 

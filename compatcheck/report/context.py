@@ -11,6 +11,7 @@ from functools import cached_property
 from packaging.version import Version
 
 from ..agreement import Agreement
+from ..conclusion import Conclusion, Explored
 from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Machine, Mode, Outcome, Raised
 from ..experiment import Experiment
 from ..matrix import Expansion, Matrix
@@ -33,19 +34,31 @@ class Entry:
 
     result: CellResult
     diagnosis: Diagnosis | None
-    basis: Basis = Basis.MEASURED
+    conclusion: Conclusion | None = None
+    """What is inferred of it, where it was not run."""
 
     @property
     def cell(self) -> Cell:
         return self.result.cell
 
     @property
+    def basis(self) -> Basis:
+        return Basis.MEASURED if self.conclusion is None else Basis.INFERRED
+
+    @property
+    def measured(self) -> bool:
+        """Whether what is said of it was seen, not inferred."""
+        return self.conclusion is None
+
+    @property
     def outcome(self) -> Outcome:
-        return self.result.outcome
+        return self.result.outcome if self.conclusion is None else self.conclusion.outcome
 
     @property
     def failure(self) -> str | None:
         """The key of the failure class: the signature, or the fingerprint of an unknown failure."""
+        if self.conclusion is not None:
+            return self.conclusion.signature
         if self.diagnosis is None:
             return None
         return self.diagnosis.signature or f"unknown-{self.diagnosis.fingerprint[:8]}"
@@ -60,7 +73,12 @@ class Entry:
 
     @property
     def said(self) -> str:
-        """The exception, the resolver's reason, or compatcheck's own trouble, in the words they came in."""
+        """The exception, the resolver's reason, or compatcheck's own trouble, in the words they came in.
+
+        Of an inferred cell what a release declares, where that decides.
+        """
+        if self.conclusion is not None:
+            return self.conclusion.declared
         if self.result.resolution is not None and self.result.lock is None:
             return self.result.resolution.reason
         if self.exception is not None:
@@ -89,6 +107,9 @@ class FailureClass:
     signature: Signature | None
     """None for an unknown failure."""
     entries: tuple[Entry, ...]
+    """Those that were run."""
+    inferred: int = 0
+    """Further cells that are inferred to go wrong so."""
 
     @property
     def title(self) -> str:
@@ -126,6 +147,8 @@ class Besides:
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     evidence: Mapping[str, Lock] = field(default_factory=dict)
     """The digest of each lock that the experiments rest on to the lock."""
+    explored: Explored | None = None
+    """What is inferred of the cells that were not run; None where every cell is to be run."""
 
 
 @dataclass(frozen=True)
@@ -149,10 +172,27 @@ class Context:
     """The digest of each lock that the experiments rest on to the lock."""
     agreement: Agreement | None = None
     """What another model says of the same cells; None where none was asked."""
+    explored: Explored | None = None
+    """What is inferred, and its audit; None where every cell is to be run."""
+
+    @cached_property
+    def measured(self) -> tuple[Entry, ...]:
+        """The cells without the inferred ones: those that were run, or that nothing is known of."""
+        return tuple(entry for entry in self.entries if entry.measured)
+
+    @property
+    def inferred(self) -> int:
+        """How many cells are inferred."""
+        return len(self.entries) - len(self.measured)
 
     @cached_property
     def totals(self) -> Counter[Outcome]:
-        return Counter(entry.outcome for entry in self.entries)
+        """Cells by outcome, without the inferred ones."""
+        return Counter(entry.outcome for entry in self.measured)
+
+    @cached_property
+    def inferred_totals(self) -> Counter[Outcome]:
+        return Counter(entry.outcome for entry in self.entries if not entry.measured)
 
     @property
     def tested(self) -> int:
@@ -188,7 +228,7 @@ class Context:
 
     def basis_words(self) -> str:
         """How many cells were run, and how many concluded from others."""
-        inferred = sum(entry.basis is Basis.INFERRED for entry in self.entries)
+        inferred = self.inferred
         unknown = self.totals[Outcome.UNTESTED] + self.totals[Outcome.ERROR]
         if not inferred and not unknown:
             return "Every cell is measured; none is inferred."
@@ -253,39 +293,59 @@ class Context:
         return found[-1] if found else None
 
     def newest_passing(self, torch: str | None = None) -> Entry | None:
-        """The newest cell that passes: by transformers, then peft, then torch."""
+        """The newest cell that was run and passes: by transformers, then peft, then torch."""
         passing = [
             entry
-            for entry in self.entries
+            for entry in self.measured
             if entry.outcome is Outcome.PASS and torch in (None, entry.cell.versions["torch"])
         ]
         order = ("transformers", "peft", "torch")
         return max(passing, key=lambda each: [Version(each.cell.versions[name]) for name in order], default=None)
 
     def headline(self) -> list[str]:
-        """What a reader must know, in sentences."""
+        """What a reader must know, in sentences. What was run and what is inferred are never counted together."""
         totals, tested = self.totals, self.tested
         if not tested:
-            return ["Nothing of this matrix has been measured yet."]
+            return ["Nothing of this matrix has been measured yet.", *self._inferred_words()]
+        which = (
+            "that install without complaint" if self.explored is None else "that were run and install without complaint"
+        )
         said = [
-            f"Of {tested} combinations that install without complaint, {totals[Outcome.PASS]} work; "
+            f"Of {tested} combinations {which}, {totals[Outcome.PASS]} work; "
             f"{totals[Outcome.FAIL]} fail, and {totals[Outcome.WRONG]} run to the end and give a wrong result."
         ]
         for outcome, words in (
             (Outcome.UNRESOLVABLE, "cannot be installed: their declared ranges conflict"),
             (Outcome.ERROR, "could not be measured on this machine"),
-            (Outcome.UNTESTED, "have not been run"),
+            (Outcome.UNTESTED, "have not been run" if self.explored is None else "are untested: nothing is claimed"),
         ):
             if totals[outcome]:
                 said.append(f"{totals[outcome]} further combinations {words}.")
+        said += self._inferred_words()
         newest, best = self.newest(), self.newest_passing()
         if newest is not None and newest.outcome in (Outcome.PASS, *BAD):
             verb = {Outcome.PASS: "works", Outcome.FAIL: "fails", Outcome.WRONG: "gives a wrong result"}[newest.outcome]
-            where = f" in {newest.result.stage}" if newest.outcome is Outcome.FAIL else ""
-            said.append(f"The newest of everything ({named(newest.cell)}) {verb}{where}.")
+            where = f" in {newest.result.stage}" if newest.outcome is Outcome.FAIL and newest.measured else ""
+            how = f" ({newest.conclusion.words()})" if newest.conclusion else ""
+            said.append(f"The newest of everything ({named(newest.cell)}) {verb}{where}{how}.")
         if best is not None and best is not newest:
-            said.append(f"The newest combination that works: {named(best.cell)}.")
+            run = "" if self.explored is None else " and was run"
+            said.append(f"The newest combination that works{run}: {named(best.cell)}.")
         return said
+
+    def _inferred_words(self) -> list[str]:
+        """How many cells are inferred to be what, and how often such words were wrong."""
+        if self.explored is None or not self.inferred:
+            return []
+        counts = ", ".join(
+            f"{self.inferred_totals[outcome]} {words}"
+            for outcome, words in (
+                (Outcome.PASS, "to work"), (Outcome.FAIL, "to fail"), (Outcome.WRONG, "to give a wrong result"),
+                (Outcome.UNRESOLVABLE, "not to install"),
+            )
+            if self.inferred_totals[outcome]
+        )  # fmt: skip
+        return [f"{self.inferred} combinations were not run and are inferred: {counts}. {self.explored.audit.words()}"]
 
 
 def named(cell: Cell) -> str:
@@ -305,25 +365,35 @@ def built_context(
 ) -> Context:
     """The context of a report about `results`."""
     known = besides or Besides()
-    entries, beside, in_their_time = (
-        tuple(Entry(result, diagnose(result)) for result in some)
-        for some in (results, known.beside, known.in_their_time)
+    conclusions = known.explored.conclusions if known.explored else {}
+    entries = tuple(
+        # what this machine could not run is told as that, whatever is inferred of it
+        Entry(result, None, conclusions[result.cell.id])
+        if result.outcome is Outcome.UNTESTED and result.cell.id in conclusions
+        else Entry(result, diagnose(result))
+        for result in results
+    )
+    beside, in_their_time = (
+        tuple(Entry(result, diagnose(result)) for result in some) for some in (known.beside, known.in_their_time)
     )
     return Context(
         matrix, expansion, entries, classes_of(entries, catalogue), material, probe_version, beside,
-        {entry.cell.id: entry for entry in in_their_time}, known.experiments, known.evidence,
+        {entry.cell.id: entry for entry in in_their_time}, known.experiments, known.evidence, None, known.explored,
     )  # fmt: skip
 
 
 def classes_of(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[FailureClass, ...]:
-    """The failures of some cells, the most frequent first."""
+    """The failures of some cells that were run, the most frequent first."""
     groups: dict[str, list[Entry]] = {}
+    inferred: Counter[str] = Counter()
     for entry in entries:
-        if entry.failure is not None:
+        if entry.failure is not None and entry.measured:
             groups.setdefault(entry.failure, []).append(entry)
+        elif entry.failure is not None:
+            inferred[entry.failure] += 1
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(
-        FailureClass(key, _letters(number), catalogue.get(key), tuple(group))
+        FailureClass(key, _letters(number), catalogue.get(key), tuple(group), inferred[key])
         for number, (key, group) in enumerate(ordered)
     )
 

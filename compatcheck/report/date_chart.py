@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from packaging.version import Version
 
-from ..domain import CORE, Basis, Outcome
+from ..domain import CORE, Outcome
 from .charts import Chart, Line
 from .context import Context
 from .drawing import Box, Label, spread_out, text_width
@@ -100,7 +100,7 @@ def _releases(context: Context, package: str) -> list[tuple[str, datetime, Count
         counts = Counter(
             entry.outcome
             for entry in context.entries
-            if entry.cell.versions[package] == version and entry.outcome in ORDER and entry.basis is Basis.MEASURED
+            if entry.cell.versions[package] == version and entry.outcome in ORDER and entry.measured
         )
         moment = context.expansion.released.get(f"{package} {version}")
         if counts and moment is not None:

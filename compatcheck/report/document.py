@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
+from ..conclusion import Conclusion
 from ..domain import UNPRINTABLE, Mode, Observation
 from ..parse import unstructured
 from .agreement_text import agreement_data
+from .audit_text import exploration_data
 from .context import Context, Entry, FailureClass
 from .findings import findings_data
 
@@ -42,6 +44,7 @@ def document(context: Context) -> dict[str, Any]:
         **findings_data(context.findings),
         "excluded": [{"id": cell.id, "reason": reason} for cell, reason in context.expansion.excluded],
         **({"agreement": agreement_data(context.agreement)} if context.agreement else {}),
+        **({"exploration": exploration_data(context)} if context.explored else {}),
     }
 
 
@@ -60,9 +63,11 @@ def _cell(context: Context, entry: Entry) -> dict[str, Any]:
         "workaround": str(entry.workaround) if entry.workaround else None,
         "caveat": str(entry.caveat) if entry.caveat else None,
         "exception": {"type": exception.type, "message": exception.message} if exception else None,
-        "signature": entry.diagnosis.signature if entry.diagnosis else None,
-        "fingerprint": entry.diagnosis.fingerprint if entry.diagnosis else None,
-        "reason": (result.resolution.reason if result.resolution else "") or result.trouble or None,
+        **_name(context, entry),
+        "reason": (result.resolution.reason if result.resolution else "")
+        or result.trouble
+        or (entry.conclusion.declared if entry.conclusion else "")
+        or None,
         "attempts": result.attempts if observation else 0,
         "agreeing": result.agreeing if observation else 0,
         **_observed(observation),
@@ -73,6 +78,26 @@ def _cell(context: Context, entry: Entry) -> dict[str, Any]:
         "resolved": result.resolution.resolved.isoformat()
         if result.resolution and result.resolution.resolved
         else None,
+        **({"inferred": _inferred(entry.conclusion)} if entry.conclusion else {}),
+    }
+
+
+def _name(context: Context, entry: Entry) -> dict[str, Any]:
+    """Signature and fingerprint; those of an inferred cell are those of the measured ones that it is like."""
+    like = next((each.entries[0] for each in context.classes if each.key == entry.failure), entry)
+    diagnosis = entry.diagnosis if entry.measured else like.diagnosis
+    return {
+        "signature": diagnosis.signature if diagnosis else None,
+        "fingerprint": diagnosis.fingerprint if diagnosis and (entry.measured or not diagnosis.signature) else None,
+    }
+
+
+def _inferred(conclusion: Conclusion) -> dict[str, Any]:
+    return {
+        "confidence": round(conclusion.confidence, 3),
+        "rests_on": list(conclusion.rests_on),
+        "against": list(conclusion.against),
+        "declared": conclusion.declared or None,
     }
 
 
@@ -108,6 +133,7 @@ def _class(each: FailureClass) -> dict[str, Any]:
         "cells": [entry.cell.id for entry in each.entries],
         "stages": list(each.stages),
         "outcomes": {str(outcome): count for outcome, count in sorted(each.outcomes.items())},
+        **({"inferred": each.inferred} if each.inferred else {}),
     }
 
 

@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def rows_of(entries: Iterable[Entry]) -> list[Row]:
-    """The cells of a report as rows of a table."""
+    """The cells of a report as rows of a table: what was measured of them."""
     return [
         Row(
             entry.cell.id,
             entry.cell.python,
             entry.cell.versions,
-            entry.outcome,
-            entry.failure,
+            entry.result.outcome,
+            entry.failure if entry.measured else None,
             entry.result.lock.digest if entry.result.lock else None,
             entry.result.stage,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from packaging.version import Version
 
-from ..domain import Basis, Outcome
+from ..domain import Outcome
 from .context import Context, Entry
 from .drawing import Box, Label, drawn, fitted, text_width
 
@@ -28,8 +28,9 @@ class Words:
     """With the places `good` and `all`."""
 
     def headline(self, entries: Sequence[Entry]) -> str:
-        passing = sum(entry.outcome is Outcome.PASS for entry in entries)
-        return self.working.format(good=passing, all=len(entries))
+        run = [entry for entry in entries if entry.measured]
+        passing = sum(entry.outcome is Outcome.PASS for entry in run)
+        return self.working.format(good=passing, all=len(run))
 
 
 ENGLISH = Words(
@@ -189,7 +190,7 @@ def _boxes(
             entry = panel.cells.get((transformers, peft))
             if entry is None:
                 continue
-            letter, inferred = context.letter(entry), entry.basis is Basis.INFERRED
+            letter, inferred = context.letter(entry), not entry.measured
             title = f"transformers {transformers}, peft {peft}: {ENGLISH.outcomes[entry.outcome]}"
             if (entry.caveat or entry.workaround) and letters:
                 title += f"; {ENGLISH.caveat if entry.caveat else ENGLISH.workaround}"
@@ -214,9 +215,9 @@ def _boxes(
 def _legend(words: Words, entries: tuple[Entry, ...], width: float, y: float) -> tuple[list[Label], list[Box], float]:
     """The marks that occur, in lines that fit; and the height at which they end."""
     items: list[tuple[str, str, float]] = []
-    inferred = [entry for entry in entries if entry.basis is Basis.INFERRED]
+    inferred = [entry for entry in entries if not entry.measured]
     for outcome in Outcome:
-        count = sum(entry.outcome is outcome for entry in entries)
+        count = sum(entry.outcome is outcome and entry.measured for entry in entries)
         if count:
             items.append((str(outcome), f"{words.outcomes[outcome]} ({count})", 0))
     if count := sum(bool(entry.caveat) for entry in entries):

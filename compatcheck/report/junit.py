@@ -60,7 +60,7 @@ def _suite(entry: Entry) -> str:
 
 def _counts(entries: Iterable[Entry]) -> dict[str, str]:
     listed = list(entries)
-    kinds = Counter(KINDS.get(entry.outcome) for entry in listed)
+    kinds = Counter(_kind(entry) for entry in listed)
     seconds = sum(entry.result.observation.seconds for entry in listed if entry.result.observation)
     return {
         "tests": str(len(listed)),
@@ -86,7 +86,7 @@ def _add_suite(
             "testcase",
             {"classname": place, "name": rest, "time": f"{observation.seconds if observation else 0:.3f}"},
         )
-        if (kind := KINDS.get(entry.outcome)) is not None:
+        if (kind := _kind(entry)) is not None:
             each = classes.get(entry.failure or "")
             found = ElementTree.SubElement(case, kind, {"message": shown(_message(entry, each))})
             if kind != "skipped":
@@ -96,7 +96,14 @@ def _add_suite(
             ElementTree.SubElement(case, "system-out").text = "works; generating with use_cache=False does not"
 
 
+def _kind(entry: Entry) -> str | None:
+    """The element that a cell becomes: a test that was not run is skipped, whatever is inferred of it."""
+    return KINDS.get(entry.outcome if entry.measured else Outcome.UNTESTED)
+
+
 def _message(entry: Entry, each: FailureClass | None) -> str:
+    if entry.conclusion is not None:
+        return f"{WORDS[Outcome.UNTESTED]}; {entry.outcome} is {entry.conclusion.words()}"
     where = f" in {entry.result.stage}" if entry.outcome is Outcome.FAIL and entry.result.stage else ""
     title = f": {each.signature.title}" if each and each.signature else ""
     return f"{WORDS[entry.outcome]}{where}{title}"
@@ -104,6 +111,9 @@ def _message(entry: Entry, each: FailureClass | None) -> str:
 
 def _body(entry: Entry, each: FailureClass | None, context: Context) -> Iterable[str]:
     result, exception = entry.result, entry.exception
+    if entry.conclusion is not None:
+        yield f"it rests on {entry.conclusion.grounds()}"
+        return
     if each is not None:
         yield f"failure class {each.letter}: {each.key}"
     if exception is not None:

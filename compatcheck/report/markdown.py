@@ -8,6 +8,7 @@ from ..cell_verdicts import Ground
 from ..declared import Need
 from ..domain import Outcome
 from .agreement_text import agreement_section
+from .audit_text import audit_section
 from .blame_text import shares
 from .context import Context, Entry, FailureClass, named
 from .effects import effects
@@ -40,6 +41,7 @@ def markdown_text(context: Context) -> str:
     parts = [
         f"# {_title(context)}",
         _headline(context),
+        audit_section(context) if context.explored else "",
         agreement_section(context.agreement) if context.agreement else "",
         _pins(context),
         "## The table",
@@ -67,7 +69,8 @@ def markdown_text(context: Context) -> str:
 
 
 def _title(context: Context) -> str:
-    return "Which torch x transformers x peft work: prompt-tuned BLOOM, measured"
+    how = "measured" if context.explored is None else "some measured, the rest inferred"
+    return f"Which torch x transformers x peft work: prompt-tuned BLOOM, {how}"
 
 
 def _headline(context: Context) -> str:
@@ -103,6 +106,13 @@ def _legend(context: Context) -> str:
     if any(entry.workaround for entry in context.entries):
         lines.append("- `+` does not work, but generating without the cache (`use_cache=False`) gives the right result")
     lines.append("- a letter names the failure class, explained below")
+    if context.inferred:
+        said = [
+            f"{MARKS[outcome]} {context.inferred_totals[outcome]}"
+            for outcome in MARKS
+            if context.inferred_totals[outcome]
+        ]
+        lines.append(f"- *in brackets and italics*: inferred, not run ({', '.join(said)})")
     return "\n".join(lines)
 
 
@@ -143,7 +153,8 @@ def _mark(context: Context, entry: Entry | None) -> str:
     if entry is None:
         return ""
     note = "*" if entry.caveat else "+" if entry.workaround else ""
-    return f"{MARKS[entry.outcome]} {context.letter(entry)}{note}".strip()
+    mark = f"{MARKS[entry.outcome]} {context.letter(entry)}{note}".strip()
+    return mark if entry.measured else f"*({mark})*"
 
 
 def _class(context: Context, each: FailureClass) -> str:
@@ -152,6 +163,8 @@ def _class(context: Context, each: FailureClass) -> str:
     title = each.signature.title if each.signature else "not recognised"
     lines = [f"### {each.letter}. {escaped(title)} (`{each.key}`)", "", *effects(each), ""]
     facts = [("Cells", f"{len(each.entries)} ({counts})"), ("Stage", ", ".join(each.stages))]
+    if each.inferred:
+        facts.insert(1, ("Inferred, not run", f"{each.inferred} further cells"))
     for package in ("torch", "transformers", "peft"):
         facts.append((package, ", ".join(each.versions(package))))
     if first.exception is not None:

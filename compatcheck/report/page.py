@@ -15,6 +15,9 @@ from ..domain import Outcome
 from ..signatures import address
 from .agreement_text import WORDS as LIKENESS
 from .agreement_text import sentences
+from .audit_text import TITLE as AUDIT_TITLE
+from .audit_text import audit_rows
+from .audit_text import sentences as audit_sentences
 from .context import Context, FailureClass
 from .diff import Diff
 from .diff_text import CAP, SHOWN
@@ -68,6 +71,9 @@ def html_text(context: Context, diff: Diff | None = None) -> str:
         cap=CAP,
         agreement_lines=sentences(context.agreement) if context.agreement else [],
         likeness=LIKENESS,
+        audit_title=AUDIT_TITLE,
+        audit_lines=audit_sentences(context) if context.explored else [],
+        audit_rows=audit_rows(context.explored.audit) if context.explored else [],
         best=[(torch, context.newest_passing(torch)) for torch in reversed(context.versions("torch"))],
         torches=TORCHES,
         css=style(),

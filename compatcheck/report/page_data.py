@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..domain import Basis, Mode, Outcome, Stage, printable
+from ..conclusion import Conclusion
+from ..domain import Mode, Outcome, Stage, printable
 from .context import Context, Entry, FailureClass
 from .effects import check_words, effect
 from .glossary import Term, needed, needed_by
@@ -20,7 +21,7 @@ MODES = [None, "pass", "fail", "wrong"]
 AXES = ("torch", "transformers", "peft")
 
 FIELDS = (
-    "outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "blame", "rules",
+    "outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "blame", "rules", "grounds",
     "checks", "held", "stages", "seconds", "peak", "started", "lock", "imported",
 )  # fmt: skip
 """What the data tell of a cell, in order. A cell that was not run has only the first line of them."""
@@ -62,9 +63,14 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
         for cell_id in rule.cells:
             covering.setdefault(cell_id, []).append(number)
 
+    shown = (entry for grid in grids for _, entries in grid.rows for entry in entries if entry)
+    # in the order in which the script meets them
+    places = {entry.cell.id: place for place, entry in enumerate(shown)}
+
     def told(entry: Entry) -> list[Any]:
         said = context.findings.verdicts.get(entry.cell.id)
-        return _cell(entry, classes, texts, said.blame.words() if said else "", covering.get(entry.cell.id, []))
+        words, rules = said.blame.words() if said else "", covering.get(entry.cell.id, [])
+        return _cell(entry, classes, texts, words, rules, places)
 
     terms = needed_by(context)
     return {
@@ -91,7 +97,15 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
     }
 
 
-def _cell(entry: Entry, classes: dict[str, int], text: _Texts, blame: str, rules: list[int]) -> list[Any]:
+def _grounds(held: Conclusion, places: Mapping[str, int], text: _Texts) -> list[Any]:
+    """Confidence in thousandths, the cells it rests on and those against it by their numbers, and what is declared."""
+    cells = ([places[each] for each in some if each in places] for some in (held.rests_on, held.against))
+    return [round(1000 * held.confidence), *cells, text(held.declared)]
+
+
+def _cell(
+    entry: Entry, classes: dict[str, int], text: _Texts, blame: str, rules: list[int], places: Mapping[str, int]
+) -> list[Any]:
     """The values of `FIELDS`."""
     result, seen = entry.result, entry.result.observation
     fields: list[Any] = [
@@ -101,9 +115,10 @@ def _cell(entry: Entry, classes: dict[str, int], text: _Texts, blame: str, rules
         MODES.index(entry.mode(Mode.CACHED)),
         MODES.index(entry.mode(Mode.UNCACHED)),
         text(entry.said),
-        int(entry.basis is Basis.INFERRED),
+        int(not entry.measured),
         text(blame),
         rules,
+        _grounds(entry.conclusion, places, text) if entry.conclusion else 0,
     ]
     if seen is None:
         return fields

@@ -78,7 +78,7 @@ def pins(context: Context, folder: str) -> str:
 def heat_map(context: Context, folder: str) -> str:
     totals = context.totals
     words = (
-        f"Heat map: {totals[Outcome.PASS]} of {len(context.entries)} combinations of torch, transformers and peft work"
+        f"Heat map: {totals[Outcome.PASS]} of {len(context.measured)} combinations of torch, transformers and peft work"
     )
     return f"[![{words}]({folder}/pictures/{OVERVIEW})]({folder}/compatibility.md)"
 
@@ -100,7 +100,7 @@ def torch_part(context: Context, folder: str) -> str:
 def torch_alike(context: Context) -> tuple[int, int]:
     """Pairs of transformers and peft with one finding whatever the torch, and the pairs measured with every torch."""
     found: dict[tuple[str, ...], dict[str, tuple[Outcome, str | None]]] = {}
-    for entry in context.entries:
+    for entry in context.measured:
         if entry.outcome in (Outcome.PASS, *BAD):
             versions = dict(entry.cell.versions)
             torch = versions.pop("torch")
@@ -139,7 +139,7 @@ def pins_chinese(context: Context, folder: str) -> str:
 
 
 def heat_map_chinese(context: Context, folder: str) -> str:
-    good, all_ = context.totals[Outcome.PASS], len(context.entries)
+    good, all_ = context.totals[Outcome.PASS], len(context.measured)
     words = f"热力图：{all_} 个 torch、transformers、peft 组合中有 {good} 个可用"
     return f"[![{words}]({folder}/pictures/{OVERVIEW_CHINESE})]({folder}/compatibility.md)"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..agreement import Spent
-from ..domain import Machine, Outcome
+from ..domain import Basis, Machine, Outcome
 from ..errors import InputError, UsageError
 from ..parse import structured
 from .document import SCHEMA
@@ -28,6 +28,7 @@ class ReportedCell:
     python: str
     versions: Mapping[str, str]
     outcome: Outcome
+    basis: Basis = Basis.MEASURED
     stage: str | None = None
     signature: str | None = None
     fingerprint: str | None = None
@@ -41,7 +42,7 @@ class ReportedCell:
 
     @property
     def tested(self) -> bool:
-        return self.outcome in TESTED
+        return self.outcome in TESTED and self.basis is Basis.MEASURED
 
     @property
     def flaky(self) -> bool:

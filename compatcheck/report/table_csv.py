@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+from ..conclusion import Conclusion, Explored
 from ..domain import Mode, printable
 from .context import Context
 
@@ -12,6 +13,8 @@ COLUMNS = (
     "id", "python", "torch", "transformers", "peft", "outcome", "basis", "stage", "cached", "uncached", "class",
     "exception", "message", "seconds", "peak_rss_mib", "lock",
 )  # fmt: skip
+INFERRED = ("confidence", "rests_on", "against", "audit_errors")
+"""Further columns where cells are inferred; the last is how often cells that were inferred so were wrong."""
 MESSAGE_CAP = 300
 
 
@@ -19,7 +22,7 @@ def csv_text(context: Context) -> str:
     """Comma-separated, one header line. No cell can start a formula in a spreadsheet."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(COLUMNS)
+    rows.writerow(COLUMNS if context.explored is None else COLUMNS + INFERRED)
     for entry in context.entries:
         observation, exception = entry.result.observation, entry.exception
         rows.writerow(
@@ -39,9 +42,18 @@ def csv_text(context: Context) -> str:
                 observation.seconds if observation else "",
                 observation.peak_rss_mib if observation else "",
                 entry.result.lock.digest if entry.result.lock else "",
+                *(_inferred(context.explored, entry.conclusion) if context.explored else ()),
             )
         )
     return out.getvalue()
+
+
+def _inferred(explored: Explored, held: Conclusion | None) -> tuple[str, ...]:
+    if held is None:
+        return ("",) * len(INFERRED)
+    audit = explored.audit.by_outcome.get(held.outcome)
+    rests = held.declared or " ".join(held.rests_on)
+    return f"{held.confidence:.3f}", rests, " ".join(held.against), audit.missed.words() if audit else "not audited"
 
 
 def _harmless(value: object) -> str:

@@ -116,7 +116,7 @@ def drift(context: Context, then: Mapping[str, Then]) -> str:
     """Whether the cells fare otherwise with the newest other packages than with those of their own time."""
     pairs = [
         (now, before)
-        for now in context.entries
+        for now in context.measured
         if (before := then.get(now.cell.id)) and now.outcome in TELLING and before.outcome in TELLING
     ]
     other = sum(lock.digest != before.lock for now, before in pairs if (lock := now.result.lock))

@@ -31,13 +31,19 @@ const open = (cell) => {
   const failure = failureOf(cell);
   const lock = `locks/${cell.id}.txt`;
   const effect = data.effects[`${cell.outcome} ${cell.stage}`];
-  const near = outcomeOf(cell) === "pass" ? cell : nearest(cell);
+  const near = outcomeOf(cell) === "pass" && !cell.inferred ? cell : nearest(cell);
   const body = $("cell-body");
   $("cell-title").textContent = AXES.map((name) => `${name} ${cell[name]}`).join(" · ");
   const verdict = verdictOf(cell);
   body.replaceChildren(made("p", [swatch(cell), " ", made("b", verdict[0].toUpperCase() + verdict.slice(1)), effect ? `. ${effect}` : ""], { class: "verdict" }));
   if (NOTES.workaround(cell)) body.append(made("p", ["With ", made("code", "use_cache=False"), ", generate gives the right result here."]));
   if (NOTES.caveat(cell)) body.append(made("p", ["Only with the cache: with ", made("code", "use_cache=False"), ` it ${data.modes[cell.uncached] === "fail" ? "fails" : "gives a wrong result"}.`]));
+  if (cell.grounds) {
+    const [, rests, against, declared] = cell.grounds;
+    const links = (places) => made("ul", places.map((place) => made("li", [linkTo(cells[place], AXES.map((name) => `${name} ${cells[place][name]}`).join(", ")), ` ${verdictOf(cells[place])}`])));
+    body.append(section("What it rests on", ...(declared >= 0 ? [made("p", text(declared))] : [links(rests)]),
+      ...(against.length ? [made("p", "As like, and against it:"), links(against)] : [])));
+  }
   if (near) {
     body.append(made("div", [
       made("p", near === cell ? [made("b", "Pins")] : [made("b", "Nearest pins that passed"), ` (${moved(cell, near)}) `, made("a", "look at them", { href: `#${near.id}` })]),

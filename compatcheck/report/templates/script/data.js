@@ -1,6 +1,6 @@
 // ---- the cells, and what all parts of the page use
 const data = JSON.parse(document.getElementById("data").textContent);
-const FIELDS = ["outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "blame", "rules",
+const FIELDS = ["outcome", "failure", "stage", "cached", "uncached", "message", "inferred", "blame", "rules", "grounds",
   "checks", "held", "stages", "seconds", "peak", "started", "lock", "imported"];
 const EMPTY = { checks: [], held: -1, stages: [], seconds: 0, peak: 0, started: 0, lock: "", imported: -1 };
 const AXES = ["torch", "transformers", "peft"];
@@ -26,7 +26,7 @@ const outcomeOf = (cell) => data.outcomes[cell.outcome];
 const failureOf = (cell) => data.classes[cell.failure];
 const verdictOf = (cell) => VERBS[outcomeOf(cell)]
   + (outcomeOf(cell) === "fail" && cell.stage >= 0 ? ` in ${data.stages[cell.stage]}` : "")
-  + (cell.inferred ? " (inferred, not run)" : "");
+  + (cell.inferred ? ` (inferred, not run${cell.grounds ? `; confidence ${(cell.grounds[0] / 1000).toFixed(2)}` : ""})` : "");
 const pins = (cell) => AXES.map((name) => `${name}==${cell[name]}`).join(" ");
 const text = (number) => (number < 0 ? "" : data.texts[number]);
 const $ = (id) => document.getElementById(id);

@@ -5,7 +5,7 @@ const position = (name, version) => {
   const exact = versions[name].indexOf(version);
   return exact >= 0 ? exact : versions[name].filter((known) => compare(known, version) < 0).length - 0.5;
 };
-const passing = cells.filter((cell) => outcomeOf(cell) === "pass");
+const passing = cells.filter((cell) => outcomeOf(cell) === "pass" && !cell.inferred);
 const given = (wanted) => AXES.filter((name) => wanted[name]);
 /** Of `among` the cell the fewest releases away; of equals one that was run, then the newest. */
 const closest = (among, wanted) => {
@@ -31,8 +31,9 @@ const answer = (wanted) => {
     said.push(made("p", [swatch(fits[0]), " ", made("b", `${verdict[0].toUpperCase()}${verdict.slice(1)}. `),
       failureOf(fits[0]) ? `${failureOf(fits[0]).title}. ` : "", linkTo(fits[0], "What happened")]));
   } else if (fits.length) {
-    const works = fits.filter((cell) => outcomeOf(cell) === "pass").length;
-    said.push(made("p", made("b", `${works} of ${fits.length} measured combinations with ${names.map((name) => `${name} ${wanted[name]}`).join(" and ")} work.`)));
+    const run = fits.filter((cell) => !cell.inferred);
+    const works = run.filter((cell) => outcomeOf(cell) === "pass").length;
+    said.push(made("p", made("b", `${works} of ${run.length} measured combinations with ${names.map((name) => `${name} ${wanted[name]}`).join(" and ")} work.`)));
   } else {
     const known = closest(cells, wanted);
     const outside = names.filter((name) => !versions[name].includes(wanted[name]));
