@@ -84,20 +84,24 @@ class Slot:
             self._mark.unlink(missing_ok=True)
             if not self.python.exists():
                 self._make_anew(lock, uv)
-            self._fill(lock, uv)
-            _write(self._list, json.dumps(files_of(self.environment)))
+            files = self._fill(lock, uv)
+            _write(self._list, json.dumps(files))
             _write(self._mark, lock.digest)
         except OSError as error:
             raise refused_by_disk(error, f"the environment {self.folder} cannot be made") from None
         return self.python
 
-    def _fill(self, lock: Lock, uv: Uv) -> None:
-        """Install `lock`. Where that fails, what is there may be damaged, or what it comes from: then from nothing."""
+    def _fill(self, lock: Lock, uv: Uv) -> Files:
+        """Install `lock`; the files that are there then.
+
+        Where that fails, what is there may be damaged, or what it comes from: then from nothing.
+        """
         for attempt in range(TRIES):
             try:
                 uv.sync(self.python, lock)
-                self._require_health(lock)
-                return
+                files = files_of(self.environment)
+                self._require_health(lock, files)
+                return files
             except (DiskFull, IndexUnavailable):
                 raise
             except CompatcheckError as error:
@@ -109,6 +113,7 @@ class Slot:
                     # a new environment fails as well: the cache holds something that cannot be installed
                     uv.forget(named)
                 self._make_anew(lock, uv)
+        raise AssertionError("the last try returns or raises")
 
     def heal(self, uv: Uv) -> list[str]:
         """Undo what was written into the slot since it was made ready; the files concerned, none in the usual case.
@@ -136,7 +141,7 @@ class Slot:
         shutil.rmtree(self.environment, ignore_errors=True)
         uv.create(self.environment, lock.python)
 
-    def _require_health(self, lock: Lock) -> None:
+    def _require_health(self, lock: Lock, files: Files) -> None:
         found = installed_versions(self.environment)
         missing = {name: version for name, version in lock.versions.items() if found.get(name) != version}
         extra = sorted(found.keys() - lock.versions.keys())
@@ -145,16 +150,15 @@ class Slot:
                 f"the environment does not hold what the lock names: missing {missing or 'nothing'}, extra {extra}",
                 f"Remove {self.folder} and run again.",
             )
-        if packages := self._unsound():
+        if packages := self._unsound(files):
             raise Damaged(packages)
 
-    def _unsound(self) -> list[str]:
+    def _unsound(self, there: Files) -> list[str]:
         """The distributions of which a file, new since the slot was last ready, has not the hash of its RECORD."""
         try:
             sound: Files = json.loads(self._list.read_text())
         except (OSError, ValueError):
             sound = {}
-        there = files_of(self.environment)
         return sorted(
             name
             for name, rows in _record_rows(self.environment)
@@ -175,16 +179,19 @@ def files_of(environment: Path) -> Files:
     """The watched files of an environment: its site-packages, its programs and its settings."""
     found: Files = {}
     for site in environment.glob("lib/python3*/site-packages"):
-        waiting = [str(site), str(environment / "bin")]
+        programs = environment / "bin"
+        # each folder with what stands before a name in it: a path is made for every one of thousands of files
+        waiting = [(str(site), ""), (str(programs), os.path.relpath(programs, site) + os.sep)]
         found[SETTINGS] = _state((environment / SETTINGS).stat())
         while waiting:
-            with os.scandir(waiting.pop()) as entries:
+            folder, before = waiting.pop()
+            with os.scandir(folder) as entries:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         if entry.name not in UNWATCHED:
-                            waiting.append(entry.path)
+                            waiting.append((entry.path, before + entry.name + os.sep))
                     elif not entry.name.endswith(".pyc"):
-                        found[os.path.relpath(entry.path, site)] = _state(entry.stat(follow_symlinks=False))
+                        found[before + entry.name] = _state(entry.stat(follow_symlinks=False))
     return found
 
 

@@ -16,7 +16,7 @@ from compatcheck.domain import Cell
 from compatcheck.environment import Uv, contemporary_cutoff
 from compatcheck.errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError
 from compatcheck.machine import interpreter
-from compatcheck.slot import Slot, installed_versions
+from compatcheck.slot import Slot, files_of, installed_versions
 
 pytestmark = pytest.mark.minimatrix
 
@@ -116,7 +116,7 @@ def test_files_beside_site_packages_are_no_damage(
     (tmp_path / "slot" / "ready").unlink()
     page.unlink()
     page.write_bytes(b"garbled")
-    assert slot._unsound() == ["peft"]
+    assert slot._unsound(files_of(slot.environment)) == ["peft"]
 
 
 def test_a_slot_whose_making_broke_off_is_made_anew(index: LocalIndex, tmp_path: Path) -> None:
