@@ -28,6 +28,7 @@ from .commands import (
     plan,
     probe,
     recommend,
+    refresh,
     report,
     rules,
     run,
@@ -37,7 +38,7 @@ from .commands import (
 from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
 COMMANDS = (
-    *(run, plan, report, infer, show),
+    *(run, plan, refresh, report, infer, show),
     *(recommend, check, probe, explain),
     *(blame, bisect, rules, claims, diff),
     *(badge, env, table, catalogue, merge, cache),

@@ -17,13 +17,14 @@ import numpy as np
 from .domain import Cell, CellResult, Diagnosis
 from .errors import DiskFull, MachineError
 from .explore import Choice, Explorer, Role
-from .explored import audit_of, recalled, retired_audits, unit_of
+from .explored import audit_of, known_space, recalled, retired_audits, unit_of
 from .inference_audit import Audit
+from .matrix import Expansion
 from .pipeline import Run, diagnosis_of
 from .refusal import declared_refusals
 from .rooms import Rooms
 from .signatures import load_catalogue
-from .space import Floats, space_of
+from .space import Floats
 from .store import ChosenCell
 from .table import PYTHON, Unit
 
@@ -33,6 +34,7 @@ SECONDS = 8.0
 """A cell, before any was timed."""
 FIRST_OF_A_TORCH = 10.0
 """What the first cell of a torch that is not on this disk costs, in usual cells: a download of gigabytes."""
+EVERYTHING = "every cell is known"
 AUDIT_SHARE = 0.1
 LEAST_AUDIT = 10
 
@@ -44,8 +46,10 @@ class Budget:
     seconds: float | None = None
     cells: int | None = None
     """Runs of cells, the audit's among them."""
-    target: float = 0.99
-    """Enough once this accuracy is expected over all cells, and an audit finds no miss."""
+    target: float | None = 0.99
+    """Enough once this accuracy is expected over the cells that may be run, and an audit finds no miss. None: once
+    every release was run and no cell is untested.
+    """
     disk: int | None = None
     """Bytes that environments and the wheels of their torch may take."""
 
@@ -75,12 +79,14 @@ class Standing:
 
 @dataclass
 class Exploration:
-    """One exploration of a matrix. `allowed` restricts what is run, not what is inferred."""
+    """One exploration of a matrix. `allowed` restricts what is run and what has to be right, not what is inferred."""
 
     run: Run
     budget: Budget
     allowed: Collection[Cell] | None = None
     seed: int = 1
+    expansion: Expansion | None = None
+    """The cells; None: as they were when the matrix was last run."""
     runs: int = 0
     reason: str = ""
     """Why it ended."""
@@ -89,8 +95,9 @@ class Exploration:
     def __post_init__(self) -> None:
         self._began = time.monotonic()
         self._catalogue = load_catalogue()
-        expansion = self.run.expansion()
-        self.space = space_of(expansion.cells)
+        expansion = self.expansion = self.expansion or self.run.expansion()
+        self._results = (*self.run.results(expansion), *self.run.beside(expansion))
+        self.space = known_space(expansion, self._results)
         self.rooms = Rooms(self.run.cache / "environments", self.run.uv, self.budget.disk)
         refusals = declared_refusals(self.space, expansion.declared, expansion.requires_python)
         self.explorer = Explorer(self.space, self.seed, self._prices(), refusals)
@@ -99,18 +106,18 @@ class Exploration:
     # ------------------------------------------------------------------ what is known
 
     def _recall(self) -> None:
-        found = recalled(
-            self.space, self.run.results(), self._diagnosis, self.run.store.choices(self.run.matrix.digest)
-        )
+        choices = self.run.store.choices(self.run.matrix.digest)
+        found = recalled(self.space, self._results, self._diagnosis, choices)
         self.explorer.tell(found.known)
         self.explorer.hear_audit(found.audited)
         self._drawn = dict(found.drawn)
         self._retired = found.retired
+        self.scope = self.space.exists
         if self.allowed is not None:
-            allowed = {self.space.place(cell) for cell in self.allowed}
-            for place in self.space.places():
-                if int(place) not in allowed:
-                    self.explorer.block(int(place))
+            self.scope = np.zeros_like(self.space.exists)
+            self.scope[[place for cell in self.allowed if (place := self.space.place(cell)) is not None]] = True
+            for place in np.flatnonzero(self.space.exists & ~self.scope).tolist():
+                self.explorer.block(place)
 
     def _diagnosis(self, result: CellResult) -> Diagnosis | None:
         return diagnosis_of(result, self._catalogue)
@@ -118,9 +125,9 @@ class Exploration:
     @property
     def standing(self) -> Standing:
         held = self.explorer.inference()
+        measured = int(held.measured[self.space.exists].sum()) + len(self.explorer.audited)
         return Standing(
-            self.space.count, len(self.explorer.known) + len(self.explorer.audited), held.decided, held.expected,
-            self.runs, self._seconds_left(),
+            self.space.count, measured, held.decided, held.expected, self.runs, self._seconds_left()
         )  # fmt: skip
 
     # ------------------------------------------------------------------ the budget
@@ -147,13 +154,16 @@ class Exploration:
         return max(0.0, min(found))
 
     def audit_size(self) -> int:
-        """Runs that are kept for the audit: a tenth of all, at least ten; a quarter of the budget at most, and no more
-        than there are inferred cells: where nothing is claimed there is nothing to judge.
+        """Runs that are kept for the audit: a tenth of all, at least ten; a quarter of the budget at most, a tenth of
+        the cells where only some may be run, and no more than there are inferred cells: where nothing is claimed there
+        is nothing to judge.
         """
         wanted = max(LEAST_AUDIT, round(len(self.explorer.known) * AUDIT_SHARE))
         if self.budget.cells is not None:
             wanted = min(wanted, max(1, self.budget.cells // 4))
-        inferred = self.explorer.inference().inferred
+        if self.allowed is not None:
+            wanted = min(wanted, max(1, round(int(self.scope.sum()) * AUDIT_SHARE)))
+        inferred = self.explorer.inference().inferred & self.scope
         refused = list(self.explorer.declared)
         inferred[refused] = False
         return min(wanted, int(inferred.sum()))
@@ -161,7 +171,7 @@ class Exploration:
     def _audit_cost(self) -> float:
         """In usual cells: the audit is by chance, so it meets torches that are not here."""
         missing = len(np.unique(self.space.ranks(np.flatnonzero(self.explorer.prices > 1))[:, 1]))
-        size = max(0, self.audit_size() - len(self.explorer.audited))
+        size = max(0, self.audit_size() - sum(bool(self.scope[place]) for place in self.explorer.audited))
         return size + FIRST_OF_A_TORCH * min(missing, size) * (self.budget.seconds is not None)
 
     # ------------------------------------------------------------------ the way
@@ -170,9 +180,6 @@ class Exploration:
         """Run cells until the budget or the target is reached. Raises MachineError where nothing can go on."""
         self._tell()
         while True:
-            if not self._question():
-                break
-            self._tell()
             if self.enough():
                 missed = self._audit()
                 self._tell()
@@ -180,13 +187,20 @@ class Exploration:
                     self.reason = "the target is reached" if not missed else "the budget is used"
                     return self.standing
                 self._reopen()
+            if not self._question():
+                break
+            self._tell()
         self._audit()
         standing = self.standing
         self.run.progress.explored(standing.words())
         return standing
 
     def enough(self) -> bool:
-        return self.explorer.inference().expected >= self.budget.target
+        held = self.explorer.inference()
+        if self.budget.target is None:
+            decided = (held.unit >= 0) | held.measured
+            return bool(decided[self.scope].all()) and not self.explorer.unseen()
+        return not self.scope.any() or float(held.confidence[self.scope].mean()) >= self.budget.target
 
     def _tell(self) -> None:
         self.run.progress.explored(self.standing.words())
@@ -199,19 +213,20 @@ class Exploration:
             return False
         choices = self.explorer.batch(count)
         if not choices:
-            self.reason = "every cell is known"
+            self.reason = EVERYTHING
             return False
         seen = self._measured(choices)
         self.explorer.tell(seen)
         for place in self.explorer.doubtful():
-            if self.runs_left() > self._audit_cost():
+            if self.scope[place] and self.runs_left() > self._audit_cost():
                 self.explorer.tell(self._measured([Choice(place, Role.QUESTION)], again=True))
         return True
 
     def _audit(self) -> bool:
         """Draw what the audit lacks and run it; whether it finds a miss."""
-        waiting = [choice for place, choice in self._drawn.items() if place not in self.explorer.audited]
-        lacking = self.audit_size() - len(self._drawn)
+        own = {place: choice for place, choice in self._drawn.items() if self.scope[place]}
+        waiting = [choice for place, choice in own.items() if place not in self.explorer.audited]
+        lacking = self.audit_size() - len(own)
         if lacking > 0 and self.explorer.known:
             drawn = self.explorer.draw_audit(int(min(lacking, max(0.0, self.runs_left()))))
             self._save(drawn)
@@ -222,16 +237,18 @@ class Exploration:
         return any(
             (inferred := held.unit_of(place)) is not None and inferred[0] is not unit[0]
             for place, unit in self.explorer.audited.items()
+            if self.scope[place]
         )
 
     def _reopen(self) -> None:
         """An audit that found a miss is retired: its cells become material, and a fresh one will be drawn."""
         self.run.progress.explored("the audit found a miss: its cells become material, and the search goes on")
-        retired = [replace(choice, role=Role.RETIRED) for choice in self._drawn.values()]
+        retired = [replace(choice, role=Role.RETIRED) for choice in self._drawn.values() if self.scope[choice.place]]
         self._save(retired)
         self._retired = (*self._retired, *retired_audits(retired, self.explorer.audited))
-        self._drawn = {}
-        self.explorer.retire_audit()
+        places = {choice.place for choice in retired}
+        self._drawn = {place: choice for place, choice in self._drawn.items() if place not in places}
+        self.explorer.retire_audit(places)
 
     def audit(self) -> Audit:
         """What the audit says of the inference as the reports tell it."""
@@ -306,9 +323,14 @@ def planned_words(run: Run, exploration: Exploration) -> list[str]:
         f"known       {len(exploration.explorer.known) + len(exploration.explorer.audited):,} cells, "
         f"{len(exploration.explorer.declared):,} that cannot be installed by what they declare",
     ]
-    left_out = Counter(reason for _, reason in run.expansion().excluded)
+    assert exploration.expansion is not None
+    left_out = Counter(reason for _, reason in exploration.expansion.excluded)
     lines += [f"left out    {count:,} cells: {reason}" for reason, count in left_out.most_common()]
-    ends = [f"expected accuracy {budget.target:g} and an audit without a miss"]
+    ends = [
+        f"expected accuracy {budget.target:g} and an audit without a miss"
+        if budget.target is not None
+        else "every release was run, no new cell is untested, and an audit finds no miss"
+    ]
     if budget.cells is not None:
         ends.append(f"{budget.cells:,} cells, about {budget.cells * exploration.seconds_a_cell / 60:.0f} min")
     if budget.seconds is not None:

@@ -6,7 +6,7 @@ which least is held, each batch far from one another in likeness. Nothing is run
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +91,12 @@ class Explorer:
         return self._learnt
 
     # ------------------------------------------------------------------ what to run
+
+    def unseen(self) -> bool:
+        """Whether there is a release that may be run and was not."""
+        ranks = self.space.ranks(np.flatnonzero(self._free(without_asked=False)))
+        seen = self.space.ranks([*self.known])
+        return any(not np.isin(ranks[:, axis], seen[:, axis]).all() for axis in range(ranks.shape[1]))
 
     def batch(self, count: int) -> list[Choice]:
         """At most `count` cells to run next; none where all were run."""
@@ -200,10 +206,11 @@ class Explorer:
     def hear_audit(self, seen: Mapping[int, Unit]) -> None:
         self.audited.update(seen)
 
-    def retire_audit(self) -> None:
-        """The cells of the audit become material."""
-        seen, self.audited = self.audited, {}
-        self.tell(seen)
+    def retire_audit(self, places: Collection[int] | None = None) -> None:
+        """The cells of the audit, or those of them at `places`, become material."""
+        retired = {place: unit for place, unit in self.audited.items() if places is None or place in places}
+        self.audited = {place: unit for place, unit in self.audited.items() if place not in retired}
+        self.tell(retired)
 
     # ------------------------------------------------------------------ what is held
 

@@ -40,11 +40,11 @@ class Recalled:
 def recalled(
     space: Space, results: Iterable[CellResult], diagnose: Diagnose, choices: Iterable[ChosenCell]
 ) -> Recalled:
-    """What is known of a space."""
+    """What is known of a space, and beside it."""
     seen: dict[int, Unit] = {}
     for result in results:
         unit = unit_of(result, diagnose)
-        if unit is not None and (place := space.place(result.cell)) is not None:
+        if unit is not None and (place := space.anywhere(result.cell)) is not None:
             seen[place] = unit
     said = choices_of(space, choices)
     drawn = {choice.place: choice for choice in said if choice.role is Role.AUDIT}
@@ -60,12 +60,21 @@ def recalled(
 def explored(
     expansion: Expansion, results: Iterable[CellResult], diagnose: Diagnose, choices: Iterable[ChosenCell]
 ) -> Explored:
-    """What follows of the cells that were not run."""
-    space = space_of(expansion.cells)
+    """What follows of the cells that were not run.
+
+    Results of cells that the matrix does not have, or no longer, are material like any other.
+    """
+    results = tuple(results)
+    space = known_space(expansion, results)
     found = recalled(space, results, diagnose, choices)
     refusals = declared_refusals(space, expansion.declared, expansion.requires_python)
     held = inference_of(space, found.known, refusals)
     return Explored(conclusions_of(held, found.audited), audit_of(held, found.audited, found.retired))
+
+
+def known_space(expansion: Expansion, results: Iterable[CellResult]) -> Space:
+    """The cells of a matrix, with room for what else was measured of its axes."""
+    return space_of(expansion.cells, (result.cell for result in results if result.observation is not None))
 
 
 def conclusions_of(held: Inference, audited: Mapping[int, Unit]) -> dict[str, Conclusion]:

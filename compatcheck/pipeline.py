@@ -49,6 +49,7 @@ from .store import Store
 
 SILENT = frozenset({"torch"})
 """Axes whose releases declare nothing about the other axes."""
+NOTHING = Expansion((), {})
 RESOLVERS = 4
 """Resolutions at a time: each is a short uv process that mostly waits."""
 
@@ -87,13 +88,39 @@ class Run:
 
     def expand(self) -> Expansion:
         """The cells of the matrix today, remembered for reports made later."""
-        before = self.store.expansion(self.matrix.digest)
-        expansion = without_missing_pythons(expanded(self.matrix, self._source))
-        if before is not None:
-            # what a wheel says never changes
-            expansion = replace(expansion, declared=before.declared)
+        expansion = self.expansion_today()
         self.store.save_expansion(self.matrix.digest, expansion)
         return expansion
+
+    def expansion_today(self) -> Expansion:
+        """The same, not remembered."""
+        before = self.store.expansion(self.matrix.digest)
+        expansion = without_missing_pythons(expanded(self.matrix, self._source))
+        # what a wheel says never changes
+        return replace(expansion, declared=before.declared) if before is not None else expansion
+
+    def begin_refresh(self) -> Expansion | None:
+        """The cells before this refresh, or before the earlier one that has not ended; None: it never was looked up."""
+        key = self._refreshing
+        under_way = self.store.expansion(key)
+        if under_way is None:
+            before = self.store.expansion(self.matrix.digest)
+            self.store.save_expansion(key, before or NOTHING)
+            return before
+        return under_way if under_way.cells else None
+
+    def cells_before(self) -> Expansion | None:
+        """The same, without beginning one."""
+        found = self.store.expansion(self._refreshing) or self.store.expansion(self.matrix.digest)
+        return found if found is not None and found.cells else None
+
+    def end_refresh(self) -> None:
+        """What came with this refresh is not new any more."""
+        self.store.drop_expansion(self._refreshing)
+
+    @property
+    def _refreshing(self) -> Digest:
+        return Digest(f"{self.matrix.digest}-refreshing")
 
     def learn_requirements(self) -> None:
         """Read what the wheels of the axes' releases declare, for the report; torch's, of GBs, declares nothing of it.
@@ -400,14 +427,21 @@ class Run:
             )
         return expansion
 
-    def results(self) -> tuple[CellResult, ...]:
-        """All that the store knows of the matrix's cells, without running or asking anything."""
-        told = self.store.told_cells(self.matrix.resolution_digest, self.platform)
-        return tuple(self.stored(cell) if cell.id in told else CellResult(cell) for cell in self.expansion().cells)
+    def results(self, expansion: Expansion | None = None) -> tuple[CellResult, ...]:
+        """All that the store knows of the matrix's cells, without running or asking anything.
 
-    def beside(self) -> tuple[CellResult, ...]:
-        """Cells of the same axes and settings that other matrices, or `compatcheck rules --exact`, have measured."""
-        own = self.expansion().cells
+        `expansion`: its cells; None: as they were when the matrix was last run.
+        """
+        told = self.store.told_cells(self.matrix.resolution_digest, self.platform)
+        cells = (expansion or self.expansion()).cells
+        return tuple(self.stored(cell) if cell.id in told else CellResult(cell) for cell in cells)
+
+    def beside(self, expansion: Expansion | None = None) -> tuple[CellResult, ...]:
+        """Cells of the same axes and settings that are not the matrix's, and were measured.
+
+        By other matrices, by `compatcheck rules --exact`, or by this one before their releases left it.
+        """
+        own = (expansion or self.expansion()).cells
         names = {cell.id for cell in own}
         axes = tuple(own[0].versions) if own else ()
         found = []
@@ -510,12 +544,12 @@ def _context_of(run: Run) -> Context:
     def diagnosed(result: CellResult) -> Diagnosis | None:
         return diagnosis_of(result, catalogue)
 
-    known = None
+    known, beside = None, run.beside()
     if run.matrix.explore is Explore.ADAPTIVE:
         # numpy takes its time: only where something is inferred
         from .explored import explored
 
-        known = explored(expansion, results, diagnosed, run.store.choices(run.matrix.digest))
+        known = explored(expansion, (*results, *beside), diagnosed, run.store.choices(run.matrix.digest))
     in_their_time = () if run.matrix.policy is Policy.CONTEMPORARY else run.in_their_time()
     return built_context(
         run.matrix,
@@ -525,7 +559,7 @@ def _context_of(run: Run) -> Context:
         catalogue,
         run.material.digest,
         PROBE_VERSION,
-        Besides(run.beside(), in_their_time, experiments, run.evidence(experiments.values()), known),
+        Besides(beside, in_their_time, experiments, run.evidence(experiments.values()), known),
     )
 
 

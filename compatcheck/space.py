@@ -48,14 +48,19 @@ class Space:
         return tuple({version: rank for rank, version in enumerate(versions)} for versions in self.versions)
 
     def place(self, cell: Cell) -> int | None:
-        """Where a cell lies; None where it is none of these."""
+        """Where a cell of the space lies; None where it is none of them."""
+        place = self.anywhere(cell)
+        return place if place is not None and self.exists[place] else None
+
+    def anywhere(self, cell: Cell) -> int | None:
+        """Where a cell lies, whether it is one of the space or not; None where its versions are on no axis."""
         place = 0
         for axis, ranks in zip(self.axes, self._ranks, strict=True):
             rank = ranks.get(cell.python if axis == PYTHON else cell.versions.get(axis, ""))
             if rank is None:
                 return None
             place = place * len(ranks) + rank
-        return place if self.exists[place] else None
+        return place
 
     def cell(self, place: int) -> Cell:
         named = dict(zip(self.axes, self.point(place), strict=True))
@@ -76,20 +81,24 @@ class Space:
         return np.flatnonzero(self.exists)
 
 
-def space_of(cells: Iterable[Cell]) -> Space:
-    """The space that holds `cells`. All must name the same packages."""
-    cells = tuple(cells)
+def space_of(cells: Iterable[Cell], beside: Iterable[Cell] = ()) -> Space:
+    """The space that holds `cells`. All must name the same packages.
+
+    `beside`: cells that have a place, too, so that something may be known there, and are no cells of the space.
+    """
+    cells, beside = tuple(cells), tuple(beside)
     packages = sorted({name for cell in cells for name in cell.versions}, key=lambda name: (name not in CORE, name))
     packages.sort(key=lambda name: CORE.index(name) if name in CORE else len(CORE))
     axes = (PYTHON, *packages)
-    versions = [tuple(sorted({cell.python for cell in cells}, key=Version))]
-    versions += [tuple(sorted({cell.versions[name] for cell in cells}, key=Version)) for name in packages]
+    placed = (*cells, *beside)
+    versions = [tuple(sorted({cell.python for cell in placed}, key=Version))]
+    versions += [tuple(sorted({cell.versions[name] for cell in placed}, key=Version)) for name in packages]
     space = Space(axes, tuple(versions), np.ones(int(np.prod([len(each) for each in versions])), dtype=np.bool_))
     if len(cells) == space.size:
         return space
     exists = np.zeros(space.size, dtype=np.bool_)
     for cell in cells:
-        place = space.place(cell)
+        place = space.anywhere(cell)
         assert place is not None
         exists[place] = True
     return Space(axes, tuple(versions), exists)

@@ -267,6 +267,10 @@ class Store:
                 (matrix, datetime.now(timezone.utc).isoformat(), _packed(expansion)),
             )
 
+    def drop_expansion(self, matrix: Digest) -> None:
+        with self._writing() as rows:
+            rows.execute("DELETE FROM expansions WHERE matrix = ?", (matrix,))
+
     def expansion(self, matrix: Digest) -> Expansion | None:
         """The cells of a matrix as they were when it was last run."""
         row = self._row("SELECT body FROM expansions WHERE matrix = ?", (matrix,))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -184,3 +185,93 @@ def test_the_workflow_joins_the_stores_that_its_jobs_leave() -> None:
     for step in WORKFLOW["jobs"]["report"]["steps"]:
         if step.get("run", "").startswith("compatcheck "):
             cli.built_parser().parse_args(step["run"].split()[1:])
+
+
+# ---------------------------------------------------------------------- the refresh, and what it proposes
+
+REFRESH = yaml.safe_load((ROOT / ".github" / "workflows" / "refresh.yml").read_text())["jobs"]["refresh"]
+SCRIPTS = ROOT / ".github" / "scripts"
+
+
+def test_the_refresh_runs_commands_that_there_are_over_a_matrix_that_is_explored() -> None:
+    matrix = REFRESH["env"]["MATRIX"]
+    assert tomllib.loads((ROOT / matrix).read_text())["explore"] == "adaptive"
+    asked = [step["run"] for step in REFRESH["steps"] if step.get("run", "").startswith("compatcheck ")]
+    assert [each.split()[1] for each in asked] == ["refresh", "report"]
+    for each in asked:
+        cli.built_parser().parse_args(shlex.split(each.replace('"$MATRIX"', matrix).split(" > ")[0])[1:])
+    for step in REFRESH["steps"]:
+        if step.get("run", "").startswith("bash "):
+            assert (ROOT / step["run"].split()[1]).is_file()
+        assert "${{" not in step.get("run", ""), "text from outside reaches the shell as a variable only"
+
+
+class Forge:
+    """A checkout with an origin, and a `gh` that writes down what it was asked and answers what it is told to."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.answers = folder, folder / "answers"
+        self.work, origin = folder / "work", folder / "origin.git"
+        program = folder / "bin" / "gh"
+        program.parent.mkdir()
+        program.write_text(f'#!/bin/sh\necho "$*" >> {folder}/asked\n[ "$2" != list ] || cat {self.answers}\n')
+        program.chmod(0o755)
+        self.answers.write_text("")
+        (folder / "asked").write_text("")
+        subprocess.run(["git", "init", "-q", "--bare", str(origin)], check=True)
+        subprocess.run(["git", "init", "-q", "-b", "main", str(self.work)], check=True)
+        (self.work / "reports").mkdir()
+        (self.work / "reports" / "compatibility.md").write_text("before\n")
+        self.git("add", "reports")
+        self.git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "The reports")
+        self.git("remote", "add", "origin", str(origin))
+        (self.work / "changes.md").write_text("what changed")
+
+    def git(self, *words: str) -> str:
+        return subprocess.run(["git", *words], cwd=self.work, check=True, capture_output=True, text=True).stdout
+
+    def run(self, script: str, *words: str) -> str:
+        environment = {
+            **os.environ,
+            "BRANCH": "refreshed-reports",
+            "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        }
+        command = ["bash", str(SCRIPTS / script), *words]
+        done = subprocess.run(command, cwd=self.work, env=environment, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def asked(self) -> list[str]:
+        return (self.folder / "asked").read_text().splitlines()
+
+
+@pytest.fixture
+def forge(tmp_path: Path) -> Forge:
+    return Forge(tmp_path)
+
+
+def test_reports_that_have_not_changed_are_not_proposed(forge: Forge) -> None:
+    assert "have not changed" in forge.run("propose.sh", "changes.md")
+    assert not forge.asked() and not forge.git("ls-remote", "origin")
+
+
+def test_changed_reports_become_a_pull_request_and_a_second_time_renew_it(forge: Forge) -> None:
+    (forge.work / "reports" / "full").mkdir()
+    (forge.work / "reports" / "full" / "compatibility.md").write_text("new\n")
+    forge.run("propose.sh", "changes.md")
+    assert "pr create --head refreshed-reports" in forge.asked()[-1] and "--body-file changes.md" in forge.asked()[-1]
+    pushed = forge.git("ls-tree", "-r", "--name-only", "refs/heads/main"), forge.git("ls-remote", "origin")
+    assert "refs/heads/refreshed-reports" in pushed[1] and "refs/heads/main" not in pushed[1]
+    assert pushed[0].split() == ["reports/compatibility.md", "reports/full/compatibility.md"], "and nothing else"
+    forge.answers.write_text("7\n")
+    (forge.work / "reports" / "full" / "compatibility.md").write_text("newer\n")
+    forge.run("propose.sh", "changes.md")
+    assert forge.asked()[-1] == "pr edit refreshed-reports --body-file changes.md"
+
+
+def test_what_the_last_run_knew_is_fetched_where_there_was_one(forge: Forge) -> None:
+    assert "nothing is known yet" in forge.run("earlier_store.sh")
+    assert len(forge.asked()) == 1
+    forge.answers.write_text("4711\n")
+    forge.run("earlier_store.sh")
+    assert forge.asked()[-1] == "run download 4711 --name store --dir .compatcheck"
+    assert f"--workflow {Path('refresh.yml').name} --status success" in forge.asked()[-2]

@@ -51,15 +51,17 @@ def count(text: str) -> int:
     return int(text)
 
 
-def add_budget(parser: argparse.ArgumentParser) -> None:
+def add_budget(parser: argparse.ArgumentParser, target: float | None = 0.99) -> None:
+    """The options of an exploration. `target`: the default of --target-accuracy; None: it ends without one."""
     budget = parser.add_argument_group('a matrix with explore = "adaptive"')
     budget.add_argument("--budget", type=duration, metavar="TIME", help="end after this time: 2h, 90min")
     budget.add_argument(
         "--max-cells", type=count, metavar="N", help="end after so many runs of cells, the audit's among them"
     )
     budget.add_argument(
-        "--target-accuracy", type=share, default=0.99, metavar="SHARE",
-        help="end once this accuracy is expected and an audit finds no miss (default: %(default)s)",
+        "--target-accuracy", type=share, default=target, metavar="SHARE",
+        help="end once this accuracy is expected and an audit finds no miss (default: "
+        + ("%(default)s)" if target is not None else "end once no new cell is untested, and an audit finds no miss)"),
     )  # fmt: skip
     budget.add_argument(
         "--max-disk", type=size, metavar="SIZE",
