@@ -107,12 +107,19 @@ class Uv:
             return Resolution(_lock(target, version), "", datetime.now(timezone.utc))
 
     def sync(self, python: Path, lock: Lock) -> None:
-        """Make the environment of `python` hold exactly what `lock` names. Raises MachineError."""
+        """Make the environment of `python` hold exactly what `lock` names. Raises MachineError.
+
+        What uv's cache holds already is taken from there alone: to ask the index after every package takes most of a
+        sync's time, and the lock's hashes say what is right.
+        """
         with _scratch() as folder:
             source = folder / "lock.txt"
             source.write_text(lock.requirements)
             arguments = ["pip", "sync", str(source), "--python", str(python), "--require-hashes"]
-            answer = self._run([*arguments, "--only-binary", ":all:"], self._index_arguments())
+            arguments += ["--only-binary", ":all:"]
+            if self._run([*arguments, "--offline"], self._index_arguments()).returncode == 0:
+                return
+            answer = self._run(arguments, self._index_arguments())
         if answer.returncode != 0:
             raise _fault(answer.stderr, "cannot install the lock")
 
