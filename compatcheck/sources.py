@@ -272,7 +272,7 @@ def _messages(every: Sequence[SourceFacts]) -> list[list[Any]]:
 
 def _distinct(name: str) -> bool:
     """Whether a class's name is more than a word that anybody may use: two words at least, `LoraLayer`."""
-    return bool(re.search(r"[A-Za-z0-9][a-z0-9]*[A-Z]", name)) and len(name) > 7 and not name.startswith("_")
+    return bool(re.search(r"[A-Za-z0-9][A-Z]", name)) and len(name) > 7 and not name.startswith("_")
 
 
 def _of_a_model(module: str) -> bool:
