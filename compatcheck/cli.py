@@ -24,6 +24,7 @@ from .commands import (
     env,
     explain,
     infer,
+    memory,
     merge,
     plan,
     probe,
@@ -39,7 +40,7 @@ from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
 
 COMMANDS = (
     *(run, plan, refresh, report, infer, show),
-    *(recommend, check, probe, explain),
+    *(recommend, check, probe, memory, explain),
     *(blame, bisect, rules, claims, diff),
     *(badge, env, table, catalogue, merge, cache),
 )

@@ -384,6 +384,18 @@ class Machine:
 
 
 @dataclass(frozen=True)
+class MemoryPoint:
+    """A look at a probe's memory."""
+
+    seconds: float
+    """Since its process was started."""
+    mib: float
+    """Resident, with its children."""
+    stage: Stage | None = None
+    """What was under way."""
+
+
+@dataclass(frozen=True)
 class Observation:
     """What was seen when a probe ran: facts only, no diagnosis."""
 
@@ -404,6 +416,8 @@ class Observation:
     """Highest resident memory of the process tree, as sampled from outside or told by the probe."""
     output_tail: str = ""
     """The end of what the process wrote, standard error last."""
+    memory_curve: tuple[MemoryPoint, ...] = ()
+    """Its memory over its whole life; empty where it was too short, or is older than this."""
 
     @property
     def outcome(self) -> Outcome:

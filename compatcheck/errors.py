@@ -67,6 +67,10 @@ class DiskFull(MachineError):
     """No space is left where something had to be written."""
 
 
+class MemoryShort(MachineError):
+    """A cycle would take more memory than there is, or than its limit."""
+
+
 class InterpreterMissing(MachineError):
     """A Python version that the matrix names is not installed on this machine."""
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from .domain import Limits, Method, Observation, Outcome, Scenario
 from .errors import UsageError
 from .explanation import Explanation, explain_observation
+from .fitting import require_room
+from .forecast import Forecast, forecast
 from .installation import Installed, installed
+from .memory_curve import drawn_curve
 from .parse import unstructured
 from .protocol import Heard, silent
 from .runner import Work, observe
 from .scenario.material import TINY, material
+from .scenario.model_shape import shape_of
 from .shipped import KnownTable
 from .verdict import Standing, Verdict, lookup
 
@@ -32,6 +36,8 @@ class ProbeResult:
     """What the table says of the same versions."""
     scenario: Scenario = field(default_factory=Scenario)
     """What was run."""
+    expected: Forecast | None = None
+    """What memory it was thought to take."""
 
     @property
     def outcome(self) -> Outcome:
@@ -69,8 +75,18 @@ class ProbeResult:
             "caveat": str(seen.caveat) if seen.caveat else None,
             "checks": [unstructured(check) for check in seen.checks],
             "stages": [
-                {"stage": str(each.stage), "status": str(each.status), "seconds": each.seconds} for each in seen.stages
+                {
+                    "stage": str(each.stage),
+                    "status": str(each.status),
+                    "seconds": each.seconds,
+                    "peak_rss_mib": each.peak_rss_mib,
+                }
+                for each in seen.stages
             ],
+            "memory_curve": unstructured(seen.memory_curve),
+            "expected_mib": {str(each.stage): [each.least, each.most] for each in self.expected.stages}
+            if self.expected
+            else None,
             "explanation": self.explanation.as_json() if self.explanation else None,
             "table": self.known.as_json(),
             "as_known": self.as_known,
@@ -85,6 +101,8 @@ class ProbeResult:
         where = f" in {seen.stage}" if seen.stage else ""
         yield f"{self.installed.named}: {seen.outcome}{where}"
         yield f"took       {seen.seconds:.1f} s, at most {seen.peak_rss_mib:.0f} MiB"
+        if curve := drawn_curve(seen.memory_curve):
+            yield curve
         if seen.workaround:
             yield "workaround use_cache=False gives the right result"
         if seen.caveat:
@@ -117,11 +135,15 @@ def probe_environment(
     limits: Limits | None = None,
     heard: Heard = silent,
     table: KnownTable | None = None,
+    forced: bool = False,
+    memory_by_need: bool = False,
 ) -> ProbeResult:
     """Run the cycle with the packages installed beside `python` (None: this interpreter), in a process of its own.
 
     It trains, saves, loads and generates with a shipped tiny model on the CPU, and checks that the result is right.
-    Raises UsageError where torch, transformers or peft is not installed, MachineError where it cannot be run at all.
+    With `memory_by_need`, or without `limits`, the limit on memory is raised to what the model needs. Raises UsageError
+    where torch, transformers or peft is not installed, MemoryShort where it would not fit into memory and `forced` is
+    not set, MachineError where it cannot be run at all.
 
     >>> probe_environment().outcome                                              # doctest: +SKIP
     <Outcome.PASS: 'pass'>
@@ -135,6 +157,17 @@ def probe_environment(
         )
     scenario = scenario or Scenario()
     given = material(scenario)
-    observation = observe(there.python, Work(scenario, given.model, given.texts), limits or Limits(), heard)
+    expected = forecast(scenario, shape_of(given.model))
+    if limits is None or memory_by_need:
+        limits = enough(expected, limits or Limits())
+    heard("expected", {"memory": expected.words})
+    if not forced:
+        require_room(scenario, given.model, expected, limits)
+    observation = observe(there.python, Work(scenario, given.model, given.texts), limits, heard)
     known = lookup({**there.packages, "python": there.python_minor}, table)
-    return ProbeResult(there, observation, explain_observation(observation), known, scenario)
+    return ProbeResult(there, observation, explain_observation(observation), known, scenario, expected)
+
+
+def enough(expected: Forecast, usual: Limits) -> Limits:
+    """The usual limits, with a quarter more memory than is expected where that is more."""
+    return replace(usual, memory_mib=max(usual.memory_mib, int(expected.peak.most * 1.25)))

@@ -28,6 +28,7 @@ from .environment import Uv, contemporary_cutoff
 from .errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError, UsageError, refused_by_disk
 from .executor import run_cells
 from .experiment import Experiment
+from .fitting import require_matrix_room
 from .flakes import agreeing, settled, verdict
 from .fleet import Fleet
 from .fleet_worker import Assignment, Measured, Order
@@ -73,6 +74,8 @@ class Run:
     """With the isolation `fork`: of the forked cells, how many are run again by a process of their own."""
     until: datetime | None = None
     """Only what had been observed by then is known, of the locks that the store holds now; None: everything."""
+    forced: bool = False
+    """Run also what would not fit into memory."""
 
     def __post_init__(self) -> None:
         self._source = self.source or PackageIndex(self.matrix.index.url or index_url())
@@ -252,11 +255,17 @@ class Run:
             self._run_afar(self.fleet, waiting, answers, results, again)
             waiting = []
         if waiting:
+            self.require_room()
             self.bench = self._bench([answers[cell] for cell in waiting])
         while waiting:
             waiting = self._run_waiting(waiting, answers, results, missed, again)
             # from now on cold: their layers are not forked from any more
         return {cell: results[cell] for cell in cells}, tuple(cell for cell in cells if cell in missed)
+
+    def require_room(self) -> None:
+        """Raises MemoryShort where a cell would not fit into this machine's memory or its limit, unless forced."""
+        if not self.forced:
+            require_matrix_room(self.matrix, self.cache)
 
     def _run_afar(
         self,
@@ -490,8 +499,9 @@ def confirming_run(run: Run) -> Run:
     """The same cells with the model that confirms: as many at a time as the memory holds."""
     jobs = max(1, min(run.jobs, int(room_mib() // CELL_MIB)))
     return Run(
-        confirming(run.matrix), run.store, run.cache, jobs, run.progress, run.patience, run.source, until=run.until
-    )
+        confirming(run.matrix), run.store, run.cache, jobs, run.progress, run.patience, run.source, until=run.until,
+        forced=run.forced,
+    )  # fmt: skip
 
 
 def to_confirm(run: Run) -> tuple[Cell, ...]:

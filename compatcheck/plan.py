@@ -9,6 +9,8 @@ from statistics import median
 from .disk import can_link, free_bytes, gib, unpacked_wheels
 from .domain import Cell, Distribution, Outcome
 from .errors import MachineError
+from .fitting import memory_line, most_demanding
+from .memory_evidence import room_mib
 from .pipeline import Run
 from .variants import Variants
 
@@ -46,6 +48,8 @@ class Plan:
     """Bytes left on the disk of the environments."""
     scenarios: int = 1
     """That each cell is asked."""
+    memory: str = ""
+    """What a cell takes at its peak, and how many fit at a time."""
 
     @property
     def download(self) -> int:
@@ -70,6 +74,7 @@ class Plan:
         missing = f"{len(self.wheels - self.unpacked)} of {len(self.wheels)} wheels are not in uv's cache"
         told += [
             f"download     at most {gib(self.download)}: {missing}",
+            *([f"memory       {self.memory}"] if self.memory else []),
             f"disk         about {gib(self.disk)} more: each wheel unpacked once, {how}; {gib(self.free)} are free",
             f"time         about {minutes:.0f} min after the downloads, with {jobs} job{'s' if jobs != 1 else ''} "
             f"({self.seconds:.1f} s a cell)",
@@ -112,4 +117,7 @@ def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
     unpacked = frozenset(wheel for wheel in wheels if (wheel.name, wheel.version) in kept)
     copied = 0 if not to_run or can_link(run.cache, uv_cache) else sum(places.values())
     excluded, free = len(expansion.excluded), free_bytes(run.cache)
-    return Plan(tuple(planned), to_run, frozenset(wheels), seconds, excluded, unpacked, copied, free, len(runs))
+    memory = memory_line(most_demanding(run.matrix, run.cache)[1], room_mib())
+    return Plan(
+        tuple(planned), to_run, frozenset(wheels), seconds, excluded, unpacked, copied, free, len(runs), memory
+    )  # fmt: skip

@@ -218,6 +218,8 @@ def event_lines(event: str, fields: Mapping[str, Any]) -> Iterator[str]:
     elif event == "check":
         verdict = "holds" if fields["passed"] else "DOES NOT HOLD"
         yield f"    check {fields['name']}: {verdict} {fields['detail']}".rstrip()
+    elif event == "expected":
+        yield f"  memory    expected: {fields['memory']}"
 
 
 def probe_lines(out: TextIO | None = None) -> Heard:

@@ -40,6 +40,7 @@ from .errors import DISK_FULL, DiskFull, MachineError, refused_by_disk
 from .keeping import Kept
 from .machine import this_machine
 from .masking import masked
+from .memory_curve import MemoryCurve
 from .memory_evidence import oom_kills, room_mib
 from .parse import unstructured
 from .protocol import Heard, Protocol, Tail, silent
@@ -191,6 +192,7 @@ class _Run:
         self.last_mib = 0.0
         self.curve: deque[tuple[float, float]] = deque(maxlen=CURVE_LENGTH)
         """Seconds and resident memory at the last looks."""
+        self.whole_curve = MemoryCurve()
         self.room_mib = 0.0
         self.free_mib = _free_mib(folder)
 
@@ -299,6 +301,7 @@ class _Run:
                 self.last_mib = process.mib(self.limits.memory_mib)
                 self.peak_mib = max(self.peak_mib, self.last_mib)
                 self.curve.append((round(now - began, 2), round(self.last_mib, 1)))
+                self.whole_curve.add(now - began, self.last_mib, self.protocol.under_way)
                 if self.last_mib > self.limits.memory_mib:
                     said = f"{self.last_mib:.0f} MiB where {self.limits.memory_mib} MiB is the limit"
                     return Ending(EndingKind.OUT_OF_MEMORY, detail=said)
@@ -399,6 +402,7 @@ class _Run:
             seconds=round(seconds, 3),
             peak_rss_mib=round(max([self.peak_mib, *peaks]), 1),
             output_tail=self._scrubbed(_shortened(self.streams)),
+            memory_curve=tuple(self.whole_curve.points),
         )
 
 

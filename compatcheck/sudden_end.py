@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .domain import EndingKind, Frame, Observation, Raised, Stage, Word
 from .logtext import read_text
+from .scenario.model_shape import BLOOMS
 
 
 class End(Word):
@@ -39,15 +40,6 @@ class SuddenEnd:
 
 NEAR = 0.8
 """The part of the free memory from which on a kill without a word is taken for one for memory."""
-
-BLOOMS = {
-    "bloom-7b1": 7_069_016_064,
-    "bloom-3b": 3_002_557_440,
-    "bloom-1b7": 1_722_408_960,
-    "bloom-1b1": 1_065_314_304,
-    "bloom-560m": 559_214_592,
-}
-"""Parameters of the models, as their cards tell them, the largest first."""
 
 _NO_MEMORY = re.compile(
     r"bad_alloc|can't allocate memory|Cannot allocate memory|[Oo]ut of memory|(?i:oom[-_ ]?kill)|MemoryError"
@@ -161,8 +153,8 @@ def _fitting_model(memory_mib: int) -> str:
     if not memory_mib:
         return f"Take a smaller model: {rule}."
     parameters = max(0, (memory_mib - 1536) * 2**20 // 8)
-    fits = [name for name, count in BLOOMS.items() if count <= parameters]
-    which = f"; of BLOOM, {fits[0]}" if fits else "; no BLOOM is small enough"
+    fits = [name.replace("bloomz", "bloom") for name, shape in BLOOMS.items() if shape.parameters <= parameters]
+    which = f"; of BLOOM, {fits[-1]}" if fits else "; no BLOOM is small enough"
     return f"Take a model that fits: {rule}. {memory_mib} MiB hold {parameters / 1e6:.0f} million parameters{which}."
 
 

@@ -99,6 +99,8 @@ class Variants:
             if warm.reason:
                 self.off[cell.id] = warm.reason
 
+        if missing:
+            self.run.require_room()
         try:
             run_cells(missing, self.run.cache / "environments", self.run.jobs, run_cell)
         finally:

@@ -59,6 +59,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="of the cluster, tcp://host:8786 (default: an own one on this machine with --jobs workers)",
     )  # fmt: skip
     parser.add_argument("--again", action="store_true", help="run the selected cells even where they are known")
+    parser.add_argument("--force", action="store_true", help="run also what would not fit into memory")
     parser.add_argument("--live", action="store_true", help="show every step of every cell")
     parser.add_argument("--plain", action="store_true", help="plain lines instead of the live display")
     add_budget(parser)
@@ -100,7 +101,9 @@ def execute(arguments: argparse.Namespace) -> int:
             progress = chosen_progress(sys.stderr)
         if arguments.executor == "dask":
             run.fleet = Fleet(arguments.scheduler, jobs)
-        run.progress, run.isolation = progress, Isolation(arguments.isolation)
+        run.progress, run.isolation, run.forced = progress, Isolation(arguments.isolation), arguments.force
+        if run.fleet is None and not run.forced:
+            _keep_to_memory(run)
         if run.matrix.explore is Explore.ADAPTIVE and not arguments.again:
             if len(run.matrix.variants) > 1:
                 raise UsageError(
@@ -134,6 +137,20 @@ def execute(arguments: argparse.Namespace) -> int:
     if len(cells) == 1 and next(iter(results.values())).outcome is not Outcome.PASS:
         return EXIT_NEGATIVE
     return EXIT_DONE
+
+
+def _keep_to_memory(run: Run) -> None:
+    """Fewer cells at a time where so many would not fit into memory."""
+    from ..fitting import most_demanding
+    from ..forecast import at_a_time
+    from ..memory_evidence import room_mib
+
+    found, room = most_demanding(run.matrix, run.cache)[1], room_mib()
+    fitting = max(1, at_a_time(found, room))
+    if fitting < run.jobs:
+        told = f"a cell takes {found.words}, {room / 1024:.1f} GiB are free"
+        print(f"memory: {fitting} at a time instead of {run.jobs}: {told} (--force: {run.jobs})", file=sys.stderr)
+        run.jobs = fitting
 
 
 def _confirmed(run: Run) -> dict[Cell, CellResult]:

@@ -9,6 +9,7 @@ from ..conclusion import Explored
 from ..domain import Mode, Observation, Outcome, Raised, inert, printable
 from ..errors import UsageError
 from ..matrix import selected
+from ..memory_curve import drawn_curve
 from ..sudden_end import sudden_end
 from .context import Context, Entry
 
@@ -70,6 +71,8 @@ def _measured(observation: Observation) -> list[str]:
     for record in observation.stages:
         peak = f"{record.peak_rss_mib:7.0f} MiB" if record.peak_rss_mib is not None else ""
         lines.append(f"  {record.stage!s:<10} {record.status!s:<7} {record.seconds:8.3f} s {peak}")
+    if curve := drawn_curve(observation.memory_curve):
+        lines += [f"  {curve}"]
     if observation.modes:
         lines += ["", "generate"]
         for mode in (Mode.CACHED, Mode.UNCACHED):

@@ -17,6 +17,7 @@ from ..errors import InputError, UsageError
 from . import TEXTS
 from .full_shape import built_folder
 from .hub import fetched_folder, pinned
+from .model_shape import BLOOMS, ModelShape, shape_of
 from .tiny_models import tiny_folder
 
 TINY = {f"tiny-{architecture}": architecture for architecture in Architecture}
@@ -63,6 +64,12 @@ def _model(name: str, cache: Path) -> Path:
             f"{name} is not a model directory: it has no config.json", "Name one that save_pretrained wrote."
         )
     return fetched_folder(pinned(name), cache / "models")
+
+
+def model_shape(name: str, cache: Path | None = None) -> ModelShape:
+    """The shape of the model of that name, without its files where it is a BLOOM. Raises as `material` does."""
+    known = BLOOMS.get(name.removesuffix(":random"))
+    return known or shape_of(_model(name, cache or user_cache_path("compatcheck")))
 
 
 def _safe(folder: Path) -> Path:
