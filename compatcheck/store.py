@@ -15,8 +15,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
+
+from packaging.version import InvalidVersion, Version
 
 from .domain import Cell, Digest, Lock, Observation, Resolution
 from .errors import DiskFull, StoreError
@@ -395,4 +398,36 @@ def _packed(value: Any) -> bytes:
 
 
 def _unpacked(body: bytes, kind: type[T]) -> T:
-    return structured(json.loads(zlib.decompress(body)), kind, "store", strict=False)
+    """Raises StoreError where it is not what this package writes: the file is damaged, or somebody has made it up."""
+    try:
+        value = structured(json.loads(zlib.decompress(body)), kind, "store", strict=False)
+    except (zlib.error, ValueError, RecursionError) as error:
+        raise _made_up(f"an entry cannot be read: {error}") from None
+    for version in _versions_of(value):
+        if not _is_version(version):
+            raise _made_up(f"{version!r} is no version")
+    return value
+
+
+def _versions_of(value: object) -> Iterator[str]:
+    """What the rest of the package takes for versions without asking."""
+    if isinstance(value, Lock):
+        yield from value.versions.values()
+    elif isinstance(value, Expansion):
+        for cell in (*value.cells, *(cell for cell, _ in value.excluded)):
+            yield from cell.versions.values()
+        for releases in value.known.values():
+            yield from releases
+
+
+@lru_cache(maxsize=2**16)
+def _is_version(text: str) -> bool:
+    try:
+        Version(text)
+    except InvalidVersion:
+        return False
+    return text == text.strip()  # Version allows blanks around it
+
+
+def _made_up(what: str) -> StoreError:
+    return StoreError(f"the store does not hold what it should: {what}", "Move it away and run again.")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
+from contextlib import closing
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -155,6 +157,33 @@ def test_a_damaged_store_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be opened") as caught:
         Store(path)
     assert caught.value.exit_code == 4 and "move it away" in caught.value.remedy
+
+
+@pytest.mark.parametrize("version", ["", "../../etc", "2.6.0\n", "=1", "<script>"])
+def test_a_store_with_made_up_versions_is_refused_where_they_are_read(tmp_path: Path, version: str) -> None:
+    lock = Lock("3.11", "linux-x86_64", (Distribution("peft", version, ("ab",)),))
+    strange = Cell("3.11", {**CELL.versions, "torch": version})
+    with Store(tmp_path / "store.sqlite3") as store:
+        store.save_resolution(CELL, SETTINGS, "linux-x86_64", Resolution(lock))
+        with pytest.raises(StoreError, match="is no version"):
+            store.resolution(CELL, SETTINGS, "linux-x86_64")
+        for known in (Expansion((strange,), {}), Expansion((CELL,), {}, known={"torch": (version,)})):
+            store.save_expansion(Digest("m"), known)
+            with pytest.raises(StoreError, match="is no version"):
+                store.expansion(Digest("m"))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"no zlib", zlib.compress(b"no json"), zlib.compress(b"\xff"), zlib.compress(b"[" * 10**5)]
+)
+def test_an_entry_that_cannot_be_read_is_refused(tmp_path: Path, body: bytes) -> None:
+    path = tmp_path / "store.sqlite3"
+    with Store(path) as store:
+        store.save_expansion(Digest("m"), Expansion((CELL,), {}))
+        with closing(sqlite3.connect(path)) as rows, rows:
+            rows.execute("UPDATE expansions SET body = ?", (body,))
+        with pytest.raises(StoreError, match="cannot be read"):
+            store.expansion(Digest("m"))
 
 
 def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
