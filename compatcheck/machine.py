@@ -50,6 +50,10 @@ def _cpu_name() -> str:
     return platform.processor() or platform.machine()
 
 
+def not_installed(version: str) -> str:
+    return f"Python {version} is not installed on this machine"
+
+
 @functools.cache
 def interpreter(version: str) -> Path:
     """The path of a Python `version` (`3.11`): on PATH, of pyenv, or the one that runs compatcheck.
@@ -60,7 +64,7 @@ def interpreter(version: str) -> Path:
         if _is_python(candidate, version):
             return candidate
     raise InterpreterMissing(
-        f"Python {version} is not installed on this machine",
+        not_installed(version),
         f"Install it (for example: uv python install {version}, or pyenv install {version}), "
         "or take it out of the matrix.",
     )

@@ -213,8 +213,7 @@ class _Run:
             ending = replace(ending, kind=EndingKind.EXITED, detail="it exited before it was done")
         if self.flooded and ending.kind is not EndingKind.FLOODED:
             ending = replace(ending, kind=EndingKind.FLOODED, detail="it wrote too much to the protocol")
-        self._require_disk(ending)
-        return self._record(started, time.monotonic() - began, ending)
+        return self._record(started, time.monotonic() - began, self._disk_told(ending))
 
     def _start(self) -> tuple[Process, list[threading.Thread]]:
         home = self.folder / "home"
@@ -323,24 +322,30 @@ class _Run:
             return ""
         written = _size_mib(self.folder)
         if written > DISK_MIB or (free <= DISK_LEFT_MIB and written > self.free_mib / 2):
-            return f"it wrote {written:.0f} MiB to the disk; {min(DISK_MIB, self.free_mib):.0f} MiB is the limit"
+            return self._written_words(written)
         return ""
 
-    def _require_disk(self, ending: Ending) -> None:
-        """Raises DiskFull where a stage failed for want of space which the probe itself had not taken.
+    def _written_words(self, written: float) -> str:
+        return f"it wrote {written:.0f} MiB to the disk; {min(DISK_MIB, self.free_mib):.0f} MiB is the limit"
 
-        A file that was cut short fails later with other words: on a full disk no failure counts.
+    def _disk_told(self, ending: Ending) -> Ending:
+        """The ending, but where a stage failed for want of space, which the probe itself had taken between two looks.
+
+        A file that was cut short fails later with other words: on a full disk no failure counts. Raises DiskFull where
+        the probe had not taken the space.
         """
         stages = self.protocol.stages
         well = ending.kind is EndingKind.COMPLETED and all(record.status is Status.OK for record in stages)
         said = any(DISK_FULL.search(each.message) for record in stages for each in record.chain)
         if ending.kind is EndingKind.FLOODED or well or not (said or _free_mib(self.folder) < NOTHING_LEFT_MIB):
-            return
-        if _size_mib(self.folder) <= min(DISK_MIB, self.free_mib / 2):
+            return ending
+        written = _size_mib(self.folder)
+        if written <= min(DISK_MIB, self.free_mib / 2):
             raise DiskFull(
                 "the disk is full: the probe could not write",
                 "Free some space and run again: what is measured is kept.",
             )
+        return replace(ending, kind=EndingKind.FLOODED, detail=self._written_words(written))
 
     def _show_stack(self, process: Process) -> None:
         """SIGABRT makes faulthandler write where the probe hangs; then there is a little time to write it."""

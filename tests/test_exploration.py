@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from datetime import date, datetime, timezone
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from conftest import PYTHON, MakeRun
 from test_minimatrix import CACHE_AXES
 
+from compatcheck.commands.common import chosen_cells
 from compatcheck.domain import Cell, Outcome
 from compatcheck.exploration import Budget, Exploration
 from compatcheck.explore import Explorer, Role
@@ -218,9 +220,12 @@ def test_an_exploration_over_stub_packages_keeps_its_budget_and_goes_on(make_run
 
 
 @pytest.mark.minimatrix
-def test_a_missing_python_is_left_out_with_a_word(make_run: MakeRun) -> None:
+def test_a_missing_python_is_left_out_with_a_word(make_run: MakeRun, capsys: pytest.CaptureFixture[str]) -> None:
     run = make_run(CACHE_AXES)
     run.matrix = Matrix("stub", run.matrix.axes, python=(PYTHON, "3.77"), index=run.matrix.index)
     expansion = run.expand()
     assert {cell.python for cell in expansion.cells} == {PYTHON}
     assert {reason for _, reason in expansion.excluded} == {"Python 3.77 is not installed on this machine"}
+    cells = chosen_cells(Namespace(axis=[], only=[], skip=[], shard=None), run)
+    assert cells == expansion.cells
+    assert f"{len(expansion.excluded)} cells are left out: Python 3.77 is not installed" in capsys.readouterr().err

@@ -174,7 +174,8 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return size(folder)
 
     monkeypatch.setattr(runner, "_size_mib", read)
-    monkeypatch.setattr(runner._Run, "_require_disk", lambda run, ending: read(run.folder) and None)
+    told = runner._Run._disk_told
+    monkeypatch.setattr(runner._Run, "_disk_told", lambda run, ending: (read(run.folder), told(run, ending))[1])
     return pids
 
 
@@ -245,6 +246,20 @@ def test_what_a_probe_writes_is_bounded(python, monkeypatch: pytest.MonkeyPatch)
     seen = observed(python, "fills-disk-in-train")
     assert (seen.ending.kind, seen.stage) == (EndingKind.FLOODED, Stage.TRAIN)
     assert "MiB to the disk; 96 MiB is the limit" in seen.ending.detail
+
+
+def test_a_probe_that_fills_the_disk_between_two_looks_is_told_all_the_same(
+    python, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "DISK_MIB", 0.5)
+    monkeypatch.setattr(runner, "SAMPLE_SECONDS", 1e9)
+    interpreter = raising(python, "OSError: [Errno 28] No space left on device")
+    site = next(interpreter.parent.parent.glob("lib/python3*/site-packages"))
+    with (site / "peft" / "_fault.py").open("a") as file:
+        file.write("with open('filling', 'wb') as file:\n    file.write(bytes(2**20))\n")
+    seen = observe(interpreter, WORK, LIMITS)
+    assert (seen.ending.kind, seen.outcome) == (EndingKind.FLOODED, Outcome.FAIL)
+    assert "it wrote 1 MiB to the disk" in seen.ending.detail
 
 
 def test_a_disk_that_others_have_filled_is_the_machines_fault(python) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,10 +115,20 @@ def axis_choices(arguments: argparse.Namespace) -> dict[str, list[str]]:
 
 
 def chosen_cells(arguments: argparse.Namespace, run: Run) -> tuple[Cell, ...]:
-    """The cells that the selection options leave, after the matrix was expanded and remembered."""
+    """The cells that the selection options leave, after the matrix was expanded and remembered.
+
+    Those whose Python is not there are left out, and that is said.
+    """
+    from collections import Counter
+
+    from ..machine import not_installed
     from ..matrix import selected, sharded
 
-    cells = run.expand().cells
+    expansion = run.expand()
+    missing = Counter(cell.python for cell, why in expansion.excluded if why == not_installed(cell.python))
+    for python, count in missing.items():
+        print(f"compatcheck: {count} cells are left out: {not_installed(python)}", file=sys.stderr)
+    cells = expansion.cells
     if choices := axis_choices(arguments):
         kept = set(run.cells_along(choices))
         cells = tuple(cell for cell in cells if cell in kept)
