@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -230,7 +230,8 @@ class Scenario:
     """`tiny-bloom` (shipped), `tiny-llama` and the like or `bloomz-560m:random` (the exact shape), which are made here,
     a hub identifier, or a local path."""
     data: str = "role-prompts"
-    """`role-prompts` or `quotations` (shipped), or a path to a file with one text a line."""
+    """`role-prompts` or `quotations` (shipped), `awesome-chatgpt-prompts` or `english_quotes` (of the hub), a path to a
+    file (text, .jsonl, .csv, .tsv, .parquet), or `hub:owner/name/file`."""
     virtual_tokens: int = 8
     init: Init = Init.RANDOM
     init_text: str = "Act as the person described and answer briefly."
@@ -256,6 +257,10 @@ class Scenario:
     threads: int = 1
     """Threads torch may use; part of the scenario because it changes rounding."""
     method: Method = Method.PROMPT_TUNING
+    column: str = ""
+    """Which column or key of the data holds the texts; empty: the usual one, or the only one."""
+    trust_remote_code: bool = False
+    """Whether code that a model brings along is run. Without it such a model is refused."""
 
     def __post_init__(self) -> None:
         problems = [
@@ -272,15 +277,18 @@ class Scenario:
 
     @cached_property
     def digest(self) -> Digest:
-        told = asdict(self)
-        for name, default in _LATER.items():
-            if told[name] == default:
-                del told[name]
-        return digest_of(canonical(told))
+        return digest_of(canonical(without_later(asdict(self))))
 
 
-_LATER = {"method": Method.PROMPT_TUNING}
+_LATER = {"method": Method.PROMPT_TUNING, "column": "", "trust_remote_code": False}
 """Fields that came later, with what was done before there was a choice: so a scenario's digest stays what it was."""
+
+
+def without_later(scenario: Mapping[str, Any], kept: Iterable[str] = ()) -> dict[str, Any]:
+    """A scenario as plain data, without the fields that came later where they say what was done before."""
+    names = _LATER.keys() - set(kept)
+    return {name: value for name, value in scenario.items() if name not in names or value != _LATER[name]}
+
 
 _SCENARIO_LEAST = {
     "virtual_tokens": 1,

@@ -23,7 +23,20 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name, is_normalized_name
 from packaging.version import InvalidVersion, Version
 
-from .domain import CORE, Architecture, Cell, Digest, Limits, Method, Policy, Scenario, Word, canonical, digest_of
+from .domain import (
+    CORE,
+    Architecture,
+    Cell,
+    Digest,
+    Limits,
+    Method,
+    Policy,
+    Scenario,
+    Word,
+    canonical,
+    digest_of,
+    without_later,
+)
 from .errors import InputError, UsageError
 from .parse import structured, toml, unstructured
 from .releases import Release, ReleaseSource, newest_of_each_minor
@@ -162,9 +175,8 @@ class Matrix:
         """Of what decides the cells and their meaning; not of the description."""
         data = unstructured(self)
         del data["description"], data["confirm"], data["confirm_model"], data["explore"]
-        if self.scenario.method is Method.PROMPT_TUNING:
-            # came later: a matrix without a word of it is the matrix that it was
-            del data["scenario"]["method"]
+        # a matrix without a word of what came later is the matrix that it was
+        data["scenario"] = without_later(data["scenario"])
         for name in ("method", "architecture"):
             if not data[name]:
                 del data[name]

@@ -65,6 +65,7 @@ class ProbeResult:
             "outcome": str(seen.outcome),
             "stage": str(seen.stage) if seen.stage else None,
             "versions": dict(self.installed.core),
+            "trust_remote_code": self.scenario.trust_remote_code,
             "python": self.installed.python_version,
             "imported": dict(seen.imported),
             "seconds": seen.seconds,
@@ -100,6 +101,8 @@ class ProbeResult:
         seen = self.observation
         where = f" in {seen.stage}" if seen.stage else ""
         yield f"{self.installed.named}: {seen.outcome}{where}"
+        if self.scenario.trust_remote_code:
+            yield "model      its own code was run (trust_remote_code)"
         yield f"took       {seen.seconds:.1f} s, at most {seen.peak_rss_mib:.0f} MiB"
         if curve := drawn_curve(seen.memory_curve):
             yield curve

@@ -23,7 +23,7 @@ import pytest
 from compatcheck.domain import Scenario
 from compatcheck.errors import DiskFull, MachineError, UsageError
 from compatcheck.scenario import TINY_BLOOM, hub
-from compatcheck.scenario.hub import BLOOMZ, Pinned, fetched_folder, pinned
+from compatcheck.scenario.hub import BLOOMZ, Pinned, fetched_file, fetched_folder, pinned, pinned_data
 from compatcheck.scenario.material import material
 
 COMMIT = "a" * 40
@@ -81,6 +81,8 @@ class _Answer(BaseHTTPRequestHandler):
             content = json.dumps(
                 [{"type": "file", "path": each, **served.entry(each)} for each in served.files]
             ).encode()
+        elif name not in served.files and "/resolve/" in self.path:
+            status, headers["X-Error-Code"] = 404, "EntryNotFound"
         elif "/api/models/" in self.path:
             siblings = [{"rfilename": each, **served.entry(each)} for each in served.files]
             content = json.dumps({"id": "some/model", "sha": COMMIT, "siblings": siblings}).encode()
@@ -218,7 +220,11 @@ def test_a_slow_hub_is_waited_for(served: StandIn, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("status", "remedy"),
-    [(401, "ask for access on its page"), (404, "no such repository or revision"), (500, "hf download some/model")],
+    [
+        (401, "ask for access on its page"),
+        (404, "no such repository, revision or file"),
+        (500, "hf download some/model"),
+    ],
 )
 def test_a_hub_that_refuses_says_what_to_do(served: StandIn, tmp_path: Path, status: int, remedy: str) -> None:
     served.status = status
@@ -277,6 +283,81 @@ def test_a_repository_of_pickles_alone_is_refused(served: StandIn, tmp_path: Pat
     with pytest.raises(UsageError, match=r"has no safetensors weights \(pytorch_model.bin would run code"):
         fetched(tmp_path)
     assert not served.asked["GET pytorch_model.bin"]
+
+
+# ---------------------------------------------------------------------- data
+
+CSV = b'act,prompt\n"Clerk","I want you to act as a clerk"\n"Poet","I want you to act as a poet"\n'
+
+
+def test_a_data_file_is_fetched_once_and_read_here(
+    served: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.files["prompts.csv"] = CSV
+    served.files["quotes.jsonl"] = b'{"quote": "So", "author": "A"}\n{"quote": "it goes", "author": "B"}\n'
+    for name, texts in (
+        ("awesome-chatgpt-prompts", ("I want you to act as a clerk", "I want you to act as a poet")),
+        ("english_quotes", ("So", "it goes")),
+        ("hub:some/data/prompts.csv", ("I want you to act as a clerk", "I want you to act as a poet")),
+    ):
+        assert material(replace(Scenario(), data=name, texts=2), tmp_path / "cache").texts == texts
+    assert "fetching prompts.csv of fka/awesome-chatgpt-prompts@main into" in capsys.readouterr().err
+    named = replace(Scenario(), data="hub:some/data/prompts.csv", texts=2, column="act")
+    before = served.asked.total()
+    assert material(named, tmp_path / "cache").texts == ("Clerk", "Poet")
+    assert served.asked.total() == before, "what is there asks nothing"
+
+
+def test_a_data_file_that_is_damaged_is_fetched_again(
+    served: StandIn, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served.files["prompts.csv"] = CSV
+    wanted = pinned_data("some/data/prompts.csv")
+    path = fetched_file(wanted)
+    path.resolve().write_bytes(CSV.replace(b"poet", b"post"))
+    assert fetched_file(wanted).read_bytes() == CSV
+    assert "prompts.csv of some/data@main is damaged and is fetched again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("status", "remedy"),
+    [(401, "ask for access on its page"), (404, "no such repository, revision or file"), (500, "--repo-type dataset")],
+)
+def test_a_hub_that_refuses_data_says_what_to_do(served: StandIn, status: int, remedy: str) -> None:
+    served.status = status
+    with pytest.raises(MachineError, match="the data set some/data@main cannot be fetched") as caught:
+        fetched_file(pinned_data("some/data/train.csv"))
+    assert remedy in caught.value.remedy and "file" in caught.value.remedy
+
+
+def test_a_file_that_the_data_set_has_not_is_told(served: StandIn) -> None:
+    with pytest.raises(MachineError, match="the data set some/data@main cannot be fetched") as caught:
+        fetched_file(pinned_data("some/data/nothing.csv"))
+    assert "no such repository, revision or file" in caught.value.remedy
+
+
+def test_a_data_file_has_a_full_name() -> None:
+    assert pinned_data("owner/name/in/folder.csv@abc") == Pinned("owner/name", "abc", file="in/folder.csv")
+    for name in ("owner", "owner/name", "owner/name/", "/name/file"):
+        with pytest.raises(UsageError, match="names no file of a data set"):
+            pinned_data(name)
+
+
+# ---------------------------------------------------------------------- a model's own code
+
+
+def test_code_is_fetched_only_where_it_is_asked_for(served: StandIn, tmp_path: Path) -> None:
+    config = json.loads(served.files["config.json"])
+    config["auto_map"] = {"AutoModelForCausalLM": "modeling_mine.Mine"}
+    served.files |= {"config.json": json.dumps(config).encode(), "modeling_mine.py": b"raise SystemExit(1)"}
+    with pytest.raises(UsageError, match=r"brings code of its own \(modeling_mine.Mine\)"):
+        material(replace(Scenario(), model="some/model"), tmp_path / "cache")
+    assert not served.asked["GET modeling_mine.py"]
+    trusted = replace(Scenario(), model="some/model", trust_remote_code=True)
+    assert (material(trusted, tmp_path / "cache").model / "modeling_mine.py").is_file()
+    before = served.asked.total()
+    material(trusted, tmp_path / "cache")
+    assert served.asked.total() == before
 
 
 def test_a_name_that_no_hub_can_have_is_the_askers_mistake(served: StandIn, tmp_path: Path) -> None:

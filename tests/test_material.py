@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from minimatrix.releases import NEW
+from stub_environments import stub_environment
 
-from compatcheck.domain import Scenario
+from compatcheck.cli import main
+from compatcheck.domain import Dtype, Scenario
 from compatcheck.errors import InputError, UsageError
 from compatcheck.scenario import TINY_BLOOM
 from compatcheck.scenario.material import material
@@ -51,6 +55,8 @@ def test_texts_of_ones_own(tmp_path: Path) -> None:
         ({"model": "/nowhere/at/all"}, UsageError, "is not a model directory"),
         ({"data": "nowhere.txt"}, UsageError, "cannot be read"),
         ({"data": "bad.jsonl"}, InputError, "line 2: not a JSON object with a string 'text'"),
+        ({"column": "quote"}, UsageError, "role-prompts has no column 'quote'"),
+        ({"data": "hub:owner/name"}, UsageError, "names no file of a data set"),
         ({"texts": 999}, UsageError, "wants 999 texts, role-prompts has 24"),
     ],
 )
@@ -82,3 +88,57 @@ def test_a_model_without_weights_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UsageError, match="has no weights"):
         material(Scenario(model=str(tmp_path)))
+
+
+# ---------------------------------------------------------------------- a model's own code
+
+
+def with_code(folder: Path, mark: Path) -> Path:
+    """A copy of the tiny model that brings code along, which says when it is run."""
+    shutil.copytree(TINY_BLOOM, folder)
+    config = json.loads((folder / "config.json").read_text())
+    config["auto_map"] = {"AutoConfig": "mine.Config", "AutoModelForCausalLM": "mine.Model"}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer_config.json").write_text(json.dumps({"auto_map": {"AutoTokenizer": ["other.Slow", None]}}))
+    (folder / "mine.py").write_text(f"open({str(mark)!r}, 'a').write('run')\n")
+    return folder
+
+
+def test_a_model_that_brings_code_is_refused_unless_it_is_asked_for(tmp_path: Path) -> None:
+    folder = with_code(tmp_path / "model", tmp_path / "mark")
+    plain = Scenario(model=str(folder))
+    with pytest.raises(UsageError, match=r"brings code of its own .mine.Config, mine.Model, other.Slow.") as caught:
+        material(plain)
+    assert "--trust-remote-code" in caught.value.remedy and "trust_remote_code = true" in caught.value.remedy
+    trusted = material(replace(plain, trust_remote_code=True))
+    assert trusted.model == folder
+    (folder / "mine.py").write_text("# changed\n")
+    assert material(replace(plain, trust_remote_code=True)).digest != trusted.digest, "the code is part of the model"
+
+
+def test_the_code_is_run_in_the_probe_alone_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mark = tmp_path / "mark"
+    folder = with_code(tmp_path / "model", mark)
+    python = str(stub_environment(tmp_path / "env", NEW))
+    words = ["probe", "--python", python, "--quiet", "--model", str(folder)]
+    assert main(words) == 2 and not mark.exists()
+    assert "brings code of its own" in capsys.readouterr().err
+    assert main([*words, "--trust-remote-code"]) == 0 and mark.exists()
+    assert "its own code was run (trust_remote_code)" in capsys.readouterr().out
+
+
+def test_what_came_later_changes_no_digest_at_its_default() -> None:
+    # by these the store knows all that was measured
+    assert SHIPPED.digest == "098e1e3daa99f6f3" and material(SHIPPED).digest == "570e4989d89536c8"
+    for changed in ({"trust_remote_code": True}, {"column": "text"}, {"dtype": Dtype.BF16}):
+        assert replace(SHIPPED, **changed).digest != SHIPPED.digest  # type: ignore[arg-type]
+
+
+def test_data_and_column_may_be_named_to_the_probe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "mine.csv"
+    path.write_text("act,saying\n" + "".join(f"x,I want number {number}\n" for number in range(20)))
+    python = str(stub_environment(tmp_path / "env", NEW))
+    words = ["probe", "--python", python, "--quiet", "--data", str(path)]
+    assert main(words) == 2
+    assert "which column holds the texts? There are: act, saying" in capsys.readouterr().err
+    assert main([*words, "--column", "saying"]) == 0

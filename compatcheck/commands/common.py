@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..domain import Cell
+    from ..domain import Cell, Scenario
     from ..pipeline import Run
     from ..progress import Progress
 
 PATIENCE = (15.0, 60.0, 240.0)
 """Seconds before each further try of cells for which the index was away."""
 DEFAULT_MATRIX = Path("matrix/article.toml")
+DTYPES = ("fp32", "bf16", "fp16")
+"""The words of domain.Dtype, which the help does without."""
 DEFAULT_STORE = Path(".compatcheck/store.sqlite3")
 
 
@@ -66,6 +68,37 @@ def add_scenario(parser: argparse.ArgumentParser) -> None:
         "--model", help="instead of the matrix's model: tiny-bloom, bloomz-560m (from the hub), bloomz-560m:random "
         "(its exact shape, built here), a hub identifier, or a directory",
     )  # fmt: skip
+    add_material(changed)
+
+
+def add_material(parser: argparse._ActionsContainer) -> None:
+    """What the model is trained on, in what numbers, and whether its code is run."""
+    parser.add_argument(
+        "--data", metavar="NAME|FILE", help="texts to train on: role-prompts, quotations (shipped), "
+        "awesome-chatgpt-prompts, english_quotes, hub:owner/name/file (of the hub), or a file: text, .jsonl, .csv, "
+        ".tsv, .parquet",
+    )  # fmt: skip
+    parser.add_argument("--column", metavar="NAME", help="of the data, with the texts (default: the usual or only one)")
+    parser.add_argument("--dtype", choices=DTYPES, help="of the model (default: fp32)")
+    parser.add_argument(
+        "--trust-remote-code", action="store_true", default=None,
+        help="run code that the model brings along, with all your rights; without it such a model is refused",
+    )  # fmt: skip
+
+
+def chosen_scenario(arguments: argparse.Namespace, scenario: Scenario) -> Scenario:
+    """The scenario with what the options change of it."""
+    from dataclasses import replace
+
+    from ..domain import Dtype
+
+    chosen = {
+        name: getattr(arguments, name, None) for name in ("model", "data", "column", "dtype", "trust_remote_code")
+    }
+    changed = {name: value for name, value in chosen.items() if value}
+    if "dtype" in changed:
+        changed["dtype"] = Dtype(changed["dtype"])
+    return replace(scenario, **changed)
 
 
 def cache_folder(arguments: argparse.Namespace) -> Path:
@@ -89,13 +122,12 @@ def opened_run(arguments: argparse.Namespace, progress: Progress | None = None, 
     from ..store import Store
 
     matrix = load_matrix(arguments.matrix)
-    if getattr(arguments, "model", None):
-        if matrix.architecture:
-            raise UsageError(
-                f"--model is not for the matrix {matrix.name!r}: its architecture names the models",
-                "Leave it out, or take another matrix.",
-            )
-        matrix = replace(matrix, scenario=replace(matrix.scenario, model=arguments.model))
+    if getattr(arguments, "model", None) and matrix.architecture:
+        raise UsageError(
+            f"--model is not for the matrix {matrix.name!r}: its architecture names the models",
+            "Leave it out, or take another matrix.",
+        )
+    matrix = replace(matrix, scenario=chosen_scenario(arguments, matrix.scenario))
     with Store(arguments.store) as store:
         patience = () if os.environ.get(RETRIES) == "0" else PATIENCE
         yield Run(matrix, store, cache_folder(arguments), jobs, progress or Progress(), patience)

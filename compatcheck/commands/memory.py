@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from .probe import DTYPES, METHODS
+from .common import DTYPES
+from .probe import METHODS
 
 if TYPE_CHECKING:
     from ..domain import Scenario

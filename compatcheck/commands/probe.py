@@ -6,6 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from .common import add_material, chosen_scenario
+
 EPILOG = """\
 Trains, saves, loads and generates with a shipped tiny BLOOM on the CPU, in a process of its own, with the packages
 that are installed. Nothing is installed or changed. Takes about as long as importing the packages and a few seconds.
@@ -15,6 +17,7 @@ that are installed. Nothing is installed or changed. Takes about as long as impo
   compatcheck probe --model bloomz-560m              with the real model of the hub
   compatcheck probe --model tiny-llama --method lora    another architecture, another method
   compatcheck probe --model bloomz-560m --dtype bf16    in half precision
+  compatcheck probe --data mine.csv --column prompt
   compatcheck probe --sweep virtual_tokens=4,8,20    one setting, side by side: loss, time, memory
 
 What memory it will take is told before (`compatcheck memory` tells it alone); what would not fit is not run.
@@ -25,8 +28,7 @@ not fit into memory.
 
 
 METHODS = ("prompt-tuning", "prefix-tuning", "p-tuning", "lora", "ia3")
-DTYPES = ("fp32", "bf16", "fp16")
-"""The words of domain.Method and domain.Dtype, which the help does without."""
+"""The words of domain.Method, which the help does without."""
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +43,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "or a directory",
     )  # fmt: skip
     parser.add_argument("--method", choices=METHODS, default=METHODS[0], help="what is trained (default: %(default)s)")
-    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="of the model (default: %(default)s)")
+    add_material(parser)
     parser.add_argument(
         "--sweep", metavar="FIELD=VALUES", help="run the cycle once a value, and show loss, time and memory side by "
         "side. FIELD is one of [scenario] in a matrix file. Example: virtual_tokens=4,8,20",
@@ -59,7 +61,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     import json
 
-    from ..domain import Dtype, Limits, Method, Outcome, Scenario
+    from ..domain import Limits, Method, Outcome, Scenario
     from ..errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
     from ..own_environment import ProbeResult, probe_environment
     from ..own_runs import known_table
@@ -73,7 +75,7 @@ def execute(arguments: argparse.Namespace) -> int:
             limits = Limits(arguments.stage_seconds, arguments.memory_mib)
     except ValueError as error:
         raise UsageError(str(error), "Example: --stage-seconds 300 --memory-mib 8192") from None
-    base = Scenario(model=arguments.model, method=Method(arguments.method), dtype=Dtype(arguments.dtype))
+    base = chosen_scenario(arguments, Scenario(method=Method(arguments.method)))
     table = known_table(arguments.table)
 
     def probed(scenario: Scenario) -> ProbeResult:

@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import __version__
 from ..conclusion import Conclusion
-from ..domain import UNPRINTABLE, Mode, Observation
+from ..domain import UNPRINTABLE, Mode, Observation, without_later
 from ..parse import unstructured
 from .agreement_text import agreement_data
 from .audit_text import exploration_data
@@ -32,7 +32,7 @@ def document(context: Context) -> dict[str, Any]:
         "extras": list(context.matrix.extras),
         "platform": [unstructured(machine) for machine in context.machines],
         "scenario": {
-            **unstructured(context.matrix.scenario),
+            **without_later(unstructured(context.matrix.scenario), kept=("method",)),
             "material": context.material,
             "probe": context.probe_version,
         },

@@ -268,6 +268,11 @@ def _method(context: Context) -> str:
         f"{scenario.init} init, {scenario.epochs} epochs of {scenario.texts} texts, batch size {scenario.batch_size}, "
         f"learning rate {scenario.learning_rate}, {scenario.dtype}, seed {scenario.seed} "
         f"(scenario `{context.material}`, probe {context.probe_version})",
+        *(
+            ["- **The model's own code was run** (`trust_remote_code`): its makers' as well as the packages'."]
+            if scenario.trust_remote_code
+            else []
+        ),
         "- Right means: the loss fell; training changed the virtual tokens and nothing else; the reloaded adapter "
         "gives the logits of the saved one; the prompt changes the output; greedy `generate` with the cache gives the "
         "tokens of a loop that calls forward token by token. The same is tried with `use_cache=False`.",

@@ -11,15 +11,19 @@ import json
 import re
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..errors import DISK_FULL, DiskFull, MachineError, UsageError, refused_by_disk
+from .own_code import lacking_files
 
 FILES = ("*.json", "*.safetensors", "*.model", "*.txt")
 """What is fetched of a repository: configuration, tokenizer and safetensors weights; never a pickle."""
+CODE = ("*.py",)
+"""What is fetched beside where the model's own code was asked for."""
 SPARE = 1.05
 """How much of the disk must be free for a byte that is fetched."""
 
@@ -33,6 +37,14 @@ class Pinned:
     """A commit; `main` is whatever it is today."""
     sha256: Mapping[str, str] = field(default_factory=dict)
     """Of the files whose content is known beforehand."""
+    file: str = ""
+    """The one file that is wanted, of a repository of data; empty: a model."""
+    code: bool = False
+    """Whether a model's own code is wanted too."""
+
+    @property
+    def patterns(self) -> list[str]:
+        return [*FILES, *(CODE if self.code else ())]
 
     @property
     def words(self) -> str:
@@ -55,8 +67,65 @@ def pinned(name: str) -> Pinned:
     return Pinned(repository, revision or "main")
 
 
+def pinned_data(name: str) -> Pinned:
+    """`owner/name/file`, with folders in the file's name where it has some, and `@commit` at the end for a revision.
+
+    Raises UsageError where it is not of that form."""
+    path, _, revision = name.partition("@")
+    owner, _, rest = path.partition("/")
+    repository, _, file = rest.partition("/")
+    if not (owner and repository and file):
+        raise UsageError(
+            f"'hub:{name}' names no file of a data set", "Name it: hub:owner/name/train.csv, or .jsonl, or .parquet."
+        )
+    return Pinned(f"{owner}/{repository}", revision or "main", file=file)
+
+
 def _on_stderr(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
+
+
+def fetched_file(wanted: Pinned, told: Callable[[str], None] = _on_stderr) -> Path:
+    """A data file of the hub, fetched where it is not there. Raises as `fetched_folder` does."""
+    from_client(wanted, "a data set")
+    from huggingface_hub import constants, hf_hub_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    place, repository, revision = Path(constants.HF_HUB_CACHE), wanted.repository, wanted.revision
+
+    def found(here: bool) -> Path:
+        kept = hf_hub_download(
+            repository, wanted.file, repo_type="dataset", revision=revision, local_files_only=here
+        )  # fmt: skip
+        return Path(kept)
+
+    for again in (False, True):
+        try:
+            path = found(here=True)
+        except HFValidationError as error:
+            raise UsageError(f"{wanted.repository!r} is no data set: {error}", "Name hub:owner/name/file.") from None
+        except (LocalEntryNotFoundError, FileNotFoundError):
+            told(f"fetching {wanted.file} of {wanted.words} into {place}")
+            place.mkdir(parents=True, exist_ok=True)
+            with _refusals(wanted, place):
+                path = found(here=False)
+        if not _damaged_file(path, wanted):
+            return path
+        _remove(path.parent, [path.name])
+        if not again:
+            told(f"{wanted.file} of {wanted.words} is damaged and is fetched again")
+    raise _spoilt([wanted.file], wanted)
+
+
+def from_client(wanted: Pinned, what: str) -> None:
+    """Raises UsageError where the hub's client is not installed."""
+    try:
+        import huggingface_hub.errors  # noqa: F401
+    except ImportError:
+        raise UsageError(
+            f"{wanted.repository!r} is {what} of the hub, and the hub's client is not installed",
+            "python -m pip install 'compatcheck[hub]', or name a local one.",
+        ) from None
 
 
 def fetched_folder(wanted: Pinned, stamps: Path, told: Callable[[str], None] = _on_stderr) -> Path:
@@ -66,13 +135,9 @@ def fetched_folder(wanted: Pinned, stamps: Path, told: Callable[[str], None] = _
     without safetensors or a missing client; MachineError where the hub refuses or cannot be reached, where the disk is
     too small, or where the files stay damaged.
     """
-    try:
-        from huggingface_hub.errors import HFValidationError
-    except ImportError:
-        raise UsageError(
-            f"{wanted.repository!r} is a model of the hub, and the hub's client is not installed",
-            "python -m pip install 'compatcheck[hub]', or name a local directory.",
-        ) from None
+    from_client(wanted, "a model")
+    from huggingface_hub.errors import HFValidationError
+
     try:
         for again in (False, True):
             folder = _kept(wanted) or _downloaded(wanted, told)
@@ -82,10 +147,7 @@ def fetched_folder(wanted: Pinned, stamps: Path, told: Callable[[str], None] = _
             _remove(folder, damaged)
             if not again:
                 told(f"{wanted.words}: {', '.join(damaged)} is damaged and is fetched again")
-        raise MachineError(
-            f"{', '.join(damaged)} of {wanted.words} is not what the hub says it is, twice",
-            "Something between here and the hub changes it: try without a proxy, or another HF_ENDPOINT.",
-        )
+        raise _spoilt(damaged, wanted)
     except HFValidationError as error:
         raise UsageError(
             f"{wanted.repository!r} is no model: {error}", "Name a local directory or owner/name."
@@ -102,11 +164,11 @@ def _kept(wanted: Pinned) -> Path | None:
 
     try:
         folder = snapshot_download(
-            wanted.repository, revision=wanted.revision, allow_patterns=list(FILES), local_files_only=True
+            wanted.repository, revision=wanted.revision, allow_patterns=wanted.patterns, local_files_only=True
         )
     except (LocalEntryNotFoundError, FileNotFoundError):
         return None
-    return Path(folder) if _whole(Path(folder)) else None
+    return Path(folder) if _whole(Path(folder)) and not (wanted.code and lacking_files(Path(folder))) else None
 
 
 def _whole(folder: Path) -> bool:
@@ -133,15 +195,16 @@ def _damaged(folder: Path, wanted: Pinned, stamps: Path) -> list[str]:
             return []
     except OSError:
         pass
-    found = []
-    for path in files:
-        digest = wanted.sha256.get(path.name) or path.resolve().name
-        if _DIGEST.fullmatch(digest) and _digest(path, len(digest) == 64) != digest:
-            found.append(path.name)
+    found = [path.name for path in files if _damaged_file(path, wanted)]
     if not found:
         stamps.mkdir(parents=True, exist_ok=True)
         stamp.write_text(state)
     return found
+
+
+def _damaged_file(path: Path, wanted: Pinned) -> bool:
+    digest = wanted.sha256.get(path.name) or path.resolve().name
+    return bool(_DIGEST.fullmatch(digest)) and _digest(path, len(digest) == 64) != digest
 
 
 def _digest(path: Path, whole: bool) -> str:
@@ -164,10 +227,9 @@ def _remove(folder: Path, names: list[str]) -> None:
 
 def _downloaded(wanted: Pinned, told: Callable[[str], None]) -> Path:
     from huggingface_hub import HfApi, constants, snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     place = Path(constants.HF_HUB_CACHE)
-    try:
+    with _refusals(wanted, place):
         info = HfApi().model_info(wanted.repository, revision=wanted.revision, files_metadata=True)
         size = _size(wanted, info)
         place.mkdir(parents=True, exist_ok=True)
@@ -177,7 +239,16 @@ def _downloaded(wanted: Pinned, told: Callable[[str], None]) -> Path:
                 "Free some, or name another disk with HF_HOME.",
             )
         told(f"fetching {wanted.words}: at most {_gib(size)} into {place}")
-        return Path(snapshot_download(wanted.repository, revision=wanted.revision, allow_patterns=list(FILES)))
+        return Path(snapshot_download(wanted.repository, revision=wanted.revision, allow_patterns=wanted.patterns))
+
+
+@contextmanager
+def _refusals(wanted: Pinned, place: Path) -> Iterator[None]:
+    """What the hub, its client, the network or the disk refuses, as the machine's error that says what to do."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    try:
+        yield
     except (LocalEntryNotFoundError, HfHubHTTPError) as error:
         raise _refused(wanted, error, place) from None
     except OSError as error:
@@ -203,27 +274,41 @@ def _size(wanted: Pinned, info: Any) -> int:
             + (f" ({', '.join(weights[:3])} would run code when it is read, and is not fetched)" if weights else ""),
             "Name a repository or a directory with safetensors.",
         )
-    return sum(size for name, size in files.items() if any(fnmatch(name, pattern) for pattern in FILES))
+    return sum(size for name, size in files.items() if any(fnmatch(name, pattern) for pattern in wanted.patterns))
+
+
+def _spoilt(names: list[str], wanted: Pinned) -> MachineError:
+    return MachineError(
+        f"{', '.join(names)} of {wanted.words} is not what the hub says it is, twice",
+        "Something between here and the hub changes it: try without a proxy, or another HF_ENDPOINT.",
+    )
 
 
 def _refused(wanted: Pinned, error: Exception, place: Path) -> MachineError:
     status = getattr(getattr(error, "response", None), "status_code", None)
     name = type(error).__name__
-    what = f"the model {wanted.words} cannot be fetched: {(str(error).splitlines() or [name])[0][:200]}"
+    kind, own = ("data set", "file") if wanted.file else ("model", "directory")
+    what = f"the {kind} {wanted.words} cannot be fetched: {(str(error).splitlines() or [name])[0][:200]}"
     if name == "GatedRepoError" or status in (401, 403):
         return MachineError(
             what,
             "Where it is gated or private: ask for access on its page, then `hf auth login` or HF_TOKEN. Or fetch it "
-            "elsewhere and name the directory.",
+            f"elsewhere and name the {own}.",
         )
-    if name in ("RepositoryNotFoundError", "RevisionNotFoundError") or status == 404:
+    if (
+        name in ("RepositoryNotFoundError", "RevisionNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError")
+        or status == 404
+    ):
         return MachineError(
-            what, "There is no such repository or revision there: check the name and HF_ENDPOINT, or name a directory."
+            what,
+            f"There is no such repository, revision or file there: check the name and HF_ENDPOINT, or name a {own}.",
         )
+    fetching = f"{wanted.repository} {wanted.file} --repo-type dataset" if wanted.file else wanted.repository
+    kept = f"{'datasets' if wanted.file else 'models'}--{wanted.repository.replace('/', '--')}"
     return MachineError(
         what,
-        f"On a machine that reaches the hub: hf download {wanted.repository} --revision {wanted.revision}; then copy "
-        f"models--{wanted.repository.replace('/', '--')} into {place}, or name the directory with --model. A mirror is "
+        f"On a machine that reaches the hub: hf download {fetching} --revision {wanted.revision}; then copy {kept} "
+        f"into {place}, or name the {own} with {'--data' if wanted.file else '--model'}. A mirror is "
         "HF_ENDPOINT=https://...; HF_HUB_OFFLINE must not be 1."
         + (" Without any download: --model bloomz-560m:random." if wanted == BLOOMZ else ""),
     )

@@ -7,21 +7,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
 from ..domain import Architecture, Digest, Scenario, digest_of
-from ..errors import InputError, UsageError
+from ..errors import UsageError
 from . import TEXTS
 from .full_shape import built_folder
-from .hub import fetched_folder, pinned
+from .hub import fetched_file, fetched_folder, pinned, pinned_data
 from .model_shape import BLOOMS, ModelShape, shape_of
+from .own_code import named_code
+from .texts import REMEDY, first_texts
 from .tiny_models import tiny_folder
 
 TINY = {f"tiny-{architecture}": architecture for architecture in Architecture}
 RANDOM_BLOOMZ = "bloomz-560m:random"
+HUB = "hub:"
+OF_THE_HUB = {
+    "awesome-chatgpt-prompts": ("fka/awesome-chatgpt-prompts/prompts.csv", "prompt"),
+    "english_quotes": ("Abirate/english_quotes/quotes.jsonl", "quote"),
+}
+"""The two data sets that the article trains on: where the hub has them (as they are today), and the column of texts."""
 PICKLED = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle", ".h5", ".msgpack")
 """Weights in formats that are pickles, or that no probe is given."""
 WHOLE_FILE_CAP = 64 * 2**20
@@ -40,7 +48,8 @@ def material(scenario: Scenario, cache: Path | None = None) -> Material:
     """`cache` is where a model that is built here is kept; None: the user's cache folder.
 
     Raises UsageError or InputError for a bad name or file, MachineError where the hub cannot be reached."""
-    model, texts = _model(scenario.model, cache or user_cache_path("compatcheck")), _texts(scenario.data)
+    place = cache or user_cache_path("compatcheck")
+    model, texts = _model(scenario, place), _texts(scenario)
     if len(texts) < scenario.texts:
         raise UsageError(
             f"the scenario wants {scenario.texts} texts, {scenario.data} has {len(texts)}",
@@ -51,7 +60,19 @@ def material(scenario: Scenario, cache: Path | None = None) -> Material:
     return Material(model, texts, digest_of("\n".join(parts)))
 
 
-def _model(name: str, cache: Path) -> Path:
+def _model(scenario: Scenario, cache: Path) -> Path:
+    """Raises UsageError for a model that brings code along, unless that is asked for."""
+    folder = _folder(scenario.model, cache, scenario.trust_remote_code)
+    if not scenario.trust_remote_code and (code := ", ".join(named_code(folder))):
+        raise UsageError(
+            f"{scenario.model} brings code of its own ({code}), which would run with all your rights",
+            "Read it first. Where you trust it: --trust-remote-code, or scenario.trust_remote_code = true in the "
+            "matrix. Where transformers knows the model itself, take auto_map out of a copy's config.json.",
+        )
+    return folder
+
+
+def _folder(name: str, cache: Path, code: bool) -> Path:
     if name in TINY:
         return tiny_folder(TINY[name], cache)
     if name == RANDOM_BLOOMZ:
@@ -63,13 +84,13 @@ def _model(name: str, cache: Path) -> Path:
         raise UsageError(
             f"{name} is not a model directory: it has no config.json", "Name one that save_pretrained wrote."
         )
-    return fetched_folder(pinned(name), cache / "models")
+    return fetched_folder(replace(pinned(name), code=code), cache / "models")
 
 
 def model_shape(name: str, cache: Path | None = None) -> ModelShape:
     """The shape of the model of that name, without its files where it is a BLOOM. Raises as `material` does."""
     known = BLOOMS.get(name.removesuffix(":random"))
-    return known or shape_of(_model(name, cache or user_cache_path("compatcheck")))
+    return known or shape_of(_folder(name, cache or user_cache_path("compatcheck"), code=False))
 
 
 def _safe(folder: Path) -> Path:
@@ -85,26 +106,23 @@ def _safe(folder: Path) -> Path:
     )
 
 
-def _texts(name: str) -> tuple[str, ...]:
-    path = TEXTS.get(name, Path(name).expanduser())
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+def _texts(scenario: Scenario) -> tuple[str, ...]:
+    name = scenario.data
+    if name in TEXTS:
+        if scenario.column:
+            raise UsageError(f"{name} has no column {scenario.column!r}", "Leave column out, or name a file.")
+        return first_texts(TEXTS[name], scenario.texts)
+    of_hub, column = OF_THE_HUB.get(name, (name.removeprefix(HUB) if name.startswith(HUB) else "", ""))
+    if of_hub:
+        path = fetched_file(pinned_data(of_hub))
+        return first_texts(path, scenario.texts, scenario.column or column)
+    path = Path(name).expanduser()
+    if not path.is_file():
         raise UsageError(
-            f"the texts {name!r} cannot be read: {error}", f"Shipped ones: {', '.join(TEXTS)}; or name a text file."
-        ) from None
-    if path.suffix != ".jsonl":
-        return tuple(line for line in lines if line.strip())
-    texts = []
-    for number, line in enumerate(lines, 1):
-        try:
-            text = json.loads(line)["text"]
-        except (ValueError, KeyError, TypeError):
-            text = None
-        if not isinstance(text, str):
-            raise InputError(str(path), [f"line {number}: not a JSON object with a string 'text'"])
-        texts.append(text)
-    return tuple(texts)
+            f"the texts {name!r} cannot be read: there is no such file",
+            f"Shipped: {', '.join(TEXTS)}; of the hub: {', '.join(OF_THE_HUB)} and hub:owner/name/file. {REMEDY}",
+        )
+    return first_texts(path, scenario.texts, scenario.column)
 
 
 def _content(folder: Path) -> Digest:

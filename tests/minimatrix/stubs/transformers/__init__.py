@@ -31,7 +31,7 @@ class AutoTokenizer:
     pad_token_id = END
 
     @classmethod
-    def from_pretrained(cls, path):
+    def from_pretrained(cls, path, trust_remote_code=False):
         return cls()
 
     def __call__(self, texts, truncation=False, max_length=None):
@@ -148,7 +148,7 @@ class Cache:
 
 class AutoModelForCausalLM:
     @staticmethod
-    def from_pretrained(path):
+    def from_pretrained(path, trust_remote_code=False):
         act("load")
         if not os.path.isdir(path):
             raise OSError("%s is not a local folder" % path)
@@ -156,7 +156,13 @@ class AutoModelForCausalLM:
         if not os.path.isfile(config):
             return BloomForCausalLM()
         with open(config, encoding="utf-8") as file:
-            return BloomForCausalLM(json.load(file)["model_type"])
+            told = json.load(file)
+        for name in told.get("auto_map", {}).values():
+            if not trust_remote_code:
+                raise ValueError("The repository contains custom code which must be executed to load the model.")
+            with open(os.path.join(path, name.partition(".")[0] + ".py"), encoding="utf-8") as code:
+                exec(code.read(), {})
+        return BloomForCausalLM(told["model_type"])
 
 
 class DataCollatorForLanguageModeling:
