@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from .domain import Limits, Method, Observation, Outcome, Scenario
+from .domain import Dtype, Limits, Method, Observation, Outcome, Scenario
 from .errors import UsageError
 from .explanation import Explanation, explain_observation
 from .fitting import require_room
@@ -49,9 +49,9 @@ class ProbeResult:
 
     @property
     def as_known(self) -> bool | None:
-        """Whether it went as the table says; None where the table does not say: it is of prompt-tuned BLOOMs."""
+        """Whether it went as the table says; None where it does not say: it is of prompt-tuned BLOOMs in float32."""
         other = self.scenario.model in TINY and self.scenario.model != Scenario.model
-        if other or self.scenario.method is not Method.PROMPT_TUNING:
+        if other or self.scenario.method is not Method.PROMPT_TUNING or self.scenario.dtype is not Dtype.FP32:
             return None
         expected = {Standing.WORKS: Outcome.PASS, Standing.KNOWN_BAD: Outcome.FAIL, Standing.WRONG: Outcome.WRONG}
         if self.known.status not in expected:

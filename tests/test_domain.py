@@ -88,7 +88,7 @@ def test_the_digest_of_a_scenario_changes_with_every_field() -> None:
         "model": "x", "data": "quotations", "virtual_tokens": 9, "init": domain.Init.TEXT, "init_text": "x",
         "learning_rate": 0.2, "epochs": 9, "batch_size": 9, "auto_find_batch_size": True, "texts": 9, "max_length": 9,
         "new_tokens": 9, "prompts": ("x",), "dtype": domain.Dtype.BF16, "use_cpu": False, "seed": 9, "threads": 9,
-        "method": domain.Method.LORA,
+        "method": domain.Method.LORA, "column": "prompt", "trust_remote_code": True,
     }  # fmt: skip
     assert set(changes) == set(Scenario.__dataclass_fields__)
     digests = {Scenario(**{name: value}).digest for name, value in changes.items()} | {Scenario().digest}

@@ -224,3 +224,14 @@ def test_a_forged_name_does_not_leave_the_reports_folder(
     with pytest.raises(InputError, match="not the name of a file"):
         write_reports(mixed, tmp_path / "a" / "reports")
     assert not list(tmp_path.rglob("out.txt"))
+
+
+def test_a_model_whose_own_code_was_run_is_said_to_be_one() -> None:
+    plain = context([result(cell(), observation())])
+    matrix = replace(plain.matrix, scenario=replace(plain.matrix.scenario, trust_remote_code=True, column="prompt"))
+    trusted = replace(plain, matrix=matrix)
+    for told in (markdown_text, html_text):
+        assert "own code was run" in told(trusted) and "own code was run" not in told(plain)
+    assert document(trusted)["scenario"]["trust_remote_code"] is True
+    # reports of today are those of yesterday where nothing of it was used
+    assert not {"trust_remote_code", "column"} & document(plain)["scenario"].keys()

@@ -136,6 +136,7 @@ def _method(context: MethodsContext) -> str:
         f"- {scenario.virtual_tokens} virtual tokens, {scenario.epochs} epochs of {scenario.texts} texts, batch size "
         f"{scenario.batch_size}, learning rate {scenario.learning_rate}, {scenario.dtype}, seed {scenario.seed}. The "
         "layers of LoRA and IA3 are those that peft chooses for the model.",
+        *(["- **The model's own code was run** (`trust_remote_code`)."] if scenario.trust_remote_code else []),
         "- Right means: the loss fell; training changed the adapter and nothing else; the reloaded adapter gives the "
         "logits of the saved one; the adapter changes the output; greedy `generate` with the cache gives the tokens of "
         "a loop that calls forward token by token. The same is tried with `use_cache=False`.",
