@@ -152,8 +152,8 @@ def text_of(
     disk = (
         f"{len(full)} cells, {len(pairs)} of them observed. The weights take {gib(weights.stat().st_size)}. Afterwards "
         f"the cache and the probes' folders held **{len(found)} {'copy' if len(found) == 1 else 'copies'}** of them. "
-        f"While the cells ran, the probes' own folders (with the store) held at most {watch.most / 2**20:.1f} MiB; files of more "
-        f"than a tenth of the weights among them: {', '.join(sorted(watch.large)) or 'none'}."
+        f"While the cells ran, the probes' own folders (with the store) held at most {watch.most / 2**20:.1f} MiB; "
+        f"files of more than a tenth of the weights among them: {', '.join(sorted(watch.large)) or 'none'}."
     )
     rows = [
         [cell.id, str(seen.outcome), str(small.outcome), f"{seen.seconds:.1f}", f"{seen.seconds / small.seconds:.1f}",
