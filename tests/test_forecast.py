@@ -46,6 +46,16 @@ MEASURED = {
 """MiB at each stage's peak, bloomz-560m's full shape as matrix/bloomz-560m.toml runs it, Linux x86-64, 2026-11-25."""
 
 
+IN_HALF = (517, 3724, 1610, 1778, 1663, 4843, 3294, 3401)
+"""The same with bf16: torch 2.6.0, transformers 4.49.0, peft 0.13.2, 2026-11-26."""
+
+
+def test_half_precision_too_lies_within_what_is_forecast() -> None:
+    told = forecast(Scenario(dtype=Dtype.BF16, **SHORT), FULL).stages
+    for each, mib in zip(told, IN_HALF, strict=True):
+        assert each.least <= mib <= each.most, each.stage
+
+
 @pytest.mark.parametrize("versions", MEASURED)
 def test_what_was_measured_lies_within_what_is_forecast(versions: str) -> None:
     told = {str(each.stage): each for each in forecast(Scenario(**SHORT), FULL).stages}
