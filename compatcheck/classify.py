@@ -11,6 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
 from .domain import Diagnosis, Digest, Frame, Mode, Observation, Outcome, Raised, Stage, digest_of
+from .logplace import place_of
 from .logtext import RESOLVER, Finding, Log
 from .signatures import Catalogue, Signature
 from .sources import Site, shipped_sources
@@ -51,7 +52,7 @@ def diagnose_chain(
     """
     uncovered = _uncovered(chain, catalogue)
     fits: list[tuple[Raised, Fit]] = []
-    for group in (catalogue.ordinary, catalogue.fallbacks):
+    for group in catalogue.tiers:
         fits = fits or [
             (raised, fit)
             for raised in uncovered
@@ -144,12 +145,15 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool, around: Sequen
         ]
         if by_line:
             return by_line
-    fits = [
-        signature
-        for signature in catalogue
-        if not signature.wrapper and _fitted(signature, raised, whole=whole, around=around) is not None
-    ]
-    return [each.id for each in [each for each in fits if not each.fallback] or fits]
+    for tier in catalogue.tiers:
+        fits = [
+            signature.id
+            for signature in tier
+            if not signature.wrapper and _fitted(signature, raised, whole=whole, around=around) is not None
+        ]
+        if fits:
+            return fits
+    return []
 
 
 def covers(signature: Signature, raised: Raised) -> bool:
@@ -216,9 +220,15 @@ def _fitted(
         return None
     if signature.known_class and not shipped_sources().class_of(found[signature.known_class] or ""):
         return None
+    if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
+        return None
     if signature.about and not any(_speaks_of(signature.about_pattern, each) for each in (raised, *around)):
         return None
-    return {name: value for name, value in found.groupdict().items() if value is not None}
+    captures = {name: value for name, value in found.groupdict().items() if value is not None}
+    if signature.within:
+        place = place_of(raised.frames)
+        return captures | place.as_captures() if place and place.package in signature.within else None
+    return captures
 
 
 def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:
@@ -234,6 +244,15 @@ def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:
 @lru_cache(maxsize=64)
 def _site(raised: Raised) -> Site | None:
     return shipped_sources().site(raised)
+
+
+def _takes_sometimes(function: str, keyword: str) -> bool:
+    """Whether it is a function of the stack's whose keywords change, and that takes this one in some releases; or one
+    whose name (three words or more) nobody else would choose. A word that anybody may use, `main`, proves nothing."""
+    words = len(function.strip("_").split("_"))
+    if words > 2:
+        return shipped_sources().changes(function)
+    return ("." in function or words > 1) and shipped_sources().keyword(function, keyword) is not None
 
 
 def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:
@@ -254,8 +273,9 @@ def _stands(signature: Signature, frames: Sequence[Frame], *, whole: bool) -> bo
 
 def _confidence(signature: Signature, raised: Raised, whole: bool, versions: Mapping[str, str]) -> float:
     """How much was there to see: the text 0.6; the class 0.15; the place, or at least all of the traceback, 0.15 or
-    0.1; versions within those that are known to be affected 0.09, and 0.1 less where they lie outside all of them."""
-    confidence = 0.6
+    0.1; versions within those that are known to be affected 0.09, and 0.1 less where they lie outside all of them. The
+    place alone, whatever the text, begins at 0.4."""
+    confidence = 0.4 if signature.within else 0.6
     if raised.type and signature.exception:
         confidence += 0.15
     if signature.frames or signature.frames_any:

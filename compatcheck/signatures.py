@@ -156,6 +156,12 @@ tracebacks must hold, `huggingface|transformers/`."""
     """One of these packages' own source must raise the message, as `data/sources.json` has it."""
     known_class: str = ""
     """The capture that must be the name of a class of the stack's packages, as `data/sources.json` has them."""
+    known_keyword: bool = False
+    """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
+their releases take and others do not, as `data/sources.json` has them."""
+    within: tuple[str, ...] = ()
+    """For what is told by its place alone: one of these packages' code must have raised it, or have handed on to \
+torch, NumPy or Python's library what was refused there. Counts after everything else."""
     fallback: bool = False
     """Counts only for what no other signature fits: what is known of it is whose it is, and no more."""
     ending: EndingKind | None = None
@@ -204,6 +210,8 @@ tracebacks must hold, `huggingface|transformers/`."""
             problems.append("nothing to recognise it by: exception, message, lines, checks, ending or output is needed")
         if self.known_class and f"(?P<{self.known_class}>" not in self.message:
             problems.append(f"known_class: the message has no group {self.known_class!r}")
+        if self.known_keyword and not ("(?P<function>" in self.message and "(?P<keyword>" in self.message):
+            problems.append("known_keyword: the message has no groups 'function' and 'keyword'")
         if problems:
             raise ValueError("; ".join(problems))
 
@@ -235,12 +243,22 @@ class Catalogue:
 
     @cached_property
     def ordinary(self) -> tuple[Signature, ...]:
-        return tuple(each for each in self.signature if not each.fallback)
+        return tuple(each for each in self.signature if not (each.fallback or each.within))
 
     @cached_property
     def fallbacks(self) -> tuple[Signature, ...]:
         """Those that count only where none of the others fits."""
-        return tuple(each for each in self.signature if each.fallback)
+        return tuple(each for each in self.signature if each.fallback and not each.within)
+
+    @cached_property
+    def places(self) -> tuple[Signature, ...]:
+        """Those that count last of all: they know the place, and no more."""
+        return tuple(each for each in self.signature if each.within)
+
+    @cached_property
+    def tiers(self) -> tuple[tuple[Signature, ...], ...]:
+        """All of them, the surest first: where a signature of one tier fits, those below are not asked."""
+        return self.ordinary, self.fallbacks, self.places
 
     @cached_property
     def needles(self) -> tuple[str, ...]:

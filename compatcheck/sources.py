@@ -182,6 +182,10 @@ class Sources:
         """The releases in which a class or function takes a keyword; None where that never changed."""
         return self._of(owner, keyword, "keywords")
 
+    def changes(self, owner: str) -> bool:
+        """Whether what a class or function takes by name differs between the releases."""
+        return any(owner in each.keywords for each in self.packages.values())
+
     def member(self, owner: str, member: str) -> Lifetime | None:
         """The releases in which a class has a member; None where that never changed."""
         return self._of(owner, member, "members")

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from log_corpus import Case, Verdict, read_corpus
+
+from compatcheck.signatures import Catalogue
 
 _BLOCK = "(<!-- generated: {0} -->\\n).*?(<!-- /generated: {0} -->)"
 
@@ -71,26 +73,38 @@ def table(cases: list[Case], verdict: Callable[[str], str | None]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def first_tries(cases: list[Case], verdict: Callable[[str], str | None]) -> str:
-    """The README's table of the logs that explain had never seen: what it said at once, and what it says today."""
+def first_tries(
+    cases: list[Case], verdict: Callable[[str], str | None], places: Container[str | None] = frozenset()
+) -> str:
+    """The README's table of the logs that explain had never seen: what it said at once, and what it says today.
+
+    `places`: the signatures that know only the place; what they name is counted as right, and told apart.
+    """
     rows = [
-        "| tried for the first time on | logs | with something to name | named right | not named | named wrong "
-        "| with nothing to name | today named right |",
-        "|---|---:|---:|---:|---:|---:|---:|---:|",
+        "| tried for the first time on | logs | with something to name | named right | of these by the place alone "
+        "| not named | named wrong | with nothing to name | today named right | of these by the place alone |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     tried = [(case, case.tried) for case in cases if case.tried]
     for when in sorted({each.when for _, each in tried}):
         of = [(case, each.verdict) for case, each in tried if each.when == when]
         said = [each for _, each in of]
         named = [case for case, each in of if each is not Verdict.NONE]
-        today = sum(case.expect == verdict(case.text) is not None for case in named)
+        today = [case.expect for case in named if case.expect == verdict(case.text) is not None]
+        by_place = sum(case.expect in places for case, each in of if each is Verdict.RIGHT)
         right, unknown, wrong = (said.count(each) for each in (Verdict.RIGHT, Verdict.UNKNOWN, Verdict.WRONG))
         none = said.count(Verdict.NONE)
         rows.append(
-            f"| {when} | {len(of)} | {len(named)} | {right} ({right / len(named):.0%}) | {unknown} | {wrong} "
-            f"| {none} | {today} ({today / len(named):.0%}) |"
+            f"| {when} | {len(of)} | {len(named)} | {right} ({right / len(named):.0%}) | {by_place} | {unknown} "
+            f"| {wrong} | {none} | {len(today)} ({len(today) / len(named):.0%}) "
+            f"| {sum(each in places for each in today)} |"
         )
     return "\n".join(rows) + "\n"
+
+
+def place_ids(catalogue: Catalogue) -> frozenset[str]:
+    """The signatures that know the place and no more."""
+    return frozenset(each.id for each in catalogue.places)
 
 
 def with_table(text: str, name: str, rows: str) -> str:
@@ -99,14 +113,14 @@ def with_table(text: str, name: str, rows: str) -> str:
 
 
 def main() -> None:
-    from compatcheck.explanation import explain
+    from compatcheck.explanation import explain, shipped_catalogue
 
     def verdict(text: str) -> str | None:
         signature = explain(text).signature
         return signature.id if signature else None
 
     cases = read_corpus()
-    tables = {"logs": table(cases, verdict), "first-tries": first_tries(cases, verdict)}
+    tables = {"logs": table(cases, verdict), "first-tries": first_tries(cases, verdict, place_ids(shipped_catalogue()))}
     if len(sys.argv) > 1:
         readme = Path(sys.argv[1])
         text = readme.read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_corpus import Case, Tried, Verdict, blessed, read_case, read_corpus
-from log_scores import Scores, first_tries, scores, table, with_table
+from log_scores import Scores, first_tries, place_ids, scores, table, with_table
 
 from compatcheck.classify import fitting
 from compatcheck.explanation import explain
@@ -20,6 +20,7 @@ from compatcheck.signatures import Catalogue, Signature, load_catalogue
 
 CORPUS = read_corpus()
 CATALOGUE = load_catalogue()
+PLACES = place_ids(CATALOGUE)
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -69,7 +70,7 @@ def test_precision_over_the_corpus() -> None:
 
 def test_the_readmes_tables_are_of_this_corpus() -> None:
     text = README.read_text(encoding="utf-8")
-    for name, rows in (("logs", table(CORPUS, verdict)), ("first-tries", first_tries(CORPUS, verdict))):
+    for name, rows in (("logs", table(CORPUS, verdict)), ("first-tries", first_tries(CORPUS, verdict, PLACES))):
         assert f"<!-- generated: {name} -->" in text
         assert with_table(text, name, rows) == text, "python tests/log_scores.py README.md"
 
@@ -80,8 +81,8 @@ def test_first_tries_count_what_was_said_then_and_what_is_said_now() -> None:
 
     cases = [case(Verdict.RIGHT, "a"), case(Verdict.UNKNOWN, "b"), case(Verdict.WRONG, "c"), case(Verdict.NONE, None)]
     told = iter(["a", None, "c"])
-    (row,) = first_tries(cases, lambda text: next(told)).splitlines()[2:]
-    assert row == "| 2026-11-25 set 1 | 4 | 3 | 1 (33%) | 1 | 1 | 1 | 2 (67%) |"
+    (row,) = first_tries(cases, lambda text: next(told), {"c"}).splitlines()[2:]
+    assert row == "| 2026-11-25 set 1 | 4 | 3 | 1 (33%) | 0 | 1 | 1 | 1 | 2 (67%) | 1 |"
 
 
 def test_scores_count_what_is_named_wrong_against_precision() -> None:
@@ -95,7 +96,7 @@ BARE_ENDS = {signature.id for signature in CATALOGUE if signature.lines and not 
 """A line such as `Killed` or `Segmentation fault` says the same of any program. Where the rest shows that the program
 is none of this stack's, the whole is unknown; the line alone, with all of that cut off, is named."""
 
-LAST_RESORTS = Catalogue(CATALOGUE.fallbacks)
+LAST_RESORTS = [Catalogue(tier) for tier in CATALOGUE.tiers[1:]]
 
 
 def allowed(case: Case) -> set[str | None]:
@@ -107,7 +108,7 @@ def allowed(case: Case) -> set[str | None]:
     own = {whole.signature.id, *whole.signature.beside} if whole.signature else BARE_ENDS
     links = [raised for finding in read_text(case.text).findings for raised in finding.chain]
     wider = (
-        name for raised in links for known in (CATALOGUE, LAST_RESORTS) for name in fitting(raised, known, whole=True)
+        name for raised in links for known in (CATALOGUE, *LAST_RESORTS) for name in fitting(raised, known, whole=True)
     )
     return {None, *own, *wider, *(other.signature for other in whole.others)}
 

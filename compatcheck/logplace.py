@@ -1,0 +1,63 @@
+"""Whose code a traceback stopped in: the innermost frame that is neither Python's own nor that of a library which only
+refuses what it is handed (torch, NumPy, a parser, a client of HTTP)."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .domain import Frame
+
+_BELOW = frozenset(
+    (
+        "torch", "numpy", "scipy", "pandas", "pyarrow", "safetensors", "fsspec", "requests", "urllib3", "httpx",
+        "httpcore", "aiohttp", "anyio", "yaml", "jinja2", "pydantic", "packaging", "tqdm", "filelock", "dill",
+        "multiprocess", "regex", "sentencepiece", "tiktoken", "google", "PIL", "importlib_metadata",
+        "typing_extensions", "pkg_resources", "hf_xet", "certifi", "idna", "chardet", "charset_normalizer", "joblib",
+        "sklearn",
+    )
+)  # fmt: skip
+"""Packages that are called from everywhere: a failure within them is that of what they were called with."""
+_STDLIB = frozenset(sys.stdlib_module_names)
+_WINDOWS_LIBRARY = re.compile(r"/[Ll]ib/(?P<rest>[a-z_]\w{0,60}(?:\.py|/).*)$")
+_CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/src/(?P<path>(?P=package)/.+)$")
+"""A checkout that is installed as it lies: `/home/me/peft/src/peft/config.py`."""
+_REMOTE = re.compile(r"(?:^|/)(?P<path>(?:transformers_modules|unsloth_compiled_cache)/.+)$")
+"""Where transformers puts the model code that comes with a repository, and unsloth what it writes anew."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A function of a package."""
+
+    package: str
+    file: str
+    function: str
+
+    def as_captures(self) -> dict[str, str]:
+        """For a diagnosis."""
+        return {"package": self.package, "file": self.file, **({"function": self.function} if self.function else {})}
+
+
+def place_of(frames: Sequence[Frame]) -> Place | None:
+    """Where the frames, the outermost first, end; None where that is no installed package's code but a script's."""
+    for frame in reversed(frames):
+        file = _path(frame.file)
+        package, slash, _ = file.partition("/")
+        if file.startswith("<") and file != "<cell>" and not file.startswith("<ipython"):
+            continue
+        if package.removesuffix(".py") in _STDLIB or (slash and package in _BELOW):
+            continue
+        return Place(package, file, frame.function) if slash and package and re.fullmatch(r"\w+", package) else None
+    return None
+
+
+def _path(file: str) -> str:
+    """From the package's folder on; a script's path as it is."""
+    for pattern in (_REMOTE, _CHECKOUT):
+        if found := pattern.search(file):
+            return found["path"]
+    found = _WINDOWS_LIBRARY.search(file)
+    return found["rest"] if found and found["rest"].partition("/")[0].removesuffix(".py") in _STDLIB else file
