@@ -23,10 +23,13 @@ Fit = tuple[Signature, dict[str, str], float]
 
 
 def diagnose(observation: Observation, catalogue: Catalogue) -> Diagnosis:
-    """What went wrong in an observation that is not a pass."""
+    """What went wrong in an observation that is not a pass.
+
+    A place alone gives no name here: two cells that stop in the same package need not have the same failure.
+    """
     if observation.chain:
         return diagnose_chain(
-            observation.chain, catalogue, whole=True, stage=observation.stage, versions=observation.imported
+            observation.chain, catalogue.sure, whole=True, stage=observation.stage, versions=observation.imported
         )
     if observation.outcome is Outcome.WRONG:
         return _wrong(observation, catalogue)

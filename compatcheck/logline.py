@@ -71,6 +71,8 @@ EXCEPTION = re.compile(
 )
 _BOLD_INIT = re.compile(r"(?<=\.)init\(\)(?= (?:got|missing|takes))")
 """What Markdown leaves of `__init__()`, which it takes for bold type."""
+_TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2}(?=\S)")
+"""What two processes make of the same line when they write it at once: `KeyErrorKeyError: : 'text'`."""
 _LOOKS_RAISED = re.compile(
     r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid)$"
 )
@@ -177,7 +179,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
     """Class, module and message of a line that tells an exception, or None.
 
     After a frame nearly every name may be a class; elsewhere only names that end as exceptions' names do."""
-    found = EXCEPTION.match(text)
+    found = EXCEPTION.match(_TWICE.sub(r"\g<name>: ", text))
     if not found:
         return None
     module, _, name = found["type"].rpartition(".")

@@ -22,8 +22,8 @@ _BELOW = frozenset(
 """Packages that are called from everywhere: a failure within them is that of what they were called with."""
 _STDLIB = frozenset(sys.stdlib_module_names)
 _WINDOWS_LIBRARY = re.compile(r"/[Ll]ib/(?P<rest>[a-z_]\w{0,60}(?:\.py|/).*)$")
-_CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/src/(?P<path>(?P=package)/.+)$")
-"""A checkout that is installed as it lies: `/home/me/peft/src/peft/config.py`."""
+_CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/(?:src/)?(?P<path>(?P=package)/.+)$")
+"""A checkout that is installed as it lies: `/home/me/peft/src/peft/config.py`, `/opt/trl/trl/trainer/utils.py`."""
 _REMOTE = re.compile(r"(?:^|/)(?P<path>(?:transformers_modules|unsloth_compiled_cache)/.+)$")
 """Where transformers puts the model code that comes with a repository, and unsloth what it writes anew."""
 

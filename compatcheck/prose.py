@@ -20,16 +20,14 @@ CAP = 2**16
 """Bytes of a text that is read in this way."""
 
 LEAST = 20
-"""Characters that a signature's pattern must find: a word or two prove nothing in running text."""
+"""Characters that a signature's pattern must find, and three words in them: less proves nothing in running text."""
 
 _SPEAKS_OF_ERROR = re.compile(
     r"(?i)error|exception|fail|not found|could not|has no attribute|cannot import name|no module named"
-    r"|unexpected keyword argument"
+    r"|unexpected keyword argument|错误|報錯|报错|異常|异常|失败|失敗|エラー|오류|에러|ошибк|erreur|fehler"
 )
 _NO_FAILURE = re.compile(r"\w{3,40}Warning: |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]")
 """A warning, and the code that would raise or warn, as tracebacks show it."""
-_ANCHOR = re.compile(r"(?<![\[\\])\^")
-"""In a pattern: it must stand at the message's beginning, which running text does not show."""
 _BEFORE = re.compile(r"[:`'\"(]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
 _MARKS = "`*>|- \t"
@@ -39,9 +37,7 @@ _QUOTED = re.compile(r"(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)")
 
 def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> tuple[int, Diagnosis] | None:
     """The last line that tells of a known failure, with what it is; None where none does."""
-    telling = Catalogue(
-        tuple(each for each in catalogue if each.raised_by or (each.message and not _ANCHOR.search(each.message)))
-    )
+    telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
     lines = text.splitlines()
     cut_off = any("Traceback (most recent" in line or frame_of(cleaned(line).bare) for line in lines)
     for number in range(len(lines), 0, -1):
@@ -54,7 +50,9 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
             if signature and signature.raised_by and speaks and not cut_off:
                 return number, diagnosis
             found = signature.message_pattern.search(raised.message) if signature else None
-            if found and len(found[0]) >= LEAST and (speaks or (found.start() == 0 and not cut_off)):
+            if found is None or len(found[0]) < LEAST or len(found[0].split()) < 3:
+                continue
+            if speaks or (found.start() == 0 and not cut_off):
                 return number, diagnosis
         for quoted in _QUOTED.finditer(lines[number - 1]):
             ended = diagnose_line(Raised("", "", quoted["text"]), catalogue) if len(quoted["text"]) >= LEAST else None

@@ -256,6 +256,11 @@ class Catalogue:
         return tuple(each for each in self.signature if each.within)
 
     @cached_property
+    def sure(self) -> Catalogue:
+        """Without those that know only the place: for what is still to get a signature of its own."""
+        return Catalogue((*self.ordinary, *self.fallbacks)) if self.places else self
+
+    @cached_property
     def tiers(self) -> tuple[tuple[Signature, ...], ...]:
         """All of them, the surest first: where a signature of one tier fits, those below are not asked."""
         return self.ordinary, self.fallbacks, self.places

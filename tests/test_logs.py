@@ -102,15 +102,17 @@ LAST_RESORTS = [Catalogue(tier) for tier in CATALOGUE.tiers[1:]]
 def allowed(case: Case) -> set[str | None]:
     """What a part of a log may be named as: what the whole is, another failure that the whole tells of besides, or
     a wider name: what the catalogue allows beside its own (offline mode, cut down, is a hub that cannot be reached),
-    and what fits any exception of the log by itself, the last resorts among it.
+    and what fits any exception of the log by itself, the last resorts among it; and without a
+    traceback, where a text tells of failures in sentences, what one line of it says.
     """
     whole = explain(case.text)
     own = {whole.signature.id, *whole.signature.beside} if whole.signature else BARE_ENDS
     links = [raised for finding in read_text(case.text).findings for raised in finding.chain]
+    told = () if any(raised.frames for raised in links) else case.text.splitlines()
     wider = (
         name for raised in links for known in (CATALOGUE, *LAST_RESORTS) for name in fitting(raised, known, whole=True)
     )
-    return {None, *own, *wider, *(other.signature for other in whole.others)}
+    return {None, *own, *wider, *(other.signature for other in whole.others), *map(verdict, told)}
 
 
 @settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])

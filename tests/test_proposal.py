@@ -41,11 +41,12 @@ def test_a_draft_recognises_its_group_and_not_another(tmp_path: Path, capsys: py
     folder.mkdir()
     (folder / "10-mine.toml").write_text(told.out)
     assert [str(defect) for defect in checked(folder).defects] == []
-    for path, known in ((one, True), (two, True), (other, False)):
+    (mine,) = checked(folder).catalogue
+    for path, known in ((one, mine.id), (two, mine.id), (other, "stops-in-package")):
         assert main(["explain", str(path), "--json", "--catalogue", str(folder)]) == 0
-        assert (json.loads(capsys.readouterr().out)["signature"] is not None) is known
+        assert json.loads(capsys.readouterr().out)["signature"] == known
     assert main(["explain", str(one), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["signature"] is None
+    assert json.loads(capsys.readouterr().out)["signature"] == "stops-in-package"
 
 
 def test_drafts_of_a_stores_unknown_failures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -89,13 +89,13 @@ def execute_propose(arguments: argparse.Namespace) -> int:
 
 def _in_logs(paths: list[Path]) -> Iterator[Unknown]:
     from ..errors import UsageError
-    from ..explanation import explain_stream
+    from ..explanation import explain_stream, shipped_catalogue
     from ..proposal import Unknown
 
     for path in paths:
         try:
             with path.open("rb") as stream:
-                explanation = explain_stream(stream)
+                explanation = explain_stream(stream, shipped_catalogue().sure)
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror or error}", "Name files that are logs.") from None
         if explanation.diagnosis is not None and explanation.signature is None:
