@@ -35,6 +35,7 @@ _DECORATION = re.compile(
     rf"|\[?{_LEVEL}\]?(?::|\s-|\s\||\])\s"
     r"(?=\s*(?:Traceback|File |\[|\d{4}-|[\w.]{1,80}(?:Error|Exception)\b)|\s{2})"
     r"|(?:stderr|stdout) [FP] "  # kubernetes
+    rf"|{_LEVEL} \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]{{1,80}}:\d{{1,6}}\] ?"  # vllm
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./@-]{1,60}(?:\[\d{1,9}\])?: "  # journald
     r"|[\w.-]{1,50}(?:[-_]\d{1,3})\s{1,20}\|\s"  # docker compose
     r"|>\s"

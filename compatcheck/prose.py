@@ -20,7 +20,8 @@ CAP = 2**16
 """Bytes of a text that is read in this way."""
 
 LEAST = 20
-"""Characters that a signature's pattern must find, and three words in them: less proves nothing in running text."""
+"""Characters that a signature's pattern must find, and at a line's beginning three words in them: less proves nothing
+in running text."""
 
 _SPEAKS_OF_ERROR = re.compile(
     r"(?i)error|exception|fail|not found|could not|has no attribute|cannot import name|no module named"
@@ -50,7 +51,7 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
             if signature and signature.raised_by and speaks and not cut_off:
                 return number, diagnosis
             found = signature.message_pattern.search(raised.message) if signature else None
-            if found is None or len(found[0]) < LEAST or len(found[0].split()) < 3:
+            if found is None or len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3):
                 continue
             if speaks or (found.start() == 0 and not cut_off):
                 return number, diagnosis
