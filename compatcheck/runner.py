@@ -321,9 +321,13 @@ class _Run:
         if self.free_mib - free < DISK_MIB and free > DISK_LEFT_MIB:
             return ""
         written = _size_mib(self.folder)
-        if written > DISK_MIB or (free <= DISK_LEFT_MIB and written > self.free_mib / 2):
+        if written > DISK_MIB or (free <= DISK_LEFT_MIB and self._has_filled(written)):
             return self._written_words(written)
         return ""
+
+    def _has_filled(self, written: float) -> bool:
+        """Whether the probe has taken what space there was; where there was little to begin with, others had."""
+        return self.free_mib > DISK_LEFT_MIB and written > min(DISK_MIB, self.free_mib / 2)
 
     def _written_words(self, written: float) -> str:
         return f"it wrote {written:.0f} MiB to the disk; {min(DISK_MIB, self.free_mib):.0f} MiB is the limit"
@@ -340,7 +344,7 @@ class _Run:
         if ending.kind is EndingKind.FLOODED or well or not (said or _free_mib(self.folder) < NOTHING_LEFT_MIB):
             return ending
         written = _size_mib(self.folder)
-        if written <= min(DISK_MIB, self.free_mib / 2):
+        if not self._has_filled(written):
             raise DiskFull(
                 "the disk is full: the probe could not write",
                 "Free some space and run again: what is measured is kept.",

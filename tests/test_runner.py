@@ -262,7 +262,11 @@ def test_a_probe_that_fills_the_disk_between_two_looks_is_told_all_the_same(
     assert "it wrote 1 MiB to the disk" in seen.ending.detail
 
 
-def test_a_disk_that_others_have_filled_is_the_machines_fault(python) -> None:
+@pytest.mark.parametrize("free", [1000.0, 0.02])
+def test_a_disk_that_others_have_filled_is_the_machines_fault(
+    python, monkeypatch: pytest.MonkeyPatch, free: float
+) -> None:
+    monkeypatch.setattr(runner, "_free_mib", lambda folder: free)
     with pytest.raises(DiskFull, match="the disk is full"):
         observe(raising(python, "OSError: [Errno 28] No space left on device"), WORK, LIMITS)
 
