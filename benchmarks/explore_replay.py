@@ -21,7 +21,7 @@ from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
-from made_worlds import structured_world
+from made_worlds import World, structured_world
 from packaging.version import Version
 from tabulate import tabulate
 
@@ -69,15 +69,20 @@ def reported_table(path: Path) -> Table:
 
 def world_table(shape: Sequence[int], faults: int, seed: int, flakes: float) -> Table:
     world = structured_world(shape, faults, seed, flakes)
-    versions = tuple(tuple(f"1.{number}" for number in range(length)) for length in (1, *shape))
-    space = Space(AXES, versions, np.ones(int(np.prod(shape)), dtype=np.bool_))
-    points = list(product(*map(range, shape)))
+    return table_of(world, f"made, {faults} faults, {flakes:.0%} flakes: {len(world.truth):,} cells")
+
+
+def table_of(world: World, name: str) -> Table:
+    """A made world as a table."""
+    versions = tuple(tuple(f"1.{number}" for number in range(length)) for length in (1, *world.shape))
+    space = Space(AXES, versions, np.ones(int(np.prod(world.shape)), dtype=np.bool_))
+    points = list(product(*map(range, world.shape)))
 
     def unit(told: tuple[str, str | None]) -> Unit:
         return Outcome(told[0]), told[1]
 
     return Table(
-        f"made, {faults} faults, {flakes:.0%} flakes: {len(points):,} cells", space,
+        name, space,
         {place: unit(world.truth[point]) for place, point in enumerate(points)},
         lambda place: unit(world.run(points[place])),
     )  # fmt: skip

@@ -93,10 +93,14 @@ def structured_world(shape: Sequence[int], faults: int, seed: int, flakes: float
     return World(shape, made, flakes, seed)
 
 
-def random_world(shape: Sequence[int], units: int, seed: int) -> World:
-    """A world without structure: every cell has an outcome of its own, by chance."""
+def random_world(shape: Sequence[int], units: int, seed: int, passing: float | None = None) -> World:
+    """A world without structure: every cell has an outcome of its own, by chance; `passing`: the share of passes."""
     world = World(shape, (), 0.0, seed)
     chance = random.Random(seed)
     choices: list[Unit] = [PASS, ("wrong", "wrong-0"), *(("fail", f"fault-{number}") for number in range(units - 2))]
-    world.truth = {point: chance.choice(choices) for point in world.truth}
+    if passing is None:
+        world.truth = {point: chance.choice(choices) for point in world.truth}
+    else:
+        weights = [passing, *[(1 - passing) / (units - 1)] * (units - 1)]
+        world.truth = {point: chance.choices(choices, weights)[0] for point in world.truth}
     return world

@@ -11,7 +11,7 @@ from .domain import Outcome
 from .inference_audit import Audit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Conclusion:
     """What is inferred of one cell."""
 

@@ -82,13 +82,16 @@ def conclusions_of(held: Inference, audited: Mapping[int, Unit]) -> dict[str, Co
     space = held.space
     places = [place for place in held.inferred.nonzero()[0].tolist() if place not in audited]
     names = {place: space.cell(place).id for place in held.known}
-    found = {}
+    found: dict[str, Conclusion] = {}
+    # thousands of cells rest on the same few: kept once
+    shared: dict[Conclusion, Conclusion] = {}
     for place, ground in zip(places, held.grounds(places), strict=True):
         outcome, signature = held.units[int(held.unit[place])]
-        found[space.cell(place).id] = Conclusion(
+        conclusion = Conclusion(
             outcome, signature, float(held.confidence[place]), tuple(names[each] for each in ground.measured),
             tuple(names[each] for each in ground.against), ground.declared,
         )  # fmt: skip
+        found[space.cell(place).id] = shared.setdefault(conclusion, conclusion)
     return found
 
 

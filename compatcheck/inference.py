@@ -132,15 +132,29 @@ class Learnt:
     def trust(self) -> Floats:
         """By place the probability that the outcome with most votes is right: as often as such shares were right.
 
-        Where few such shares were tried, as often as all that were tried.
+        Where few such shares were tried, as often as all that were tried. More votes are never trusted less: where it
+        came out so it was chance, and both are taken together.
         """
         _, share, right = self.left_out
         at = np.digitize(share, EDGES)
         count = np.bincount(at, minlength=len(EDGES) + 1)
         held = np.bincount(at, right, minlength=len(EDGES) + 1)
         overall = (right.sum() + 1) / (len(right) + 2)
-        found: Floats = ((overall * DOUBT + held) / (DOUBT + count))[np.digitize(self.held.outcome_share, EDGES)]
+        found: Floats = rising(overall * DOUBT + held, DOUBT + count.astype(np.float64))[
+            np.digitize(self.held.outcome_share, EDGES)
+        ]
         return found
+
+
+def rising(held: Floats, count: Floats) -> Floats:
+    """Shares that never fall, nearest to `held` of `count`: neighbours that fall are pooled (Ayer et al., 1955)."""
+    pools: list[tuple[float, float, int]] = []
+    for one, other in zip(held.tolist(), count.tolist(), strict=True):
+        pools.append((one, other, 1))
+        while len(pools) > 1 and pools[-2][0] * pools[-1][1] >= pools[-1][0] * pools[-2][1]:
+            last, before = pools.pop(), pools.pop()
+            pools.append((before[0] + last[0], before[1] + last[1], before[2] + last[2]))
+    return np.concatenate([np.full(size, one / other) for one, other, size in pools])
 
 
 def _columns(weights: Floats, numbers: Ints) -> Callable[[int], Floats]:
@@ -202,20 +216,19 @@ class Inference:
         """What an inferred cell rests on; None for the others."""
         if self.unit_of(place) is None or self.measured[place]:
             return None
-        return self.grounds([place])[0]
+        return next(self.grounds([place]))
 
-    def grounds(self, places: Sequence[int]) -> list[Ground]:
+    def grounds(self, places: Sequence[int]) -> Iterator[Ground]:
         """What each of some inferred cells rests on."""
-        found = {place: Ground(declared=self.declared[place]) for place in places if place in self.declared}
-        asked = np.array([place for place in places if place not in found], dtype=np.int64)
-        if self.learnt is not None:
-            step = max(1, AT_ONCE // len(self.learnt.places))
-            for start in range(0, len(asked), step):
-                some = asked[start : start + step]
-                found |= zip(some.tolist(), self._likest(some), strict=True)
-        return [found[place] for place in places]
+        step = max(1, AT_ONCE // max(1, len(self.known)))
+        for start in range(0, len(places), step):
+            some = places[start : start + step]
+            asked = np.array([place for place in some if place not in self.declared], dtype=np.int64)
+            told = self._grounds_among(asked) if len(asked) else iter(())
+            for place in some:
+                yield Ground(declared=self.declared[place]) if place in self.declared else next(told)
 
-    def _likest(self, places: Ints) -> Iterator[Ground]:
+    def _grounds_among(self, places: Ints) -> Iterator[Ground]:
         """The grounds of inferred cells in what was measured."""
         assert self.learnt is not None
         at, numbers, units = self.learnt.places, self.learnt.numbers, self.units
@@ -225,21 +238,18 @@ class Inference:
             [[one == other or (other[1] is None and one[0] is other[0]) for one in units] for other in units]
         )
         same = says[self.unit[places]][:, numbers]
-        most = min(NAMED, len(at))
-        for weight, agrees in zip(weights, same, strict=True):
-            near = _first(weight, most)
-            agreeing = near if agrees[near].all() else np.flatnonzero(agrees)[_first(weight[agrees], most)]
-            against = near[~agrees[near]][:1]
-            yield Ground(tuple(at[agreeing].tolist()), tuple(at[against].tolist()))
+        near, agreeing = _likest(weights), _likest(np.where(same, weights, -1.0))
+        agrees, named = np.take_along_axis(same, near, 1), np.take_along_axis(same, agreeing, 1)
+        for some, which, other, holds in zip(agreeing, named, near, agrees, strict=True):
+            yield Ground(tuple(at[some[which]].tolist()), tuple(at[other[~holds]].tolist()[:1]))
 
 
-def _first(weights: Floats, most: int) -> Ints:
-    """Where the largest weights stand, the largest first, of equals the first."""
-    if len(weights) > most:
-        least = np.partition(weights, -most)[-most]
-        at = np.flatnonzero(weights >= least)
-        return at[np.argsort(-weights[at], kind="stable")][:most]
-    return np.argsort(-weights, kind="stable")
+def _likest(weights: Floats) -> Ints:
+    """In each row where the largest weights stand, as many as a ground names, the largest first."""
+    most = min(NAMED, weights.shape[1])
+    at = np.argpartition(-weights, most - 1, axis=1)[:, :most]
+    order = np.argsort(-np.take_along_axis(weights, at, 1), axis=1, kind="stable")
+    return np.take_along_axis(at, order, 1).astype(np.int64)
 
 
 def inference_of(space: Space, known: Mapping[int, Unit], declared: Mapping[int, str] | None = None) -> Inference:

@@ -13,7 +13,7 @@ import threading
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from pathlib import Path
@@ -26,8 +26,12 @@ from .errors import DiskFull, StoreError
 from .experiment import Experiment
 from .matrix import Expansion
 from .parse import structured, unstructured
+from .table import PYTHON
 
 T = TypeVar("T")
+
+LARGE = 50_000
+"""Cells from which on those of a matrix are kept by column."""
 
 MIGRATIONS = (
     """
@@ -267,7 +271,7 @@ class Store:
         with self._writing() as rows:
             rows.execute(
                 "INSERT OR REPLACE INTO expansions VALUES (?, ?, ?)",
-                (matrix, datetime.now(timezone.utc).isoformat(), _packed(expansion)),
+                (matrix, datetime.now(timezone.utc).isoformat(), _packed_expansion(expansion)),
             )
 
     def drop_expansion(self, matrix: Digest) -> None:
@@ -277,7 +281,7 @@ class Store:
     def expansion(self, matrix: Digest) -> Expansion | None:
         """The cells of a matrix as they were when it was last run."""
         row = self._row("SELECT body FROM expansions WHERE matrix = ?", (matrix,))
-        return _unpacked(row[0], Expansion) if row else None
+        return _unpacked_expansion(row[0]) if row else None
 
     # ------------------------------------------------------------------ experiments
 
@@ -395,6 +399,33 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError | DiskFull:
 
 def _packed(value: Any) -> bytes:
     return zlib.compress(json.dumps(unstructured(value), separators=(",", ":")).encode())
+
+
+def _packed_expansion(expansion: Expansion) -> bytes:
+    """The cells of a large one by column: each axis its versions once, and the place of every cell's among them."""
+    cells = expansion.cells
+    names = tuple(cells[0].versions) if cells else ()
+    if len(cells) < LARGE or any(tuple(cell.versions) != names for cell in cells):
+        return _packed(expansion)
+    columns = {}
+    for name in (PYTHON, *names):
+        ranks: dict[str, int] = {}
+        said = (cell.python if name == PYTHON else cell.versions[name] for cell in cells)
+        places = [ranks.setdefault(version, len(ranks)) for version in said]
+        columns[name] = [list(ranks), places]
+    return _packed({**unstructured(replace(expansion, cells=())), "columns": columns})
+
+
+def _unpacked_expansion(body: bytes) -> Expansion:
+    data = json.loads(zlib.decompress(body))
+    columns = data.pop("columns", None)
+    expansion = structured(data, Expansion, "store", strict=False)
+    if columns is None:
+        return expansion
+    pythons, *others = ([versions[place] for place in places] for versions, places in columns.values())
+    _, *names = columns
+    cells = (Cell(python, dict(zip(names, of, strict=True))) for python, *of in zip(pythons, *others, strict=True))
+    return replace(expansion, cells=tuple(cells))
 
 
 def _unpacked(body: bytes, kind: type[T]) -> T:

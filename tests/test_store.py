@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import zlib
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -56,6 +57,32 @@ def test_what_is_saved_is_there_after_opening_again(tmp_path: Path) -> None:
         assert store.trouble(CELL, SETTINGS, "linux-x86_64") == "no network"
         store.drop_trouble(CELL, SETTINGS, "linux-x86_64")
         assert store.trouble(CELL, SETTINGS, "linux-x86_64") == ""
+
+
+def test_a_large_matrix_is_kept_by_column_and_comes_out_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cells = tuple(
+        Cell(python, {"torch": torch, "transformers": "5.0.0", "peft": peft})
+        for python in ("3.12", "3.11") for torch in ("2.10.0", "2.9.0") for peft in ("0.1.0", "0.2.0", "0.3.0")
+    )  # fmt: skip
+    kept = cells[:5] + cells[6:]
+    whole = Expansion(kept, {}, ((cells[5], "why"),), {"peft 0.1.0": ("torch",)}, {"peft": ("0.1.0",)})
+    other = replace(whole, cells=(*kept, Cell("3.11", {**CELL.versions, "accelerate": "1.0.0"})))
+    plain = tmp_path / "plain.sqlite3"
+    with Store(plain) as store:
+        store.save_expansion(Digest("m"), whole)
+    monkeypatch.setattr("compatcheck.store.LARGE", 1)
+    with Store(plain) as store:
+        assert store.expansion(Digest("m")) == whole, "as it was kept before"
+        store.save_expansion(Digest("m"), whole)
+        store.save_expansion(Digest("n"), other)
+    with Store(plain) as store:
+        found = store.expansion(Digest("m"))
+        assert found == whole and [cell.id for cell in found.cells] == [cell.id for cell in kept]
+        assert store.expansion(Digest("n")) == other, "cells with further axes have no columns"
+    body = sqlite3.connect(plain).execute("SELECT body FROM expansions WHERE matrix = 'm'").fetchone()[0]
+    assert b"columns" in zlib.decompress(body)
 
 
 def experiment(day: int, verdict: Kind = Kind.CULPRIT) -> Experiment:

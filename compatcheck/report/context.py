@@ -304,6 +304,11 @@ class Context:
 
     def headline(self) -> list[str]:
         """What a reader must know, in sentences. What was run and what is inferred are never counted together."""
+        return list(self._headline)
+
+    @cached_property
+    def _headline(self) -> list[str]:
+        """Once a report: every picture tells it."""
         totals, tested = self.totals, self.tested
         if not tested:
             return ["Nothing of this matrix has been measured yet.", *self._inferred_words()]
