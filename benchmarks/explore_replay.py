@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import statistics
 import time
@@ -222,7 +223,8 @@ def compared(table_of: Callable[[int], Table], shares: Sequence[float], seeds: i
         own = method == "explorer"
 
         def mean(name: str, each: list[Replayed] = each) -> str:
-            return f"{np.nanmean([getattr(one, name) for one in each]):.1%}"
+            told = [value for one in each if not math.isnan(value := getattr(one, name))]
+            return f"{statistics.fmean(told):.1%}" if told else "none"
 
         lines.append([
             table.name, f"{share:.0%}", str(each[0].runs), method, mean("outcome"),

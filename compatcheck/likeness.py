@@ -139,8 +139,9 @@ def _slopes(guesses: Sequence[_Guess], ranks: Ints, units: Ints) -> list[list[Fl
         if not len(guess.steps):
             found.append([np.zeros(1), np.zeros(0), np.zeros(1)])
             continue
-        releases = np.eye(length)[ranks[:, axis]]
-        by_pair = releases.T @ by_way @ releases
+        pairs = ranks[:, axis, None] * length + ranks[None, :, axis]
+        # counted, not multiplied: the threads of a linear algebra library cost more than they help at this size
+        by_pair = np.bincount(pairs.ravel(), by_way.ravel(), length * length).reshape(length, length)
         by_pair += by_pair.T
         np.fill_diagonal(by_pair, 0.0)
         # a longer step moves every release behind it away from every release before it
