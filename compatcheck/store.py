@@ -281,7 +281,7 @@ class Store:
     def expansion(self, matrix: Digest) -> Expansion | None:
         """The cells of a matrix as they were when it was last run."""
         row = self._row("SELECT body FROM expansions WHERE matrix = ?", (matrix,))
-        return _unpacked_expansion(row[0]) if row else None
+        return _unpacked(row[0], Expansion) if row else None
 
     # ------------------------------------------------------------------ experiments
 
@@ -416,28 +416,33 @@ def _packed_expansion(expansion: Expansion) -> bytes:
     return _packed({**unstructured(replace(expansion, cells=())), "columns": columns})
 
 
-def _unpacked_expansion(body: bytes) -> Expansion:
-    data = json.loads(zlib.decompress(body))
-    columns = data.pop("columns", None)
-    expansion = structured(data, Expansion, "store", strict=False)
-    if columns is None:
-        return expansion
-    pythons, *others = ([versions[place] for place in places] for versions, places in columns.values())
-    _, *names = columns
-    cells = (Cell(python, dict(zip(names, of, strict=True))) for python, *of in zip(pythons, *others, strict=True))
-    return replace(expansion, cells=tuple(cells))
+def _cells_of(columns: Any) -> tuple[Cell, ...]:
+    """Raises ValueError where they are not what `_packed_expansion` writes."""
+    try:
+        pythons, *others = ([versions[place] for place in places] for versions, places in columns.values())
+        _, *names = columns
+        return tuple(
+            Cell(python, dict(zip(names, of, strict=True))) for python, *of in zip(pythons, *others, strict=True)
+        )
+    except (TypeError, LookupError, AttributeError) as error:
+        raise ValueError(f"columns: {error}") from None
 
 
 def _unpacked(body: bytes, kind: type[T]) -> T:
     """Raises StoreError where it is not what this package writes: the file is damaged, or somebody has made it up."""
     try:
-        value = structured(json.loads(zlib.decompress(body)), kind, "store", strict=False)
+        data = json.loads(zlib.decompress(body))
+        columns = data.pop("columns", None) if isinstance(data, dict) else None
+        value: Any = structured(data, kind, "store", strict=False)
+        if columns is not None and isinstance(value, Expansion):
+            value = replace(value, cells=_cells_of(columns))
     except (zlib.error, ValueError, RecursionError) as error:
         raise _made_up(f"an entry cannot be read: {error}") from None
     for version in _versions_of(value):
         if not _is_version(version):
             raise _made_up(f"{version!r} is no version")
-    return value
+    known: T = value
+    return known
 
 
 def _versions_of(value: object) -> Iterator[str]:

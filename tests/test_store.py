@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import zlib
 from contextlib import closing
@@ -81,8 +82,14 @@ def test_a_large_matrix_is_kept_by_column_and_comes_out_the_same(
         found = store.expansion(Digest("m"))
         assert found == whole and [cell.id for cell in found.cells] == [cell.id for cell in kept]
         assert store.expansion(Digest("n")) == other, "cells with further axes have no columns"
-    body = sqlite3.connect(plain).execute("SELECT body FROM expansions WHERE matrix = 'm'").fetchone()[0]
-    assert b"columns" in zlib.decompress(body)
+    with closing(sqlite3.connect(plain)) as rows:
+        data = json.loads(zlib.decompress(rows.execute("SELECT body FROM expansions WHERE matrix = 'm'").fetchone()[0]))
+        assert data["columns"]["python"] == [["3.12", "3.11"], [0] * 5 + [1] * 6]
+        data["columns"]["python"][1][0] = 7
+        rows.execute("UPDATE expansions SET body = ? WHERE matrix = 'm'", (zlib.compress(json.dumps(data).encode()),))
+        rows.commit()
+    with Store(plain) as store, pytest.raises(StoreError):
+        store.expansion(Digest("m"))
 
 
 def experiment(day: int, verdict: Kind = Kind.CULPRIT) -> Experiment:
