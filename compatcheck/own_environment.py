@@ -160,12 +160,13 @@ def probe_environment(
         )
     scenario = scenario or Scenario()
     given = material(scenario)
-    expected = forecast(scenario, shape_of(given.model))
+    shape = shape_of(given.model)
+    expected = forecast(scenario, shape)
     if limits is None or memory_by_need:
         limits = enough(expected, limits or Limits())
     heard("expected", {"memory": expected.words})
     if not forced:
-        require_room(scenario, given.model, expected, limits)
+        require_room(scenario, shape, expected, limits)
     observation = observe(there.python, Work(scenario, given.model, given.texts), limits, heard)
     known = lookup({**there.packages, "python": there.python_minor}, table)
     return ProbeResult(there, observation, explain_observation(observation), known, scenario, expected)

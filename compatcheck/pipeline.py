@@ -28,7 +28,7 @@ from .environment import Uv, contemporary_cutoff
 from .errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError, UsageError, refused_by_disk
 from .executor import run_cells
 from .experiment import Experiment
-from .fitting import require_matrix_room
+from .fitting import most_demanding, require_room
 from .flakes import agreeing, settled, verdict
 from .fleet import Fleet
 from .fleet_worker import Assignment, Measured, Order
@@ -102,18 +102,13 @@ class Run:
         # what a wheel says never changes
         return replace(expansion, declared=before.declared) if before is not None else expansion
 
-    def begin_refresh(self) -> Expansion | None:
-        """The cells before this refresh, or before the earlier one that has not ended; None: it never was looked up."""
-        key = self._refreshing
-        under_way = self.store.expansion(key)
-        if under_way is None:
-            before = self.store.expansion(self.matrix.digest)
-            self.store.save_expansion(key, before or NOTHING)
-            return before
-        return under_way if under_way.cells else None
+    def begin_refresh(self) -> None:
+        """Keep the cells before this refresh; those before an earlier one that has not ended stay."""
+        if self.store.expansion(self._refreshing) is None:
+            self.store.save_expansion(self._refreshing, self.store.expansion(self.matrix.digest) or NOTHING)
 
     def cells_before(self) -> Expansion | None:
-        """The same, without beginning one."""
+        """The cells before this refresh, or before the earlier one that has not ended; None: it never was looked up."""
         found = self.store.expansion(self._refreshing) or self.store.expansion(self.matrix.digest)
         return found if found is not None and found.cells else None
 
@@ -265,7 +260,7 @@ class Run:
     def require_room(self) -> None:
         """Raises MemoryShort where a cell would not fit into this machine's memory or its limit, unless forced."""
         if not self.forced:
-            require_matrix_room(self.matrix, self.cache)
+            require_room(*most_demanding(self.matrix, self.cache), self.matrix.limits)
 
     def _run_afar(
         self,

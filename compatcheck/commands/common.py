@@ -101,6 +101,12 @@ def chosen_scenario(arguments: argparse.Namespace, scenario: Scenario) -> Scenar
     return replace(scenario, **changed)
 
 
+def chosen_jobs(arguments: argparse.Namespace) -> int:
+    """Cells at a time: as asked for, or one for each two cores."""
+    asked: int = arguments.jobs
+    return asked if asked > 0 else max(1, (os.cpu_count() or 1) // 2)
+
+
 def cache_folder(arguments: argparse.Namespace) -> Path:
     from platformdirs import user_cache_path
 

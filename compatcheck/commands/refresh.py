@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .adaptive import add_budget
-from .common import add_matrix, add_places, add_scenario, opened_run
+from .common import add_matrix, add_places, add_scenario, chosen_jobs, opened_run
 
 if TYPE_CHECKING:
     from ..exploration import Exploration
@@ -59,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..renewal import renewal_of
     from ..report.renewal_text import renewal_lines, renewal_markdown
 
-    jobs = arguments.jobs if arguments.jobs > 0 else max(1, (os.cpu_count() or 1) // 2)
+    jobs = chosen_jobs(arguments)
     with opened_run(arguments, PlainProgress(), jobs) as run:
         adaptive = run.matrix.explore is Explore.ADAPTIVE
         if len(run.matrix.variants) > 1:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .adaptive import add_budget, explore_cells
-from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, opened_run
+from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, chosen_jobs, opened_run
 
 if TYPE_CHECKING:
     from ..domain import Cell, CellResult
@@ -89,7 +88,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return _run_command(arguments)
     if arguments.scheduler and arguments.executor != "dask":
         raise UsageError("--scheduler is the address of a Dask cluster", "Add --executor dask.")
-    jobs = arguments.jobs if arguments.jobs > 0 else max(1, (os.cpu_count() or 1) // 2)
+    jobs = chosen_jobs(arguments)
     with opened_run(arguments, jobs=jobs) as run:
         cells = chosen_cells(arguments, run)
         progress: Progress
@@ -145,7 +144,7 @@ def _keep_to_memory(run: Run) -> None:
     from ..forecast import at_a_time
     from ..memory_evidence import room_mib
 
-    found, room = most_demanding(run.matrix, run.cache)[1], room_mib()
+    found, room = most_demanding(run.matrix, run.cache)[2], room_mib()
     fitting = max(1, at_a_time(found, room))
     if fitting < run.jobs:
         told = f"a cell takes {found.words}, {room / 1024:.1f} GiB are free"
