@@ -85,3 +85,18 @@ def test_the_other_files_say_the_same() -> None:
 def test_no_path_of_a_machine_is_told(name: str) -> None:
     text = (HERE / "reports" / name).read_text(encoding="utf-8")
     assert not any(path in text for path in ("/root/", "/home/", "/tmp/", "/Users/"))
+
+
+def test_the_full_shape_was_run_in_every_cell_of_the_article_and_what_agrees_is_told_rightly() -> None:
+    full = json.loads((HERE / "reports" / "bloomz-560m" / "compatibility.json").read_text(encoding="utf-8"))
+    assert full["scenario"]["model"] == "bloomz-560m:random" and REPORT["scenario"]["model"] == "tiny-bloom"
+    tiny = {cell["id"]: cell for cell in REPORT["cells"]}
+    assert {cell["id"] for cell in full["cells"]} == set(tiny)
+    assert {cell["outcome"] for cell in full["cells"]} <= {"pass", "fail", "wrong", "unresolvable"}
+    decides = ("outcome", "stage", "signature")
+    differing = {cell["id"] for cell in full["cells"] if any(cell[name] != tiny[cell["id"]][name] for name in decides)}
+    told = (HERE / "reports" / "bloomz-560m" / "agreement.md").read_text(encoding="utf-8")
+    start = f"- {len(differing)} of 384 cells" if differing else "- All 384 cells"
+    assert start in told
+    for name in differing:
+        assert told.count(name) == 2, "among the differences, and among all cells"
