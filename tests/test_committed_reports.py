@@ -81,7 +81,13 @@ def test_the_other_files_say_the_same() -> None:
             assert line in readme, "the pins"
 
 
-@pytest.mark.parametrize("name", ["compatibility.json", "compatibility.md", "compatibility.csv"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("compatibility.json", "compatibility.md", "compatibility.csv"),
+        *("bloomz-560m/compatibility.json", "bloomz-560m/agreement.md", "methods/methods.json", "methods/methods.md"),
+    ],
+)
 def test_no_path_of_a_machine_is_told(name: str) -> None:
     text = (HERE / "reports" / name).read_text(encoding="utf-8")
     assert not any(path in text for path in ("/root/", "/home/", "/tmp/", "/Users/"))
