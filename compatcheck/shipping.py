@@ -73,7 +73,8 @@ def table_text(reports: Sequence[Path]) -> str:
     """The table of these reports (compatibility.json, with `locks/` beside it) as the file's text.
 
     The same reports give the same bytes. Only cells that were run travel, never an inferred one. Of one combination
-    under one policy that stands in several reports, the later named one counts. Raises InputError.
+    under one policy that stands in several reports, the later named one counts; a report of which no cell counts is no
+    source. Raises InputError.
     """
     sources: list[dict[str, Any]] = []
     released: dict[str, str] = {}
@@ -94,8 +95,12 @@ def table_text(reports: Sequence[Path]) -> str:
                 locks[lock.digest] = lock
             key = (cell.python, tuple(sorted(cell.versions.items())), report.policy)
             if key not in rows or _tells(cell) >= told[key]:
+                rows.pop(key, None)  # so that the cells of a source stand together
                 rows[key], told[key] = _row(cell, len(sources) - 1, lock), _tells(cell)
-    return _written(sources, released, list(rows.values()), locks)
+    counting = sorted({row["source"] for row in rows.values()})
+    places = {source: place for place, source in enumerate(counting)}
+    told_by = [row | {"source": places[row["source"]]} for row in rows.values()]
+    return _written([sources[source] for source in counting], released, told_by, locks)
 
 
 def _tells(cell: _Cell) -> int:

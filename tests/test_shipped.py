@@ -181,6 +181,19 @@ def test_of_several_reports_what_was_measured_last_counts_and_never_what_was_not
         assert len(table.cells) == 3 and {str(cell.outcome) for cell in table.cells} == {expected}, paths
 
 
+def test_a_report_of_which_no_cell_counts_is_no_source_and_changes_nothing(tmp_path: Path) -> None:
+    report = json.loads(REPORTS[-1].read_text(encoding="utf-8"))
+    cells = [{**cell, "lock": None} for cell in report["cells"][:3]]
+    own = tmp_path / "own.json"
+    own.write_text(json.dumps({**report, "cells": cells}))
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps({**report, "matrix": "other", "cells": cells[::-1]}))
+    assert table_text([other, own]) == table_text([own])
+    assert [cell.source.matrix for cell in table_of_text(table_text([own, other]).encode(), "built").cells] == [
+        "other"
+    ] * 3
+
+
 def test_a_lock_file_that_is_not_the_one_named_is_refused(tmp_path: Path) -> None:
     report = json.loads(REPORTS[-1].read_text(encoding="utf-8"))
     cell = next(cell for cell in report["cells"] if cell["lock"])
