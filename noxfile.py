@@ -144,7 +144,8 @@ def cell(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The fast suite and the minimatrix over stub wheels; no package of the matrix is installed."""
     install(session, "test")
-    session.run("pytest", "-m", "not real and not browser", *session.posargs)
+    # two at a time: most of what takes long waits for processes; a file's tests share what they have made
+    session.run("pytest", "-n", "2", "--dist", "loadfile", "-m", "not real and not browser", *session.posargs)
 
 
 @nox.session

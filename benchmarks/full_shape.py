@@ -148,7 +148,7 @@ def text_of(
         if result.observation is not None and tiny[cell].observation is not None
     ]
     passing = [(seen, small) for _, seen, small in pairs if seen.outcome == "pass" and small.outcome == "pass"]
-    expected = most_demanding(matrix, cache)[2].peak
+    expected = most_demanding(matrix, cache).forecast.peak
     disk = (
         f"{len(full)} cells, {len(pairs)} of them observed. The weights take {gib(weights.stat().st_size)}. Afterwards "
         f"the cache and the probes' folders held **{len(found)} {'copy' if len(found) == 1 else 'copies'}** of them. "

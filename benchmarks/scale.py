@@ -33,11 +33,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import made_up
 import numpy as np
 
+from compatcheck.classify import diagnosis_of
 from compatcheck.domain import CellResult, Diagnosis, Digest, Observation, Outcome, Raised, Stage
+from compatcheck.expansion import Expansion, expanded
 from compatcheck.explore import Explorer
 from compatcheck.explored import explored
-from compatcheck.matrix import Expansion, Explore, Matrix, expanded
-from compatcheck.pipeline import Run, diagnosis_of
+from compatcheck.matrix import Explore, Matrix
+from compatcheck.pipeline import Run
 from compatcheck.probe import PROBE_VERSION
 from compatcheck.refusal import declared_refusals
 from compatcheck.releases import Release

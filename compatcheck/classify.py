@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
-from .domain import Diagnosis, Digest, Frame, Mode, Observation, Outcome, Raised, Stage, digest_of
+from .domain import CellResult, Diagnosis, Digest, Frame, Mode, Observation, Outcome, Raised, Stage, digest_of
 from .logplace import place_of
 from .logtext import RESOLVER, Finding, Log
 from .signatures import Catalogue, Signature
@@ -34,6 +34,25 @@ def diagnose(observation: Observation, catalogue: Catalogue) -> Diagnosis:
     if observation.outcome is Outcome.WRONG:
         return _wrong(observation, catalogue)
     return _died(observation, catalogue)
+
+
+def diagnosis_of(result: CellResult, catalogue: Catalogue) -> Diagnosis | None:
+    """What a result is recognised as; None where there is nothing to recognise."""
+    if result.outcome is Outcome.UNRESOLVABLE and result.resolution is not None:
+        return diagnose_resolution(result.resolution.reason, catalogue)
+    if result.outcome in (Outcome.FAIL, Outcome.WRONG) and result.observation is not None:
+        return diagnose(result.observation, catalogue)
+    return None
+
+
+def naming(catalogue: Catalogue) -> Callable[[Observation], str]:
+    """What an audit knows a failure by: its signature, or what groups it where there is none."""
+
+    def named(observation: Observation) -> str:
+        diagnosis = diagnose(observation, catalogue)
+        return diagnosis.signature or f"unknown {diagnosis.fingerprint}"
+
+    return named
 
 
 def diagnose_resolution(reason: str, catalogue: Catalogue) -> Diagnosis:

@@ -14,13 +14,14 @@ from statistics import median
 
 import numpy as np
 
+from .classify import diagnosis_of
 from .domain import Cell, CellResult, Diagnosis
 from .errors import DiskFull, MachineError
+from .expansion import Expansion
 from .explore import Choice, Explorer, Role
 from .explored import audit_of, known_space, recalled, retired_audits, unit_of
 from .inference_audit import Audit
-from .matrix import Expansion
-from .pipeline import Run, diagnosis_of
+from .pipeline import Run
 from .refusal import declared_refusals
 from .rooms import Rooms
 from .signatures import load_catalogue

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from .conclusion import Conclusion, Explored
 from .domain import CellResult, Diagnosis, Outcome
+from .expansion import Expansion
 from .explore import Choice, Role
 from .inference import Inference, inference_of
 from .inference_audit import Audit, Audited
 from .interval import Interval
-from .matrix import Expansion
 from .refusal import declared_refusals
 from .space import Space, space_of
 from .store import ChosenCell

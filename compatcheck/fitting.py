@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from .domain import Limits, Scenario
@@ -13,23 +14,36 @@ from .scenario.material import material
 from .scenario.model_shape import ModelShape, shape_of
 
 
-def most_demanding(matrix: Matrix, cache: Path) -> tuple[Scenario, ModelShape, Forecast]:
-    """The scenario of the matrix that takes the most, its model, and what it takes. Raises as `material` does."""
-    told = []
-    for variant in matrix.variants:
-        scenario = matrix.of_variant(variant).scenario
-        shape = shape_of(material(scenario, cache).model)
-        told.append((scenario, shape, forecast(scenario, shape)))
-    return max(told, key=lambda each: each[2].peak.most)
+@dataclass(frozen=True)
+class Demand:
+    """What one scenario takes of the memory."""
+
+    scenario: Scenario
+    shape: ModelShape
+    """Of its model."""
+    forecast: Forecast
 
 
-def require_room(scenario: Scenario, shape: ModelShape, found: Forecast, limits: Limits) -> None:
+def demand_of(scenario: Scenario, model: Path) -> Demand:
+    """What a scenario takes with the model in a folder."""
+    shape = shape_of(model)
+    return Demand(scenario, shape, forecast(scenario, shape))
+
+
+def most_demanding(matrix: Matrix, cache: Path) -> Demand:
+    """Of the scenarios of the matrix, the one that takes the most. Raises as `material` does."""
+    scenarios = [matrix.of_variant(variant).scenario for variant in matrix.variants]
+    demands = [demand_of(scenario, material(scenario, cache).model) for scenario in scenarios]
+    return max(demands, key=lambda each: each.forecast.peak.most)
+
+
+def require_room(demand: Demand, limits: Limits) -> None:
     """Raises MemoryShort, with what would fit, where the cycle would not fit into what is free, or into its limit."""
     room = room_mib()
-    if reason := lacking(found, room, limits.memory_mib):
-        told = advice(scenario, shape, min(room, limits.memory_mib))
+    if reason := lacking(demand.forecast, room, limits.memory_mib):
+        told = advice(demand.scenario, demand.shape, min(room, limits.memory_mib))
         raise MemoryShort(
-            f"{scenario.model} was not run: {reason}",
+            f"{demand.scenario.model} was not run: {reason}",
             f"{told} Or raise the limit: --memory-mib, or limits.memory_mib in the matrix. Or run it anyway: --force.",
         )
 

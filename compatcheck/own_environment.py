@@ -11,15 +11,14 @@ from typing import Any
 from .domain import Dtype, Limits, Method, Observation, Outcome, Scenario
 from .errors import UsageError
 from .explanation import Explanation, explain_observation
-from .fitting import require_room
-from .forecast import Forecast, forecast
+from .fitting import demand_of, require_room
+from .forecast import Forecast
 from .installation import Installed, installed
 from .memory_curve import drawn_curve
 from .parse import unstructured
 from .protocol import Heard, silent
 from .runner import Work, observe
 from .scenario.material import TINY, material
-from .scenario.model_shape import shape_of
 from .shipped import KnownTable
 from .verdict import Standing, Verdict, lookup
 
@@ -160,13 +159,13 @@ def probe_environment(
         )
     scenario = scenario or Scenario()
     given = material(scenario)
-    shape = shape_of(given.model)
-    expected = forecast(scenario, shape)
+    demand = demand_of(scenario, given.model)
+    expected = demand.forecast
     if limits is None or memory_by_need:
         limits = enough(expected, limits or Limits())
     heard("expected", {"memory": expected.words})
     if not forced:
-        require_room(scenario, shape, expected, limits)
+        require_room(demand, limits)
     observation = observe(there.python, Work(scenario, given.model, given.texts), limits, heard)
     known = lookup({**there.packages, "python": there.python_minor}, table)
     return ProbeResult(there, observation, explain_observation(observation), known, scenario, expected)

@@ -13,40 +13,31 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from pathlib import Path
 
 from filelock import FileLock
-from packaging.version import Version
 
-from .agreement import TELLING
 from .audit import SHARE, Audit
 from .bench import Bench
-from .classify import diagnose, diagnose_resolution
-from .confirmation import CELL_MIB, confirming, sampled
-from .domain import Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Observation, Outcome, Policy, Resolution
+from .classify import naming
+from .confirmation import CELL_MIB, confirming
+from .domain import Cell, CellResult, Digest, Isolation, Lock, Observation, Policy, Resolution
 from .environment import Uv, contemporary_cutoff
-from .errors import DiskFull, IndexUnavailable, InterpreterMissing, MachineError, UsageError, refused_by_disk
+from .errors import DiskFull, IndexUnavailable, MachineError, refused_by_disk
 from .executor import run_cells
-from .experiment import Experiment
+from .expansion import Expansion, expanded, without_missing_pythons
 from .fitting import most_demanding, require_room
-from .flakes import agreeing, settled, verdict
+from .flakes import settled
 from .fleet import Fleet
 from .fleet_worker import Assignment, Measured, Order
 from .forks import Forking
 from .layers import Shared
-from .machine import interpreter, platform_key
-from .matrix import Expansion, Explore, Matrix, expanded
 from .memory_evidence import room_mib
-from .probe import PROBE_VERSION
 from .progress import Progress
 from .releases import PackageIndex, ReleaseSource, index_url
-from .report.comparison import agreement_between, finding
-from .report.context import Besides, Context, Entry, built_context
+from .remembered import Remembered
 from .runner import Stopped, Work
-from .scenario.material import Material, material
-from .signatures import Catalogue, load_catalogue
+from .signatures import load_catalogue
 from .slot import Slot
-from .store import Store
 
 SILENT = frozenset({"torch"})
 """Axes whose releases declare nothing about the other axes."""
@@ -56,13 +47,9 @@ RESOLVERS = 4
 
 
 @dataclass
-class Run:
-    """One matrix on this machine, with the store that remembers it."""
+class Run(Remembered):
+    """One matrix on this machine, with the store that remembers it: what is not known can be run."""
 
-    matrix: Matrix
-    store: Store
-    cache: Path
-    """Where environments are kept."""
     jobs: int = 1
     progress: Progress = field(default_factory=Progress)
     patience: Sequence[float] = ()
@@ -72,16 +59,13 @@ class Run:
     isolation: Isolation = Isolation.PROCESS
     audit_share: float = SHARE
     """With the isolation `fork`: of the forked cells, how many are run again by a process of their own."""
-    until: datetime | None = None
-    """Only what had been observed by then is known, of the locks that the store holds now; None: everything."""
     forced: bool = False
     """Run also what would not fit into memory."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self._source = self.source or PackageIndex(self.matrix.index.url or index_url())
-        self.platform = platform_key()
         self.uv = Uv(self.matrix.index.url or "", self.matrix.index.torch_backend)
-        self._material: Material | None = None
         self.fleet: Fleet | None = None
         """Where cells are run; None: on this machine."""
         self.bench: Bench | None = None
@@ -187,25 +171,6 @@ class Run:
 
     # ------------------------------------------------------------------ locks -> observations
 
-    @property
-    def material(self) -> Material:
-        if self._material is None:
-            self._material = material(self.matrix.scenario, self.cache)
-        return self._material
-
-    def attempts(self, lock: Lock) -> tuple[Observation, ...]:
-        """Every observation of `lock` with this scenario, probe and platform; the oldest first."""
-        found = self.store.observations(lock, self.material.digest, PROBE_VERSION, self.platform)
-        return tuple(each for each in found if self.until is None or each.started <= self.until)
-
-    def known(self, lock: Lock) -> Observation | None:
-        """The observation that counts for `lock`; None where more runs are needed to say."""
-        attempts = self.attempts(lock)
-        return verdict(attempts) if settled(attempts) else None
-
-    def _observed(self, cell: Cell, resolution: Resolution, attempts: tuple[Observation, ...]) -> CellResult:
-        return CellResult(cell, resolution, verdict(attempts), "", len(attempts), agreeing(attempts))
-
     def run(self, cells: Iterable[Cell], *, again: bool = False) -> dict[Cell, CellResult]:
         """Every cell with a result: what is not in the store is run. `again` runs known cells once more.
 
@@ -240,7 +205,7 @@ class Run:
             elif answer.lock is None:
                 results[cell] = CellResult(cell, answer)
             elif not again and settled(attempts := self.attempts(answer.lock)):
-                results[cell] = self._observed(cell, answer, attempts)
+                results[cell] = self.observed(cell, answer, attempts)
             else:
                 waiting.append(cell)
         if len(cells) == sum(bool(result.trouble) for result in results.values()):
@@ -260,7 +225,7 @@ class Run:
     def require_room(self) -> None:
         """Raises MemoryShort where a cell would not fit into this machine's memory or its limit, unless forced."""
         if not self.forced:
-            require_room(*most_demanding(self.matrix, self.cache), self.matrix.limits)
+            require_room(most_demanding(self.matrix, self.cache), self.matrix.limits)
 
     def _run_afar(
         self,
@@ -294,7 +259,7 @@ class Run:
                         for observation in measured.observations:
                             self.store.save_observation(lock, self.material.digest, observation)
                 self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
-                results[cell] = self._observed(cell, resolved[cell], self.attempts(lock))
+                results[cell] = self.observed(cell, resolved[cell], self.attempts(lock))
             self.progress.finished(results[cell], 0)
             doubted = [each for each in measured.doubted if each in results]
             for each in doubted:
@@ -398,7 +363,7 @@ class Run:
                 attempts = (*attempts, observation)
             attempts = self.attempts(lock)
         self.store.drop_trouble(cell, self.matrix.resolution_digest, self.platform)
-        return self._observed(cell, resolution, attempts)
+        return self.observed(cell, resolution, attempts)
 
     @contextmanager
     def _claim(self, lock: Lock) -> Iterator[None]:
@@ -419,76 +384,6 @@ class Run:
         self.store.save_trouble(cell, self.matrix.resolution_digest, self.platform, error.what)
         return CellResult(cell, resolution, None, error.what)
 
-    # ------------------------------------------------------------------ store -> results
-
-    def expansion(self) -> Expansion:
-        """The cells as they were when the matrix was last run. Raises UsageError where it never was."""
-        expansion = self.store.expansion(self.matrix.digest)
-        if expansion is None:
-            raise UsageError(
-                f"the matrix {self.matrix.name!r} has not been run here yet",
-                "Run it first: compatcheck run MATRIX (a changed matrix file counts as another matrix).",
-            )
-        return expansion
-
-    def results(self, expansion: Expansion | None = None) -> tuple[CellResult, ...]:
-        """All that the store knows of the matrix's cells, without running or asking anything.
-
-        `expansion`: its cells; None: as they were when the matrix was last run.
-        """
-        told = self.store.told_cells(self.matrix.resolution_digest, self.platform)
-        cells = (expansion or self.expansion()).cells
-        return tuple(self.stored(cell) if cell.id in told else CellResult(cell) for cell in cells)
-
-    def beside(self, expansion: Expansion | None = None) -> tuple[CellResult, ...]:
-        """Cells of the same axes and settings that are not the matrix's, and were measured.
-
-        By other matrices, by `compatcheck rules --exact`, or by this one before their releases left it.
-        """
-        own = (expansion or self.expansion()).cells
-        names = {cell.id for cell in own}
-        axes = tuple(own[0].versions) if own else ()
-        found = []
-        for name, lock in self.store.locked(self.matrix.resolution_digest, self.platform):
-            if name in names or lock.python not in self.matrix.python or not lock.versions.keys() >= set(axes):
-                continue
-            cell = Cell(lock.python, {axis: Version(lock.versions[axis]).public for axis in axes})
-            # an identifier is not parsed: a cell with further axes has another
-            if cell.id == name and (result := self.stored(cell)).observation is not None:
-                found.append(result)
-        return tuple(found)
-
-    def in_their_time(self) -> tuple[CellResult, ...]:
-        """What the store knows of the matrix's cells with the other packages of their own time."""
-        settings = replace(self.matrix, policy=Policy.CONTEMPORARY).resolution_digest
-        found = (self.stored(cell, settings) for cell in self.expansion().cells)
-        return tuple(result for result in found if result.observation is not None)
-
-    def experiments(self) -> dict[str, Experiment]:
-        """What blame by experiment has come to, by cell."""
-        return self.store.experiments(self.matrix.resolution_digest, self.material.digest, PROBE_VERSION, self.platform)
-
-    def evidence(self, experiments: Iterable[Experiment]) -> dict[str, Lock]:
-        """The locks that some experiments rest on, by their digests."""
-        digests = {end for each in experiments for pair in each.blame.evidence for end in (pair.good, pair.bad)}
-        return {digest: lock for digest in sorted(digests) if (lock := self.store.lock(Digest(digest))) is not None}
-
-    def keep(self, experiment: Experiment) -> None:
-        self.store.save_experiment(
-            experiment, self.matrix.resolution_digest, self.material.digest, PROBE_VERSION, self.platform
-        )
-
-    def stored(self, cell: Cell, settings: Digest | None = None) -> CellResult:
-        """What the store knows of one cell; `settings` are those of its lock, None: the matrix's."""
-        settings = settings or self.matrix.resolution_digest
-        resolution = self.store.resolution(cell, settings, self.platform)
-        attempts = self.attempts(resolution.lock) if resolution and resolution.lock else ()
-        if resolution is not None and attempts:
-            return self._observed(cell, resolution, attempts)
-        if self.until is not None and resolution and resolution.resolved and resolution.resolved > self.until:
-            return CellResult(cell, None)  # asked for the first time, or again, since then
-        return CellResult(cell, resolution, None, self.store.trouble(cell, settings, self.platform))
-
 
 def confirming_run(run: Run) -> Run:
     """The same cells with the model that confirms: as many at a time as the memory holds."""
@@ -497,91 +392,3 @@ def confirming_run(run: Run) -> Run:
         confirming(run.matrix), run.store, run.cache, jobs, run.progress, run.patience, run.source, until=run.until,
         forced=run.forced,
     )  # fmt: skip
-
-
-def to_confirm(run: Run) -> tuple[Cell, ...]:
-    """The cells that the matrix's `confirm` draws: some of every kind of finding that the store knows."""
-    catalogue = load_catalogue()
-    shown, cells = {}, {}
-    for result in run.results():
-        if result.outcome in TELLING:
-            shown[result.cell.id] = Entry(result, diagnosis_of(result, catalogue)).failure or str(result.outcome)
-            cells[result.cell.id] = result.cell
-    return tuple(cells[name] for name in sampled(shown, run.matrix.confirm, run.matrix.scenario.seed))
-
-
-def without_missing_pythons(expansion: Expansion) -> Expansion:
-    """Without the cells whose Python is not on this machine: they stand among the excluded, with the reason.
-
-    Raises InterpreterMissing where none of the Pythons is there.
-    """
-    missing: dict[str, InterpreterMissing] = {}
-    for python in dict.fromkeys(cell.python for cell in expansion.cells):
-        try:
-            interpreter(python)
-        except InterpreterMissing as error:
-            missing[python] = error
-    if not missing:
-        return expansion
-    kept = tuple(cell for cell in expansion.cells if cell.python not in missing)
-    if not kept:
-        raise next(iter(missing.values()))
-    left_out = tuple((cell, missing[cell.python].what) for cell in expansion.cells if cell.python in missing)
-    return replace(expansion, cells=kept, excluded=(*expansion.excluded, *left_out))
-
-
-def context_of(run: Run) -> Context:
-    """What a report on the matrix says, from the store alone: diagnosed anew by today's catalogue."""
-    context = _context_of(run)
-    if not run.matrix.confirm:
-        return context
-    full, catalogue = confirming_run(run), load_catalogue()
-    cells = to_confirm(run)
-    entries = (Entry(result, diagnosis_of(result, catalogue)) for result in map(full.stored, cells))
-    others = {entry.cell.id: finding(entry) for entry in entries}
-    return replace(context, agreement=agreement_between(context, full.matrix.scenario.model, others))
-
-
-def _context_of(run: Run) -> Context:
-    catalogue = load_catalogue()
-    expansion, results, experiments = run.expansion(), run.results(), run.experiments()
-
-    def diagnosed(result: CellResult) -> Diagnosis | None:
-        return diagnosis_of(result, catalogue)
-
-    known, beside = None, run.beside()
-    if run.matrix.explore is Explore.ADAPTIVE:
-        # numpy takes its time: only where something is inferred
-        from .explored import explored
-
-        known = explored(expansion, (*results, *beside), diagnosed, run.store.choices(run.matrix.digest))
-    in_their_time = () if run.matrix.policy is Policy.CONTEMPORARY else run.in_their_time()
-    return built_context(
-        run.matrix,
-        expansion,
-        results,
-        diagnosed,
-        catalogue,
-        run.material.digest,
-        PROBE_VERSION,
-        Besides(beside, in_their_time, experiments, run.evidence(experiments.values()), known),
-    )
-
-
-def naming(catalogue: Catalogue) -> Callable[[Observation], str]:
-    """What an audit knows a failure by: its signature, or what groups it where there is none."""
-
-    def named(observation: Observation) -> str:
-        diagnosis = diagnose(observation, catalogue)
-        return diagnosis.signature or f"unknown {diagnosis.fingerprint}"
-
-    return named
-
-
-def diagnosis_of(result: CellResult, catalogue: Catalogue) -> Diagnosis | None:
-    """What a result is recognised as; None where there is nothing to recognise."""
-    if result.outcome is Outcome.UNRESOLVABLE and result.resolution is not None:
-        return diagnose_resolution(result.resolution.reason, catalogue)
-    if result.outcome in (Outcome.FAIL, Outcome.WRONG) and result.observation is not None:
-        return diagnose(result.observation, catalogue)
-    return None

@@ -117,7 +117,7 @@ def built_plan(run: Run, cells: Iterable[Cell]) -> Plan:
     unpacked = frozenset(wheel for wheel in wheels if (wheel.name, wheel.version) in kept)
     copied = 0 if not to_run or can_link(run.cache, uv_cache) else sum(places.values())
     excluded, free = len(expansion.excluded), free_bytes(run.cache)
-    memory = memory_line(most_demanding(run.matrix, run.cache)[2], room_mib())
+    memory = memory_line(most_demanding(run.matrix, run.cache).forecast, room_mib())
     return Plan(
         tuple(planned), to_run, frozenset(wheels), seconds, excluded, unpacked, copied, free, len(runs), memory
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packaging.version import Version
 
 from .domain import Cell
-from .matrix import Expansion
+from .expansion import Expansion
 from .table import PYTHON
 from .window import Window
 

@@ -23,8 +23,8 @@ from packaging.version import InvalidVersion, Version
 
 from .domain import Cell, Digest, Lock, Observation, Resolution
 from .errors import DiskFull, StoreError
+from .expansion import Expansion
 from .experiment import Experiment
-from .matrix import Expansion
 from .parse import structured, unstructured
 from .table import PYTHON
 

@@ -15,12 +15,13 @@ from typing import Any
 
 from .audit import Audit
 from .bench import probed
+from .classify import diagnosis_of, naming
 from .domain import Cell, CellResult, Isolation, Lock, Observation, Resolution
 from .errors import DiskFull, MachineError
 from .executor import run_cells
 from .flakes import settled
 from .matrix import Variant
-from .pipeline import Run, diagnosis_of, naming
+from .pipeline import Run
 from .probe import PROBE_VERSION
 from .report.context import Context, built_context
 from .report.methods import MethodsContext

@@ -9,7 +9,7 @@ from pathlib import Path
 import made_up
 
 from compatcheck.domain import CellResult, Raised, Stage
-from compatcheck.matrix import Expansion
+from compatcheck.expansion import Expansion
 from compatcheck.report.context import Context
 from compatcheck.report.diff import compared
 from compatcheck.report.document import json_text

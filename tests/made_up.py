@@ -29,7 +29,8 @@ from compatcheck.domain import (
     StageRecord,
     Status,
 )
-from compatcheck.matrix import Expansion, Matrix
+from compatcheck.expansion import Expansion
+from compatcheck.matrix import Matrix
 from compatcheck.report.context import Besides, Context, Entry, built_context
 from compatcheck.signatures import Catalogue, load_catalogue
 

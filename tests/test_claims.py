@@ -11,8 +11,8 @@ from minimatrix.index import LocalIndex
 from compatcheck.claims import Claim, cells_of, claims_of, sampled, tried
 from compatcheck.cli import main
 from compatcheck.domain import Outcome
-from compatcheck.pipeline import context_of
 from compatcheck.report.claims_text import claims_text
+from compatcheck.reporting import context_of
 
 PASS, FAIL = (Outcome.PASS, None), (Outcome.FAIL, "cache-layers-empty")
 

@@ -17,7 +17,8 @@ from made_up import CACHE_LAYERS, NOON, cell, context, lock, observation, result
 from compatcheck.cli import main
 from compatcheck.domain import Observation, Outcome, Resolution
 from compatcheck.errors import InputError, UsageError
-from compatcheck.matrix import Expansion, load_matrix
+from compatcheck.expansion import Expansion
+from compatcheck.matrix import load_matrix
 from compatcheck.pipeline import Run
 from compatcheck.probe import PROBE_VERSION
 from compatcheck.report.diff import Change, compared, diff_document, state

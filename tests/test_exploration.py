@@ -19,9 +19,9 @@ from compatcheck.explore import Explorer, Role
 from compatcheck.inference import inference_of, rising
 from compatcheck.likeness import learnt_likeness
 from compatcheck.matrix import Explore, Matrix
-from compatcheck.pipeline import context_of
 from compatcheck.refusal import declared_refusals
 from compatcheck.releases import Release
+from compatcheck.reporting import context_of
 from compatcheck.space import Space, space_of
 from compatcheck.table import CLEAN, Unit
 from compatcheck.window import Window, supported_pythons, supported_releases

@@ -10,7 +10,7 @@ import made_up
 
 from compatcheck.declared import declarations, declared_specifier
 from compatcheck.domain import Outcome
-from compatcheck.matrix import Expansion
+from compatcheck.expansion import Expansion
 from compatcheck.report.document import document
 from compatcheck.report.markdown import markdown_text
 from compatcheck.report.reread import reported

@@ -13,8 +13,8 @@ import pytest
 from conftest import PYTHON, MakeRun
 from test_minimatrix import CACHE_AXES, timeless
 
-from compatcheck.pipeline import context_of
 from compatcheck.report.document import document
+from compatcheck.reporting import context_of
 
 pytestmark = pytest.mark.minimatrix
 GOLDEN = Path(__file__).parent / "golden" / "minimatrix.json"

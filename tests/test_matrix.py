@@ -10,7 +10,8 @@ import pytest
 
 from compatcheck.domain import Cell, Policy
 from compatcheck.errors import InputError, UsageError
-from compatcheck.matrix import Matrix, expanded, load_matrix, selected, sharded
+from compatcheck.expansion import expanded
+from compatcheck.matrix import Matrix, load_matrix, selected, sharded
 from compatcheck.releases import Release
 
 SHIPPED = sorted((Path(__file__).parent.parent / "matrix").glob("*.toml"))

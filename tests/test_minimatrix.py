@@ -21,9 +21,10 @@ from minimatrix.releases import NEW, OLD, with_fault
 
 from compatcheck.domain import Limits, Outcome, Policy, Stage
 from compatcheck.errors import IndexUnavailable, InputError
-from compatcheck.pipeline import Run, context_of
+from compatcheck.pipeline import Run
 from compatcheck.report.document import document
 from compatcheck.report.files import write_reports
+from compatcheck.reporting import context_of
 from compatcheck.store import Store
 
 pytestmark = pytest.mark.minimatrix

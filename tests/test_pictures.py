@@ -14,7 +14,7 @@ import pytest
 from made_up import CACHE_LAYERS, NOON, cell, context, inferred, observation, result
 
 from compatcheck.domain import Basis, CellResult, Outcome, Raised, Stage, printable
-from compatcheck.matrix import Expansion
+from compatcheck.expansion import Expansion
 from compatcheck.report.charts import Scale, decade_ticks, linear_ticks, quantile
 from compatcheck.report.context import Context
 from compatcheck.report.drawing import fitted, spread_out

@@ -17,7 +17,8 @@ from compatcheck import probe
 from compatcheck.commands.common import cache_folder
 from compatcheck.domain import Cell, CellResult, Mode, Outcome, Policy, Stage
 from compatcheck.matrix import Matrix
-from compatcheck.pipeline import Run, context_of
+from compatcheck.pipeline import Run
+from compatcheck.reporting import context_of
 from compatcheck.store import Store
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(3000)]

@@ -15,10 +15,12 @@ from minimatrix.wheels import Release
 from compatcheck import window
 from compatcheck.cli import main
 from compatcheck.domain import Cell, Outcome
-from compatcheck.matrix import Expansion, load_matrix
-from compatcheck.pipeline import Run, context_of
+from compatcheck.expansion import Expansion
+from compatcheck.matrix import load_matrix
+from compatcheck.pipeline import Run
 from compatcheck.renewal import renewal_of
 from compatcheck.report.context import Context
+from compatcheck.reporting import context_of
 from compatcheck.store import Store
 from compatcheck.window import Window
 

@@ -12,7 +12,8 @@ from made_up import CACHE_LAYERS, NOON, cell, lock, observation
 
 from compatcheck.cli import main
 from compatcheck.domain import Resolution
-from compatcheck.matrix import Expansion, load_matrix
+from compatcheck.expansion import Expansion
+from compatcheck.matrix import load_matrix
 from compatcheck.pipeline import Run
 from compatcheck.probe import PROBE_VERSION
 from compatcheck.store import Store

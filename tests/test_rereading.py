@@ -8,9 +8,10 @@ import pytest
 from conftest import MakeRun
 from minimatrix.releases import cell_with, with_fault
 
-from compatcheck import bench, pipeline
+from compatcheck import bench, reporting
 from compatcheck.cli import main
-from compatcheck.pipeline import Run, context_of
+from compatcheck.pipeline import Run
+from compatcheck.reporting import context_of
 from compatcheck.signatures import joined, load_catalogue
 
 pytestmark = pytest.mark.minimatrix
@@ -40,7 +41,7 @@ def test_an_old_observation_is_named_by_a_new_catalogue(
     folder.mkdir()
     (folder / "50-new.toml").write_text(capsys.readouterr().out)
     better = joined(load_catalogue(folder), load_catalogue())
-    monkeypatch.setattr(pipeline, "load_catalogue", lambda: better)
+    monkeypatch.setattr(reporting, "load_catalogue", lambda: better)
 
     name = named(run)
     assert name is not None and name in {each.id for each in load_catalogue(folder)}

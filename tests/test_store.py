@@ -27,8 +27,8 @@ from compatcheck.domain import (
     Resolution,
 )
 from compatcheck.errors import DiskFull, StoreError
+from compatcheck.expansion import Expansion
 from compatcheck.experiment import Experiment
-from compatcheck.matrix import Expansion
 from compatcheck.store import MIGRATIONS, Store
 
 CELL = Cell("3.11", {"torch": "2.6.0", "transformers": "4.51.3", "peft": "0.15.2"})

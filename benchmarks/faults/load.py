@@ -61,8 +61,10 @@ from pathlib import Path
 from compatcheck.domain import CellResult, Digest, Resolution, digest_of
 from compatcheck.flakes import agreeing, verdict
 from compatcheck.machine import platform_key
-from compatcheck.matrix import Expansion, Matrix
-from compatcheck.pipeline import Run, context_of
+from compatcheck.expansion import Expansion
+from compatcheck.matrix import Matrix
+from compatcheck.pipeline import Run
+from compatcheck.reporting import context_of
 from compatcheck.progress import Progress
 from compatcheck.report.files import write_reports
 from compatcheck.store import Store

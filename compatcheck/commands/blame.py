@@ -85,7 +85,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..attribution import Kind
     from ..cell_blame import CellBlame
     from ..errors import EXIT_DONE, EXIT_NEGATIVE
-    from ..pipeline import context_of
+    from ..reporting import context_of
 
     say = teller()
     found: list[tuple[Entry, CellBlame]] = []

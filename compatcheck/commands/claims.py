@@ -53,10 +53,10 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..claims import cells_of, claims_of, sampled, tried
     from ..errors import EXIT_DONE, EXIT_NEGATIVE, UsageError
     from ..matrix import selected
-    from ..pipeline import context_of
     from ..progress import chosen_progress
     from ..report.claims_text import claims_text
     from ..report.files import written_file
+    from ..reporting import context_of
 
     with opened_run(arguments, jobs=max(1, arguments.jobs)) as run:
         context = context_of(run)
@@ -85,7 +85,7 @@ def _seen_again(run: Run, cells: list[Cell]) -> dict[str, Seen]:
     """What one fresh run of each cell shows."""
     from dataclasses import replace
 
-    from ..pipeline import diagnosis_of
+    from ..classify import diagnosis_of
     from ..report.context import Entry
     from ..signatures import load_catalogue
 

@@ -73,8 +73,8 @@ def _side(where: str, arguments: argparse.Namespace) -> Reported:
     path, until = _dated(where)
     if not _is_store(path):
         return load_reported(where, arguments.path)
-    from ..pipeline import context_of
     from ..report.document import json_text
+    from ..reporting import context_of
 
     with opened_run(argparse.Namespace(matrix=arguments.matrix, store=path, cache=None)) as run:
         run.until = until

@@ -30,9 +30,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 def execute(arguments: argparse.Namespace) -> int:
     from ..errors import UsageError
-    from ..pipeline import context_of
     from ..report.audit_text import audit_lines
     from ..report.table_csv import csv_text
+    from ..reporting import context_of
 
     with opened_run(arguments) as run:
         context = context_of(run)

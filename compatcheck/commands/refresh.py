@@ -11,8 +11,8 @@ from .adaptive import add_budget
 from .common import add_matrix, add_places, add_scenario, chosen_jobs, opened_run
 
 if TYPE_CHECKING:
+    from ..expansion import Expansion
     from ..exploration import Exploration
-    from ..matrix import Expansion
     from ..pipeline import Run
     from ..renewal import Renewal
 
@@ -53,10 +53,10 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..domain import Outcome
     from ..errors import EXIT_DONE, EXIT_MACHINE, MachineError, UsageError
     from ..matrix import Explore
-    from ..pipeline import context_of
     from ..progress import PlainProgress
     from ..renewal import renewal_of
     from ..report.renewal_text import renewal_lines, renewal_markdown
+    from ..reporting import context_of
 
     jobs = chosen_jobs(arguments)
     with opened_run(arguments, PlainProgress(), jobs) as run:

@@ -64,7 +64,6 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
-    from ..pipeline import context_of
     from ..report.comparison import compared_with
     from ..report.diff import compared
     from ..report.document import SCHEMA_FILE, json_text
@@ -72,6 +71,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..report.junit import junit_text
     from ..report.readme import with_blocks
     from ..report.reread import FILE, load_reported, reported
+    from ..reporting import context_of
 
     if arguments.schema:
         print(SCHEMA_FILE.read_text(encoding="utf-8"), end="")

@@ -66,10 +66,10 @@ def execute(arguments: argparse.Namespace) -> int:
     import sys
 
     from ..errors import EXIT_DONE, UsageError
-    from ..pipeline import context_of
     from ..report.boundaries_text import boundaries_text
     from ..report.files import written_file
     from ..report.findings import rule_data
+    from ..reporting import context_of
     from .blame import teller
 
     with opened_run(arguments, jobs=max(1, arguments.jobs)) as run:
@@ -124,8 +124,8 @@ def _exact(arguments: argparse.Namespace, run: Run, say: Say) -> Context:
     import sys
 
     from ..errors import UsageError
-    from ..pipeline import context_of
     from ..progress import chosen_progress
+    from ..reporting import context_of
 
     run.progress = chosen_progress(sys.stderr)
     run.expand()

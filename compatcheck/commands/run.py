@@ -144,7 +144,7 @@ def _keep_to_memory(run: Run) -> None:
     from ..forecast import at_a_time
     from ..memory_evidence import room_mib
 
-    found, room = most_demanding(run.matrix, run.cache)[2], room_mib()
+    found, room = most_demanding(run.matrix, run.cache).forecast, room_mib()
     fitting = max(1, at_a_time(found, room))
     if fitting < run.jobs:
         told = f"a cell takes {found.words}, {room / 1024:.1f} GiB are free"
@@ -155,8 +155,9 @@ def _keep_to_memory(run: Run) -> None:
 def _confirmed(run: Run) -> dict[Cell, CellResult]:
     """What the matrix's `confirm` asks for, once every cell is known; what could not be measured."""
     from ..domain import Outcome
-    from ..pipeline import confirming_run, context_of, to_confirm
+    from ..pipeline import confirming_run
     from ..report.agreement_text import sentences
+    from ..reporting import context_of, to_confirm
 
     if left := sum(result.outcome is Outcome.UNTESTED for result in run.results()):
         print(f"confirm: waits until the other {left} cells are known")

@@ -30,8 +30,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    from ..pipeline import context_of
     from ..report.cell_text import cell_lines, one_entry
+    from ..reporting import context_of
 
     with opened_run(arguments) as run:
         context = context_of(run)

@@ -13,8 +13,9 @@ from packaging.version import Version
 from ..agreement import Agreement
 from ..conclusion import Conclusion, Explored
 from ..domain import Basis, Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Machine, Mode, Outcome, Raised
+from ..expansion import Expansion
 from ..experiment import Experiment
-from ..matrix import Expansion, Matrix
+from ..matrix import Matrix
 from ..signatures import Catalogue, Signature
 from .findings import Findings, findings_of
 

@@ -1,0 +1,66 @@
+"""What the store knows of a matrix, as the context of a report: diagnosed anew by today's catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .agreement import TELLING
+from .classify import diagnosis_of
+from .confirmation import confirming, sampled
+from .domain import Cell, CellResult, Diagnosis, Policy
+from .matrix import Explore
+from .probe import PROBE_VERSION
+from .remembered import Remembered
+from .report.comparison import agreement_between, finding
+from .report.context import Besides, Context, Entry, built_context
+from .signatures import load_catalogue
+
+
+def context_of(known: Remembered) -> Context:
+    """What a report on the matrix says, from the store alone: diagnosed anew by today's catalogue."""
+    context = _context_of(known)
+    if not known.matrix.confirm:
+        return context
+    full = Remembered(confirming(known.matrix), known.store, known.cache, until=known.until)
+    catalogue = load_catalogue()
+    cells = to_confirm(known)
+    entries = (Entry(result, diagnosis_of(result, catalogue)) for result in map(full.stored, cells))
+    others = {entry.cell.id: finding(entry) for entry in entries}
+    return replace(context, agreement=agreement_between(context, full.matrix.scenario.model, others))
+
+
+def _context_of(known: Remembered) -> Context:
+    catalogue = load_catalogue()
+    expansion, results, experiments = known.expansion(), known.results(), known.experiments()
+
+    def diagnosed(result: CellResult) -> Diagnosis | None:
+        return diagnosis_of(result, catalogue)
+
+    inferred, beside = None, known.beside()
+    if known.matrix.explore is Explore.ADAPTIVE:
+        # numpy takes its time: only where something is inferred
+        from .explored import explored
+
+        inferred = explored(expansion, (*results, *beside), diagnosed, known.store.choices(known.matrix.digest))
+    in_their_time = () if known.matrix.policy is Policy.CONTEMPORARY else known.in_their_time()
+    return built_context(
+        known.matrix,
+        expansion,
+        results,
+        diagnosed,
+        catalogue,
+        known.material.digest,
+        PROBE_VERSION,
+        Besides(beside, in_their_time, experiments, known.evidence(experiments.values()), inferred),
+    )
+
+
+def to_confirm(known: Remembered) -> tuple[Cell, ...]:
+    """The cells that the matrix's `confirm` draws: some of every kind of finding that the store knows."""
+    catalogue = load_catalogue()
+    shown, cells = {}, {}
+    for result in known.results():
+        if result.outcome in TELLING:
+            shown[result.cell.id] = Entry(result, diagnosis_of(result, catalogue)).failure or str(result.outcome)
+            cells[result.cell.id] = result.cell
+    return tuple(cells[name] for name in sampled(shown, known.matrix.confirm, known.matrix.scenario.seed))
