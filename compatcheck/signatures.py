@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 from packaging.requirements import InvalidRequirement, Requirement
@@ -279,7 +279,19 @@ class Catalogue:
 
 
 def load_catalogue(folder: Path = FOLDER) -> Catalogue:
-    """The catalogue's files in the order of their names. Raises InputError with the path to every bad field."""
+    """The catalogue's files in the order of their names. Raises InputError with the path to every bad field.
+
+    The package's own are read once.
+    """
+    return _shipped() if folder == FOLDER else _read(folder)
+
+
+@cache
+def _shipped() -> Catalogue:
+    return _read(FOLDER)
+
+
+def _read(folder: Path) -> Catalogue:
     found: dict[str, Signature] = {}
     for path in sorted(folder.glob("*.toml")):
         for each in structured(toml(path), Catalogue, path.name):
