@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
+from math import comb
 
 from .attribution import Blame, Culprit, Kind, Pair
 from .domain import Outcome, Stage
 from .table import CLEAN, Line, Row, Table, Unit, table_of, unit_text
 
 STAGES = tuple(Stage)
+MOST_EXAMPLES = 3
+"""Pairs of cells that are shown of an axis."""
 
 
 @dataclass(frozen=True)
@@ -78,19 +81,28 @@ def axis_parts(rows: Sequence[Row] | Table) -> tuple[AxisPart, ...]:
 
 
 def axis_part(rows: Sequence[Row] | Table, axis: str) -> AxisPart:
-    lines = list(table_of(rows).lines(axis))
-    pairs = [pair for line in lines for pair in combinations(line.rows, 2)]
-    changed = [(one, other) for one, other in pairs if one.unit != other.unit]
+    lines = pairs = same_outcome = same = 0
     # a flip between a pass and a failure says more than one between two failures
-    shown = sorted(changed, key=lambda pair: CLEAN not in (pair[0].unit, pair[1].unit))[:3]
-    return AxisPart(
-        axis,
-        len(lines),
-        len(pairs),
-        sum(one.outcome is not other.outcome for one, other in changed),
-        len(changed),
-        tuple((one.cell_id, other.cell_id) for one, other in shown),
-    )
+    flips: list[tuple[str, str]] = []
+    others: list[tuple[str, str]] = []
+    for line in table_of(rows).lines(axis):
+        lines += 1
+        pairs += comb(len(line.rows), 2)
+        same += sum(comb(count, 2) for count in Counter(row.unit for row in line.rows).values())
+        same_outcome += sum(comb(count, 2) for count in Counter(row.outcome for row in line.rows).values())
+        flips += islice(_unlike(line.rows, clean=True), MOST_EXAMPLES - len(flips))
+        others += islice(_unlike(line.rows, clean=False), MOST_EXAMPLES - len(others))
+    examples = tuple((*flips, *others)[:MOST_EXAMPLES])
+    return AxisPart(axis, lines, pairs, pairs - same_outcome, pairs - same, examples)
+
+
+def _unlike(rows: Sequence[Row], clean: bool) -> Iterator[tuple[str, str]]:
+    """The pairs of cells that show different things, one of them a pass (`clean`) or neither."""
+    told = rows if clean else [row for row in rows if row.unit != CLEAN]
+    if len({row.unit for row in told}) > 1:
+        for one, other in combinations(told, 2):
+            if one.unit != other.unit and clean == (CLEAN in (one.unit, other.unit)):
+                yield one.cell_id, other.cell_id
 
 
 def _own_flips(table: Table, row: Row, weak: bool = False) -> Blame | None:
