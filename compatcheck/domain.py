@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -205,17 +205,20 @@ class Lock:
     distributions: tuple[Distribution, ...]
     """Sorted by name."""
 
+    def pins(self) -> Iterator[str]:
+        """The requirements file, one distribution at a time."""
+        for item in self.distributions:
+            hashes = "".join(f" \\\n    --hash=sha256:{each}" for each in item.hashes)
+            yield f"{item.name}=={item.version}{hashes}\n"
+
     @cached_property
     def requirements(self) -> str:
         """A requirements file with hashes, which pip and uv consume as it is."""
-        return "".join(
-            f"{item.name}=={item.version}" + "".join(f" \\\n    --hash=sha256:{each}" for each in item.hashes) + "\n"
-            for item in self.distributions
-        )
+        return "".join(self.pins())
 
     @cached_property
     def digest(self) -> Digest:
-        return digest_of(f"python {self.python}\nplatform {self.platform}\n{self.requirements}")
+        return digest_of("".join((f"python {self.python}\nplatform {self.platform}\n", *self.pins())))
 
     @cached_property
     def versions(self) -> dict[str, str]:

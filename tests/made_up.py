@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
 from compatcheck.classify import diagnose, diagnose_resolution
@@ -128,3 +129,8 @@ def context(results: list[CellResult], catalogue: Catalogue | None = None, explo
     return built_context(
         matrix, expansion, results, diagnosed, known, Digest("material"), 1, Besides(explored=explored)
     )
+
+
+def texts(files: Mapping[str, Iterable[str]] | Iterable[tuple[str, Iterable[str]]]) -> dict[str, str]:
+    """The files of a report, made."""
+    return {name: "".join(pieces) for name, pieces in dict(files).items()}

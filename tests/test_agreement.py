@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 from jsonschema import Draft202012Validator
-from made_up import CACHE_LAYERS, cell, context, observation, result
+from made_up import CACHE_LAYERS, cell, context, observation, result, texts
 
 from compatcheck.agreement import Agreement, Finding, Likeness, Pair, Spent, agreement_of
 from compatcheck.domain import Outcome, Raised, Stage, Status
@@ -128,7 +128,7 @@ def test_a_disagreement_stands_in_every_form_of_the_report() -> None:
     shown = full(differing=True)
     found, name = agreement(shown), cell(peft="0.10.0").id
     assert [pair.cell for pair in found.disagreements] == [name]
-    files = report_files(shown)
+    files = texts(report_files(shown))
     section = files["compatibility.md"]
     assert "1 of 2 cells that were run with both models go another way." in section
     assert section.index(name) < section.index("## What to pin")

@@ -171,7 +171,7 @@ def test_reports_tell_an_experiment_with_its_locks_and_hold_the_table_against_it
         in text
     )
     assert "**peft plays no part by experiment**" in text and "by chance (seed 7, 1 of 1 failing cells)" in text
-    (name,) = folders(of)["evidence"]
+    ((name, _),) = folders(of)["evidence"]
     assert f"(evidence/{name})" in text
 
 

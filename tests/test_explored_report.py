@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 from jsonschema import Draft202012Validator
-from made_up import CACHE_LAYERS, cell, context, observation, result
+from made_up import CACHE_LAYERS, cell, context, observation, result, texts
 
 from compatcheck.conclusion import Conclusion, Explored
 from compatcheck.domain import Outcome
@@ -85,7 +85,7 @@ def test_pins_blame_and_badges_rest_on_measured_cells_alone(told: Context) -> No
     assert best is not None and best.cell == WORKS
     assert "0.15.2" not in pins_table(told)
     assert {row.cell_id for row in told.findings.table.telling} == {WORKS.id, FAILS.id, AUDITED.id}
-    badges = "".join(folders(told)["badges"].values())
+    badges = "".join(texts(folders(told)["badges"]).values())
     assert "peft 0.15.2: not measured" in badges, "its only cell is inferred"
     (failure,) = told.classes
     assert len(failure.entries) == 2 and failure.inferred == 1

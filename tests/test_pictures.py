@@ -11,7 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from made_up import CACHE_LAYERS, NOON, cell, context, inferred, observation, result
+from made_up import CACHE_LAYERS, NOON, cell, context, inferred, observation, result, texts
 
 from compatcheck.domain import Basis, CellResult, Outcome, Raised, Stage, printable
 from compatcheck.expansion import Expansion
@@ -60,12 +60,16 @@ def mixed(torches: int = 2, transformers: int = 4, pefts: int = 5, days: int = 4
     return dated(results, days)
 
 
+def drawn_files(of: Context) -> dict[str, str]:
+    return texts(picture_files(of))
+
+
 def tags(text: str, name: str) -> list[ElementTree.Element]:
     return list(ElementTree.fromstring(text).iter(f"{SVG}{name}"))
 
 
 def test_each_picture_is_there_and_is_svg_of_its_own() -> None:
-    found = picture_files(mixed())
+    found = drawn_files(mixed())
     assert set(found) == {
         "heatmap.svg", "heatmap.zh-CN.svg", "heatmap-py311-torch2.0.0.svg", "heatmap-py311-torch2.1.0.svg",
         "memory.svg", "time.svg", "dates.svg",
@@ -82,7 +86,7 @@ def test_each_picture_is_there_and_is_svg_of_its_own() -> None:
 def test_the_heat_map_shows_each_cell_by_colour_and_by_mark() -> None:
     table = mixed()
     totals = {str(outcome): count for outcome, count in table.totals.items()}
-    text = picture_files(table)["heatmap.svg"]
+    text = drawn_files(table)["heatmap.svg"]
     legend = Counter({**dict.fromkeys(totals, 1)})
     legend["pass"] += 1  # the caveat
     legend[str(next(each.outcome for each in table.entries if each.workaround))] += 1
@@ -93,7 +97,7 @@ def test_the_heat_map_shows_each_cell_by_colour_and_by_mark() -> None:
     said = " ".join(each.text or "" for each in tags(text, "text"))
     passing = table.totals[Outcome.PASS]
     assert f"{passing} of {len(table.entries)} combinations work" in said and f"works ({passing})" in said
-    chinese = picture_files(table)["heatmap.zh-CN.svg"]
+    chinese = drawn_files(table)["heatmap.zh-CN.svg"]
     assert Counter(each.get("class") for each in tags(chinese, "rect")) == squares + Counter(paper=1)
     assert f"可用 ({passing})" in [each.text for each in tags(chinese, "text")]
     corners = sum("corner" in (each.get("class") or "") for each in tags(text, "path"))
@@ -102,7 +106,7 @@ def test_the_heat_map_shows_each_cell_by_colour_and_by_mark() -> None:
 
 def test_a_torchs_heat_map_names_its_failure_classes() -> None:
     table = mixed()
-    text = picture_files(table)["heatmap-py311-torch2.1.0.svg"]
+    text = drawn_files(table)["heatmap-py311-torch2.1.0.svg"]
     titles = [each.text or "" for each in tags(text, "title")][1:]
     here = [each for each in table.entries if each.cell.versions["torch"] == "2.1.0"]
     assert len(titles) == len(here)
@@ -127,18 +131,18 @@ def test_what_is_inferred_is_drawn_lighter() -> None:
     )
     count = sum(each.basis is Basis.INFERRED for each in entries)
     assert count
-    for name, text in picture_files(replace(table, entries=entries)).items():
+    for name, text in drawn_files(replace(table, entries=entries)).items():
         faint = sum(each.get("class") == "faint" for each in tags(text, "g"))
         if name == "heatmap.svg":
             assert faint == count + 1 and f"inferred, not run ({count})" in text
-    assert 'class="faint"' not in "".join(picture_files(table).values())
+    assert 'class="faint"' not in "".join(drawn_files(table).values())
 
 
 def test_the_charts_tell_numbers_that_are_right() -> None:
-    text = picture_files(mixed())["memory.svg"]
+    text = drawn_files(mixed())["memory.svg"]
     (description,) = tags(text, "desc")
     assert "torch 2.0.0: import 500, load 500" in (description.text or "")
-    (description,) = tags(picture_files(mixed())["dates.svg"], "desc")
+    (description,) = tags(drawn_files(mixed())["dates.svg"], "desc")
     assert "torch: 2.0.0 " in (description.text or "")
     counts = re.findall(r"(\d+) of (\d+)", (description.text or "").split("peft: ")[1])
     found = mixed()
@@ -166,7 +170,7 @@ def edges(each: ElementTree.Element) -> Edges:
 @pytest.mark.parametrize("days", [0, 9, 40])
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 4, 5), (2, 20, 12), (7, 3, 2)])
 def test_no_text_lies_upon_another_or_outside(size: tuple[int, int, int], days: int) -> None:
-    for name, text in picture_files(mixed(*size, days)).items():
+    for name, text in drawn_files(mixed(*size, days)).items():
         root = ElementTree.fromstring(text)
         _, _, width, height = map(float, (root.get("viewBox") or "").split())
         boxes = [(edges(each), each.text) for each in tags(text, "text") if each.text]
@@ -181,7 +185,7 @@ def test_what_has_no_dates_or_no_pass_has_fewer_pictures() -> None:
     nothing = replace(context([result(cell(), observation(CACHE_LAYERS))]), expansion=Expansion((), {}))
     bare = replace(observation(), stages=())
     for each in (nothing, replace(context([result(cell(), bare)]), expansion=Expansion((), {}))):
-        assert set(picture_files(each)) == {"heatmap.svg", "heatmap.zh-CN.svg", "heatmap-py311-torch2.6.0.svg"}
+        assert set(drawn_files(each)) == {"heatmap.svg", "heatmap.zh-CN.svg", "heatmap-py311-torch2.6.0.svg"}
 
 
 @pytest.mark.parametrize(
@@ -218,5 +222,5 @@ def test_the_markdown_shows_pictures_that_are_there(tmp_path: Path) -> None:
         write_reports(found, tmp_path)
         page = (tmp_path / "compatibility.md").read_text(encoding="utf-8")
         named = set(re.findall(r"\(pictures/([^)]+)\)", page))
-        assert {path.name for path in (tmp_path / "pictures").iterdir()} == set(picture_files(found))
-        assert named == set(picture_files(found)) - {"heatmap.zh-CN.svg"}
+        assert {path.name for path in (tmp_path / "pictures").iterdir()} == set(drawn_files(found))
+        assert named == set(drawn_files(found)) - {"heatmap.zh-CN.svg"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import made_up
 import pytest
@@ -21,6 +23,7 @@ from compatcheck.report.document import document, json_text
 from compatcheck.report.files import report_files, write_reports
 from compatcheck.report.markdown import markdown_text
 from compatcheck.report.page import html_text
+from compatcheck.report.pieces import json_pieces
 from compatcheck.report.table_csv import csv_text
 
 HOSTILE = Raised("Error</td>", "builtins", "=HYPERLINK(1) | `x` </script><img src=x onerror=alert(1)> [a](b)\n\x1b[31m")
@@ -132,7 +135,7 @@ def test_no_cell_of_the_csv_starts_a_formula(mixed: Context) -> None:
 
 
 def test_two_reports_of_the_same_observations_are_the_same(mixed: Context) -> None:
-    assert report_files(mixed) == report_files(mixed)
+    assert made_up.texts(report_files(mixed)) == made_up.texts(report_files(mixed))
 
 
 def test_reports_are_written_whole_and_old_locks_go(mixed: Context, tmp_path: Path) -> None:
@@ -144,6 +147,32 @@ def test_reports_are_written_whole_and_old_locks_go(mixed: Context, tmp_path: Pa
     text = (tmp_path / "locks" / f"{cell().id}.txt").read_text()
     assert made_up.lock(cell()).requirements in text
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_a_report_of_which_one_file_cannot_be_made_leaves_the_older_one_as_it_was(
+    mixed: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: Context) -> Iterator[str]:
+        yield "half of a"
+        raise OSError("no space left")
+
+    write_reports(context([result(cell(), observation())]), tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(files, "picture_files", lambda _: [("heatmap.svg", broken(mixed))])
+    with pytest.raises(MachineError, match="the report cannot be written"):
+        write_reports(mixed, tmp_path)
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert not list(tmp_path.rglob("*.new"))
+
+
+@pytest.mark.parametrize("compact", [False, True])
+def test_json_in_pieces_is_json(compact: bool) -> None:
+    data: dict[str, Any] = {"a": [], "b": [1, {"c": "x\n\u2028"}], "d": {"e": [{"f": None}, []], "g": {}}, "h": []}
+    in_pieces = {"a": iter([]), "b": iter(data["b"]), "d": {"e": iter([{"f": None}, iter([])]), "g": {}}, "h": []}
+    layout: dict[str, Any] = {"separators": (",", ":")} if compact else {"indent": 1}
+    whole = json.dumps(data, ensure_ascii=False, **layout)
+    pieces = list(json_pieces(in_pieces, compact=compact))
+    assert "".join(pieces) == whole and len(pieces) > 8
 
 
 def test_a_report_that_cannot_be_written_is_the_machines_fault(mixed: Context, tmp_path: Path) -> None:
@@ -220,7 +249,7 @@ def test_a_report_says_how_many_cells_were_forked() -> None:
 def test_a_forged_name_does_not_leave_the_reports_folder(
     mixed: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(files, "folders", lambda _: {"locks": {"../../out.txt": "x"}})
+    monkeypatch.setattr(files, "folders", lambda _: {"locks": [("../../out.txt", "x")]})
     with pytest.raises(InputError, match="not the name of a file"):
         write_reports(mixed, tmp_path / "a" / "reports")
     assert not list(tmp_path.rglob("out.txt"))

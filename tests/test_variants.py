@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from conftest import MakeRun
 from jsonschema import Draft202012Validator
+from made_up import texts
 from minimatrix.releases import NEW
 
 from compatcheck import runner, variants
@@ -183,7 +184,7 @@ def test_the_source_is_cold_where_a_probe_is_not_forked(tmp_path: Path) -> None:
 def files(make_run: MakeRun) -> dict[str, str]:
     held = asked(make_run, "0.0.1", NEW["peft"])
     held.run_all(held.run.expand().cells)
-    return methods_files(methods_of(held))
+    return texts(methods_files(methods_of(held)))
 
 
 def test_what_is_ignored_in_silence_stands_first(files: dict[str, str]) -> None:
@@ -224,4 +225,4 @@ def test_nothing_measured_is_a_report_too(make_run: MakeRun) -> None:
     held.run.expand()
     context = methods_of(held)
     assert context.headline() == ["Nothing of this matrix has been measured yet."]
-    assert context.totals()[Outcome.UNTESTED] == 4 and "·" in methods_files(context)["methods.md"]
+    assert context.totals()[Outcome.UNTESTED] == 4 and "·" in "".join(methods_files(context)["methods.md"])

@@ -48,13 +48,13 @@ def hostile_text() -> Trials:
             ]
             context = made_up.context(results)
             formats = {
-                **report_files(context),
+                **made_up.texts(report_files(context)),
                 "junit.xml": junit_text(context),
                 **{
                     f"terminal of {kind}": "\n".join(cell_lines(context, context.by_id[which.id], Path("m.toml")))
                     for kind, which in (("a failure", failing), ("a death", dead))
                 },
-                **picture_files(context),
+                **made_up.texts(picture_files(context)),
                 "explain": explain(f"Traceback (most recent call last):\n  File 'a', line 1\nOdd: {text}").as_text(),
             }
             for name, told in formats.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,7 +96,7 @@ def execute(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.stdout:
         ending = {"html": "html", "markdown": "md", "json": "json", "csv": "csv"}[arguments.format]
-        print(report_files(context, diff)[f"compatibility.{ending}"], end="")
+        sys.stdout.writelines(report_files(context, diff)[f"compatibility.{ending}"])
         return 0
     for line in context.headline():
         print(line)
@@ -124,7 +125,7 @@ def _methods(arguments: argparse.Namespace, run: Run) -> int:
         ending = {"html": "html", "markdown": "md", "json": "json"}.get(arguments.format)
         if ending is None:
             raise UsageError(f"such a matrix has no report as {arguments.format}", "html, markdown and json are there.")
-        print(methods_files(context)[f"methods.{ending}"], end="")
+        sys.stdout.writelines(methods_files(context)[f"methods.{ending}"])
         return 0
     for line in context.headline():
         print(line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from .agreement_text import agreement_data
 from .audit_text import exploration_data
 from .context import Context, Entry, FailureClass
 from .findings import findings_data
+from .pieces import json_pieces
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).resolve().parent / "schema.json"
@@ -22,6 +23,12 @@ SCHEMA_FILE = Path(__file__).resolve().parent / "schema.json"
 
 def document(context: Context) -> dict[str, Any]:
     """The whole report as plain data, in the order in which a person would read it."""
+    data = _document(context)
+    return {**data, "cells": list(data["cells"])}
+
+
+def _document(context: Context) -> dict[str, Any]:
+    """The same with the cells made one at a time."""
     return {
         "schema": SCHEMA,
         "compatcheck": __version__,
@@ -39,7 +46,7 @@ def document(context: Context) -> dict[str, Any]:
         "headline": context.headline(),
         "totals": {str(outcome): count for outcome, count in sorted(context.totals.items())},
         "released": {release: date.date().isoformat() for release, date in sorted(context.expansion.released.items())},
-        "cells": [_cell(context, entry) for entry in context.entries],
+        "cells": (_cell(context, entry) for entry in context.entries),
         "classes": [_class(each) for each in context.classes],
         **findings_data(context.findings),
         "excluded": [{"id": cell.id, "reason": reason} for cell, reason in context.expansion.excluded],
@@ -138,7 +145,11 @@ def _class(each: FailureClass) -> dict[str, Any]:
 
 
 def json_text(context: Context) -> str:
+    return "".join(document_pieces(context))
+
+
+def document_pieces(context: Context) -> Iterator[str]:
     """Without a character that could command a terminal: what JSON leaves bare of them is escaped."""
-    return UNPRINTABLE.sub(
-        lambda found: f"\\u{ord(found[0]):04x}", json.dumps(document(context), indent=1, ensure_ascii=False)
-    ) + "\n"  # fmt: skip
+    for piece in json_pieces(_document(context)):
+        yield UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", piece)
+    yield "\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -51,9 +51,13 @@ WORDS = {
 
 def html_text(context: Context, diff: Diff | None = None) -> str:
     """The whole page. `diff` tells what changed since an earlier report."""
+    return "".join(html_pieces(context, diff))
+
+
+def html_pieces(context: Context, diff: Diff | None = None) -> Iterator[str]:
     grids = tuple(_grids(context))
     script = _script()
-    return template("page.html.j2").render(
+    yield from template("page.html.j2").generate(
         context=context,
         grids=grids,
         pefts=context.versions("peft"),
@@ -79,7 +83,7 @@ def html_text(context: Context, diff: Diff | None = None) -> str:
         css=style(),
         script=Markup(script),
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        data=Markup(harmless_json(page_data(context, grids))),
+        data=map(Markup, harmless_json(page_data(context, grids))),
         cut=cut,
         address=address,
         spans=_spans,

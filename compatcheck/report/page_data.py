@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from ..domain import Mode, Outcome, Stage, printable
 from .context import Context, Entry, FailureClass
 from .effects import check_words, effect
 from .glossary import Term, needed, needed_by
+from .pieces import json_pieces
 
 TEXT_CAP = 1500
 """Characters of a message or a detail that the page carries; the rest is cut, and said so."""
@@ -53,7 +53,10 @@ class _Texts:
 
 
 def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
-    """What the page's script needs, as compact as 15,000 cells demand: a cell's versions are its place."""
+    """What the page's script needs, as compact as 15,000 cells demand: a cell's versions are its place.
+
+    For `json_pieces`: the grids are made one at a time, and the texts are those that they turn out to name.
+    """
     texts = _Texts()
     classes = {each.key: number for number, each in enumerate(context.classes)}
     # a rule about the failure says more than one about what works
@@ -72,6 +75,9 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
         words, rules = said.blame.words() if said else "", covering.get(entry.cell.id, [])
         return _cell(entry, classes, texts, words, rules, places)
 
+    def named() -> Iterator[str]:
+        yield from texts.places
+
     terms = needed_by(context)
     return {
         "matrix": context.matrix.name,
@@ -83,7 +89,7 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
         "effects": _effects(context),
         "released": {release: date.date().isoformat() for release, date in context.expansion.released.items()},
         "pefts": context.versions("peft"),
-        "grids": [
+        "grids": (
             {
                 "python": grid.python,
                 "torch": grid.torch,
@@ -91,9 +97,9 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
                 "cells": [[told(entry) if entry else 0 for entry in entries] for _, entries in grid.rows],
             }
             for grid in grids
-        ],
+        ),
         "rules": [rule.words() for rule in rules],
-        "texts": list(texts.places),
+        "texts": named(),
     }
 
 
@@ -167,7 +173,9 @@ def cut(text: str, cap: int = TEXT_CAP) -> str:
     return shown if len(shown) <= cap else f"{shown[:cap]} … [{len(shown) - cap} more characters]"
 
 
-def harmless_json(data: dict[str, Any]) -> str:
+def harmless_json(data: dict[str, Any]) -> Iterator[str]:
     """JSON that can stand in a script element whatever it says."""
-    text = json.dumps(data, separators=(",", ":"), ensure_ascii=False)
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
+    for text in json_pieces(data, compact=True):
+        yield (
+            text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026").replace("\u2028", "\\u2028")
+        )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from .context import Context
 from .date_chart import date_chart, dates_known
 from .heat_map import CHINESE, one_torch, overview, panel_name, panels
+from .pieces import Pieces, later
 from .stage_charts import memory_chart, stages_known, time_chart
 
 OVERVIEW, OVERVIEW_CHINESE = "heatmap.svg", "heatmap.zh-CN.svg"
@@ -34,6 +35,6 @@ def drawings(context: Context) -> dict[str, Callable[[], str]]:
     return found
 
 
-def picture_files(context: Context) -> dict[str, str]:
-    """File name to SVG."""
-    return {name: draw() for name, draw in drawings(context).items()}
+def picture_files(context: Context) -> Iterator[tuple[str, Pieces]]:
+    """File name and SVG."""
+    return ((name, later(draw)) for name, draw in drawings(context).items())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 
 from ..conclusion import Conclusion, Explored
 from ..domain import Mode, printable
@@ -20,6 +21,11 @@ MESSAGE_CAP = 300
 
 def csv_text(context: Context) -> str:
     """Comma-separated, one header line. No cell can start a formula in a spreadsheet."""
+    return "".join(csv_pieces(context))
+
+
+def csv_pieces(context: Context) -> Iterator[str]:
+    """A line a piece."""
     out = io.StringIO()
     rows = csv.writer(out, lineterminator="\n")
     rows.writerow(COLUMNS if context.explored is None else COLUMNS + INFERRED)
@@ -45,7 +51,10 @@ def csv_text(context: Context) -> str:
                 *(_inferred(context.explored, entry.conclusion) if context.explored else ()),
             )
         )
-    return out.getvalue()
+        yield out.getvalue()
+        out.seek(0)
+        out.truncate()
+    yield out.getvalue()
 
 
 def _inferred(explored: Explored, held: Conclusion | None) -> tuple[str, ...]:
