@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -36,13 +35,14 @@ from .domain import (
     Status,
     printable,
 )
-from .errors import DISK_FULL, DiskFull, MachineError, refused_by_disk
+from .errors import MachineError, refused_by_disk
 from .keeping import Kept
 from .machine import this_machine
 from .masking import masked
 from .memory_curve import MemoryCurve
 from .memory_evidence import oom_kills, room_mib
 from .parse import unstructured
+from .probe_disk import ProbeDisk
 from .protocol import Heard, Protocol, Tail, silent
 from .scratch import scratch
 from .traceback_text import INSTALLED
@@ -51,12 +51,6 @@ POLL_SECONDS = 0.02
 SAMPLE_SECONDS = 0.25
 CURVE_LENGTH = 60
 """Looks at the memory that are kept of a probe that did not come to its end."""
-DISK_MIB = 4096
-"""What a probe may write into its own folder: an adapter and a trainer's logs are far less."""
-DISK_LEFT_MIB = 64
-"""Free space below which it is looked at what a probe has written."""
-NOTHING_LEFT_MIB = 4
-"""Free space below which a disk counts as full."""
 GRACE_SECONDS = 3.0
 """Between the signal that makes a hanging probe show its stack, and SIGKILL."""
 MARK = "COMPATCHECK_PROBE"
@@ -194,7 +188,7 @@ class _Run:
         """Seconds and resident memory at the last looks."""
         self.whole_curve = MemoryCurve()
         self.room_mib = 0.0
-        self.free_mib = _free_mib(folder)
+        self.disk = ProbeDisk(folder)
 
     def observation(self) -> Observation:
         started, began = datetime.now(timezone.utc), time.monotonic()
@@ -213,7 +207,7 @@ class _Run:
             ending = replace(ending, kind=EndingKind.EXITED, detail="it exited before it was done")
         if self.flooded and ending.kind is not EndingKind.FLOODED:
             ending = replace(ending, kind=EndingKind.FLOODED, detail="it wrote too much to the protocol")
-        return self._record(started, time.monotonic() - began, self._disk_told(ending))
+        return self._record(started, time.monotonic() - began, self.disk.told(ending, self.protocol.stages))
 
     def _start(self) -> tuple[Process, list[threading.Thread]]:
         home = self.folder / "home"
@@ -304,7 +298,7 @@ class _Run:
                 if self.last_mib > self.limits.memory_mib:
                     said = f"{self.last_mib:.0f} MiB where {self.limits.memory_mib} MiB is the limit"
                     return Ending(EndingKind.OUT_OF_MEMORY, detail=said)
-                if written := self._written_too_much():
+                if written := self.disk.too_much():
                     return Ending(EndingKind.FLOODED, detail=written)
             if self.flooded:
                 return Ending(EndingKind.FLOODED, detail="it wrote too much to the protocol")
@@ -314,42 +308,6 @@ class _Run:
                 stage = self.protocol.under_way
                 where = f"in {stage}" if stage else "between stages"
                 return Ending(EndingKind.TIMED_OUT, detail=f"{self.limits.stage_seconds:.0f} s passed {where}")
-
-    def _written_too_much(self) -> str:
-        """What the probe wrote into its folder, where that is beyond the limit or the reason why the disk is full."""
-        free = _free_mib(self.folder)
-        if self.free_mib - free < DISK_MIB and free > DISK_LEFT_MIB:
-            return ""
-        written = _size_mib(self.folder)
-        if written > DISK_MIB or (free <= DISK_LEFT_MIB and self._has_filled(written)):
-            return self._written_words(written)
-        return ""
-
-    def _has_filled(self, written: float) -> bool:
-        """Whether the probe has taken what space there was; where there was little to begin with, others had."""
-        return self.free_mib > DISK_LEFT_MIB and written > min(DISK_MIB, self.free_mib / 2)
-
-    def _written_words(self, written: float) -> str:
-        return f"it wrote {written:.0f} MiB to the disk; {min(DISK_MIB, self.free_mib):.0f} MiB is the limit"
-
-    def _disk_told(self, ending: Ending) -> Ending:
-        """The ending, but where a stage failed for want of space, which the probe itself had taken between two looks.
-
-        A file that was cut short fails later with other words: on a full disk no failure counts. Raises DiskFull where
-        the probe had not taken the space.
-        """
-        stages = self.protocol.stages
-        well = ending.kind is EndingKind.COMPLETED and all(record.status is Status.OK for record in stages)
-        said = any(DISK_FULL.search(each.message) for record in stages for each in record.chain)
-        if ending.kind is EndingKind.FLOODED or well or not (said or _free_mib(self.folder) < NOTHING_LEFT_MIB):
-            return ending
-        written = _size_mib(self.folder)
-        if not self._has_filled(written):
-            raise DiskFull(
-                "the disk is full: the probe could not write",
-                "Free some space and run again: what is measured is kept.",
-            )
-        return replace(ending, kind=EndingKind.FLOODED, detail=self._written_words(written))
 
     def _show_stack(self, process: Process) -> None:
         """SIGABRT makes faulthandler write where the probe hangs; then there is a little time to write it."""
@@ -425,20 +383,6 @@ def _ending(code: int) -> Ending:
     except ValueError:
         name = f"signal {-code}"
     return Ending(EndingKind.SIGNALLED, signal=name)
-
-
-def _free_mib(folder: Path) -> float:
-    return shutil.disk_usage(folder).free / 2**20
-
-
-def _size_mib(folder: Path) -> float:
-    """What the files in a folder take of the disk, as far as they can be seen."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            with suppress(OSError):
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118
-    return total / 2**20
 
 
 def _marked(mark: str) -> Iterator[psutil.Process]:

@@ -14,10 +14,11 @@ import pytest
 from minimatrix import wheels
 from minimatrix.releases import CHECKS_FAILED, NEW, cell_with, find, with_fault
 
-from compatcheck import runner
+from compatcheck import probe_disk, runner
 from compatcheck.domain import PROBE_STAGES, EndingKind, Limits, Mode, Observation, Outcome, Scenario, Stage
 from compatcheck.errors import DiskFull, MachineError
 from compatcheck.parse import unstructured
+from compatcheck.probe_disk import ProbeDisk
 from compatcheck.runner import Stopped, Work, observe, probe_environment
 from compatcheck.scenario.material import material
 from compatcheck.traceback_text import INSTALLED
@@ -166,16 +167,18 @@ CHILDREN = ["daemonised-child-in-train", "unmarked-daemon-in-train", "fork-storm
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The numbers of the processes that the probe's packages noted as their children, read before the folder goes."""
     pids: list[int] = []
-    size = runner._size_mib
+    size = probe_disk.size_mib
 
     def read(folder: Path) -> float:
         with suppress(OSError):
             pids.extend(map(int, (folder / "home" / "children").read_text().split()))
         return size(folder)
 
-    monkeypatch.setattr(runner, "_size_mib", read)
-    told = runner._Run._disk_told
-    monkeypatch.setattr(runner._Run, "_disk_told", lambda run, ending: (read(run.folder), told(run, ending))[1])
+    monkeypatch.setattr(probe_disk, "size_mib", read)
+    told = ProbeDisk.told
+    monkeypatch.setattr(
+        ProbeDisk, "told", lambda disk, ending, stages: (read(disk.folder), told(disk, ending, stages))[1]
+    )
     return pids
 
 
@@ -242,7 +245,7 @@ def test_nonsense_in_between_does_no_harm(python, fault: str) -> None:
 
 
 def test_what_a_probe_writes_is_bounded(python, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "DISK_MIB", 96)
+    monkeypatch.setattr(probe_disk, "DISK_MIB", 96)
     seen = observed(python, "fills-disk-in-train")
     assert (seen.ending.kind, seen.stage) == (EndingKind.FLOODED, Stage.TRAIN)
     assert "MiB to the disk; 96 MiB is the limit" in seen.ending.detail
@@ -251,7 +254,7 @@ def test_what_a_probe_writes_is_bounded(python, monkeypatch: pytest.MonkeyPatch)
 def test_a_probe_that_fills_the_disk_between_two_looks_is_told_all_the_same(
     python, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runner, "DISK_MIB", 0.5)
+    monkeypatch.setattr(probe_disk, "DISK_MIB", 0.5)
     monkeypatch.setattr(runner, "SAMPLE_SECONDS", 1e9)
     interpreter = raising(python, "OSError: [Errno 28] No space left on device")
     site = next(interpreter.parent.parent.glob("lib/python3*/site-packages"))
@@ -266,7 +269,7 @@ def test_a_probe_that_fills_the_disk_between_two_looks_is_told_all_the_same(
 def test_a_disk_that_others_have_filled_is_the_machines_fault(
     python, monkeypatch: pytest.MonkeyPatch, free: float
 ) -> None:
-    monkeypatch.setattr(runner, "_free_mib", lambda folder: free)
+    monkeypatch.setattr(probe_disk, "free_mib", lambda folder: free)
     with pytest.raises(DiskFull, match="the disk is full"):
         observe(raising(python, "OSError: [Errno 28] No space left on device"), WORK, LIMITS)
 

@@ -21,7 +21,7 @@ import psutil
 from minimatrix.index import LocalIndex
 from minimatrix.releases import NEW, with_fault
 
-from compatcheck import runner
+from compatcheck import probe_disk
 from compatcheck.domain import PROBE_STAGES, EndingKind, Limits, Outcome, Scenario
 from compatcheck.matrix import Index, Matrix
 from compatcheck.pipeline import Run
@@ -110,16 +110,16 @@ def probes(rounds: int, rng: random.Random) -> list[Trials]:
 @contextlib.contextmanager
 def _own_settings(folder: Path) -> Iterator[None]:
     """A uv cache and temporary folder of its own, no retries, and a small quota for what a probe may write."""
-    before, quota = dict(os.environ), runner.DISK_MIB
+    before, quota = dict(os.environ), probe_disk.DISK_MIB
     (folder / "tmp").mkdir()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ.update(UV_CACHE_DIR=str(folder / "uv"), UV_HTTP_RETRIES="0", TMPDIR=str(folder / "tmp"))
     tempfile.tempdir = None
-    runner.DISK_MIB = 128
+    probe_disk.DISK_MIB = 128
     try:
         yield
     finally:
-        runner.DISK_MIB = quota
+        probe_disk.DISK_MIB = quota
         os.environ.clear()
         os.environ.update(before)
         tempfile.tempdir = None
