@@ -244,6 +244,8 @@ def _fitted(
         return None
     if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
         return None
+    if signature.outside_scripts and any(each.frames and place_of(each.frames) is None for each in (raised, *around)):
+        return None
     if signature.about and not any(_speaks_of(signature.about_pattern, each) for each in (raised, *around)):
         return None
     captures = {name: value for name, value in found.groupdict().items() if value is not None}
@@ -278,10 +280,9 @@ def _takes_sometimes(function: str, keyword: str) -> bool:
 
 
 def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:
-    """Whether the message, or the path of a file in the traceback, has the pattern."""
-    return bool(pattern.search(raised.message[:MESSAGE_CAP])) or any(
-        pattern.search(frame.file) for frame in raised.frames
-    )
+    """Whether the message, the module of the exception, or the path of a file in the traceback has the pattern."""
+    texts = (raised.message[:MESSAGE_CAP], raised.module, *(frame.file for frame in raised.frames))
+    return any(pattern.search(text) for text in texts)
 
 
 def _stands(signature: Signature, frames: Sequence[Frame], *, whole: bool) -> bool:

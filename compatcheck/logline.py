@@ -20,6 +20,9 @@ ANSI = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x
 _BARE_ANSI = re.compile(r"\[(?:0|1|[0-9];[0-9]{1,3}(?:;[0-9]{1,3})?|3[0-9]|0?39;49m|49)m")
 """Colour codes that lost their escape character when they were pasted."""
 
+_CURLY = str.maketrans("\u201c\u201d\u2018\u2019", "\"\"''")
+"""Quotation marks as forums and word processors set them, and as Python writes them."""
+
 _TIME = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d:?\d\d)?"
 _LEVEL = r"(?:TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)"
 
@@ -44,6 +47,8 @@ _DECORATION = re.compile(
 _FRAME_PLAIN = re.compile(
     r'(?:[>|+]\s?)?File "(?P<file>[^"]{1,600})", line (?P<line>\d{1,7})(?:, in (?P<function>.{1,200})|)$'
 )
+_FRAME_CUT = re.compile(r'[^"\n]{0,600}\.pyx?", line (?P<line>\d{1,7})(?:, in (?P<function>\S{1,200})|)$')
+"""The same without its head, as it is left where an excerpt begins within it."""
 _FRAME_CRASH = re.compile(r'File "(?P<file>[^"]{1,600})", line (?P<line>\d{1,7}) in (?P<function>.{1,200})$')
 _FRAME_NOTEBOOK = re.compile(
     r"File \[?(?P<file>[^\"\]]{1,600}?):(?P<line>\d{1,7})(?:\][^ ]{0,900})?"
@@ -62,6 +67,17 @@ _FRAME_PYTEST = re.compile(
 )
 _FRAME_RICH = re.compile(r"(?P<file>[^\s\"'][^\"']{0,600}\.py):(?P<line>\d{1,7}) in ?(?P<function>[\w.<>]{0,200})$")
 
+_FLAT = re.compile(r'\.(?:pyx?|py3)", line \d{1,7}, in \S{1,200}[ \t]+\S')
+"""A frame with more text behind it: a traceback that has lost its line breaks."""
+_FLAT_FRAME = re.compile(
+    r'(?:File "|^|(?<=\s))(?P<file>[^"\s][^"\n]{0,600})", line (?P<line>\d{1,7}), in (?P<function>\S{1,200})'
+)
+_FLAT_BREAK = re.compile(
+    r"\s(?=Traceback \(most recent|During handling of the above|The above exception was"
+    r"|(?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{1,60}(?:Error|Exception|Interrupt|Failed)(?::\s|$))"
+)
+_FLAT_TAG = re.compile(r"(?<=\s)\[rank\d{1,4}\]:(?=\s)")
+
 _LINK = re.compile(r"^\[([^\]]{1,600})\]\(https?://[^)\s]{0,300}\)")
 """What Colab makes of a file's name, and what stays of it when it is pasted into an issue."""
 
@@ -77,6 +93,8 @@ _TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2
 _LOOKS_RAISED = re.compile(
     r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid)$"
 )
+_OF_EXCEPTIONS = re.compile(r"(?:^|\.)_?(?:exc|exceptions?|errors?)(?:\.|$)")
+"""A module that holds exceptions and nothing else: `torch._dynamo.exc.Unsupported` is one, whatever its name."""
 _LOWER_RAISED = re.compile(r"(?:^|\.)(?:error|timeout|herror|gaierror)$")
 
 
@@ -106,6 +124,8 @@ def cleaned(raw: str) -> Line:
         text = _docker(stripped) or text
     if "\x1b" in text:
         text = ANSI.sub("", text)
+    if not text.isascii():
+        text = text.translate(_CURLY)
     if "[0" in text and "m" in text:
         text = _BARE_ANSI.sub("", text)
     tag, dressed = "", False
@@ -144,6 +164,28 @@ def _docker(text: str) -> str:
     return str(value["log"]).rstrip("\n") if isinstance(value, dict) and "log" in value else ""
 
 
+def unflattened(text: str) -> list[str]:
+    """The lines of a traceback that has lost its line breaks, which an issue tracker or a table's cell took; any other
+    text as it is."""
+    if not _FLAT.search(text):
+        return [text]
+    lines: list[str] = []
+    place = 0
+    text = _FLAT_TAG.sub("", text)
+    for found in _FLAT_FRAME.finditer(text):
+        lines += _between(text[place : found.start()], after_frame=place > 0)
+        lines.append(f'  File "{found["file"]}", line {found["line"]}, in {found["function"]}')
+        place = found.end()
+    return [*lines, *_between(text[place:], after_frame=True)]
+
+
+def _between(text: str, *, after_frame: bool) -> list[str]:
+    """What stands between two frames: a line of code, and what was raised."""
+    parts = [part.strip() for part in _FLAT_BREAK.split(text) if part.strip()]
+    code = parts[:1] if after_frame and parts and not _FLAT_BREAK.match(f" {parts[0]}") else []
+    return [*(f"    {part}" for part in code), *parts[len(code) :]]
+
+
 def frame_of(text: str) -> Frame | None:
     """The frame that a line without leading blanks names, as Python, IPython, pytest, rich or faulthandler write it."""
     if text.startswith("["):
@@ -154,14 +196,23 @@ def frame_of(text: str) -> Frame | None:
         found = _FRAME_CELL.match(text)
         return Frame("<cell>", int(found["line"]), (found["function"] or "<module>").strip()) if found else None
     elif ".py" in text or text.startswith("<ipython-input"):
-        found = _FRAME_PYTEST.match(text) or _FRAME_RICH.match(text) or _FRAME_OLD_NOTEBOOK.match(text)
+        found = (
+            _FRAME_CUT.match(text)
+            or _FRAME_PYTEST.match(text)
+            or _FRAME_RICH.match(text)
+            or _FRAME_OLD_NOTEBOOK.match(text)
+        )
     else:
         return None
     if not found:
         return None
     parts = found.groupdict()
     function = (parts.get("function") or "").strip()
-    return Frame(short_file(found["file"]), int(parts.get("line") or 0), function.rsplit(".", 1)[-1])
+    return Frame(
+        short_file(parts.get("file") or text.partition('"')[0]),
+        int(parts.get("line") or 0),
+        function.rsplit(".", 1)[-1],
+    )
 
 
 def short_file(path: str) -> str:
@@ -185,6 +236,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
         return None
     module, _, name = found["type"].rpartition(".")
     raised = bool(_LOOKS_RAISED.search(name) or _LOWER_RAISED.search(found["type"]) or name == "Exception")
+    raised = raised or (name[:1].isupper() and bool(_OF_EXCEPTIONS.search(module)))
     if not raised and not (after_frame and name[:1].isupper() and (found["colon"] or module)):
         return None
     if name in _LEVELS or (name == "Error" and not module and not after_frame):

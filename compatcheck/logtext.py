@@ -15,7 +15,7 @@ from typing import BinaryIO
 from .crash_reader import NEEDLES as CRASH_NEEDLES
 from .crash_reader import CrashReader
 from .domain import Raised
-from .logline import cleaned
+from .logline import cleaned, unflattened
 from .logversions import NEEDLES as VERSION_NEEDLES
 from .logversions import Versions
 from .traceback_reader import CAUSED_BY, Exit, TracebackReader
@@ -233,7 +233,10 @@ class _LogReader:
 
     def _part(self, raw: str) -> None:
         line = cleaned(raw)
-        for text in line.text.split("\n"):
+        lines = line.text.split("\n")
+        if '", line ' in raw:
+            lines = [each for text in lines for each in unflattened(text)]
+        for text in lines:
             self.versions.read(text)
             source = self.sources.get(line.tag)
             if source is None:

@@ -134,7 +134,8 @@ class Signature:
     exception: str = ""
     """The exception's class name, a regular expression; empty: any."""
     message: str = ""
-    """A regular expression, searched for in the message. Its named groups are the captures."""
+    """A regular expression, searched for in the message. Its named groups are the captures. A backtick in it may be \
+missing in the message: Markdown takes it for its own."""
     frames: tuple[Frame, ...] = ()
     """All of them must stand in the traceback: the same text from elsewhere is another failure."""
     frames_any: tuple[Frame, ...] = ()
@@ -159,6 +160,9 @@ tracebacks must hold, `huggingface|transformers/`."""
     known_keyword: bool = False
     """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
 their releases take and others do not, as `data/sources.json` has them."""
+    outside_scripts: bool = False
+    """For what torch says of anybody's tensors: it does not count where the traceback stops in a script's own code, \
+which is the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""
     within: tuple[str, ...] = ()
     """For what is told by its place alone: one of these packages' code must have raised it, or have handed on to \
 torch, NumPy or Python's library what was refused there. Counts after everything else."""
@@ -217,7 +221,7 @@ torch, NumPy or Python's library what was refused there. Counts after everything
 
     @cached_property
     def message_pattern(self) -> re.Pattern[str]:
-        return re.compile(self.message)
+        return re.compile(re.sub(r"`(?![?+*{])", "`?", self.message))
 
     @cached_property
     def about_pattern(self) -> re.Pattern[str]:

@@ -22,6 +22,14 @@ STATEMENT_CAP = 2000
 """Characters of a `raise` that are looked at."""
 _ALL = re.compile(r"^ *__all__ \+?= \[(.*?)\]", re.MULTILINE | re.DOTALL)
 _NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark"))
+_PARTS = {
+    "torch": frozenset((
+        "distributed", "cuda", "utils", "optim", "amp", "multiprocessing", "accelerator", "mps", "xpu", "package",
+        "hub.py", "serialization.py", "storage.py", "_utils.py",
+    ))
+}  # fmt: skip
+"""Of torch what speaks of files, devices, processes and the loop of a training: what torch.nn and its functions refuse
+is a slip in a script as often as not."""
 LEAST_PART, LEAST_ALL = 14, 24
 """Characters of a message's longest part between holes, and of all of them: less is not a message's own wording."""
 
@@ -96,8 +104,14 @@ def read_wheel(path: Path, package: str, known: dict[str, SourceFacts] | None = 
 
 def _is_no_library(parts: tuple[str, ...]) -> bool:
     """Tests, command lines, conversion scripts, stand-ins for what is not installed, and what modules are generated
-    from: not imported where the library is used."""
-    return bool(_NO_LIBRARY.intersection(parts)) or parts[-1].startswith(("dummy_", "convert_", "modular_", "testing_"))
+    from: not imported where the library is used. And the parts of a package that are left out on purpose."""
+    wanted = _PARTS.get(parts[0])
+    left_out = wanted is not None and parts[1] not in wanted
+    return (
+        left_out
+        or bool(_NO_LIBRARY.intersection(parts))
+        or parts[-1].startswith(("dummy_", "convert_", "modular_", "testing_"))
+    )
 
 
 def _module(file: str) -> str:

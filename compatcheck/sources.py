@@ -28,14 +28,21 @@ MESSAGE_CAP = 4000
 
 PACKAGES = (
     "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
-    "safetensors",
+    "safetensors", "torch", "deepspeed", "sentence_transformers", "optimum", "diffusers", "vllm", "gradio",
 )  # fmt: skip
+"""Where two of them raise the same words, the one that stands first here is meant."""
+
+_WORDS_ONLY = frozenset(("torch", "diffusers", "optimum", "vllm"))
+"""Companions of which only the messages and the classes are kept: the rest would be as large as all of the stack's."""
 
 _PYTHONS_OWN = re.compile(
     r"has no attribute|cannot import name|No module named|unexpected keyword argument|index out of range"
     r"|object is not (?:callable|iterable)"
 )
 """What Python says itself, and a package only in its place: it tells nothing of who raised."""
+
+_ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError"}
+"""Names of a class in a source, and the one that Python shows."""
 
 Span = tuple[int, int]
 """The first and the last of the releases read that have something, as places in their list."""
@@ -133,7 +140,8 @@ class Sources:
 
     @cached_property
     def _sites(self) -> tuple[Site, ...]:
-        return tuple(site for each in self.packages.values() for site in each.messages)
+        order = sorted(self.packages, key=lambda name: PACKAGES.index(name) if name in PACKAGES else len(PACKAGES))
+        return tuple(site for name in order for site in self.packages[name].messages)
 
     def site(self, raised: Raised, packages: Iterable[str] = ()) -> Site | None:
         """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
@@ -147,7 +155,7 @@ class Sources:
         for site in self._sites:
             if site.needle not in text or (wanted and site.package not in wanted):
                 continue
-            if raised.type and site.exception != raised.type:
+            if raised.type and _ALIASES.get(site.exception, site.exception) != _ALIASES.get(raised.type, raised.type):
                 continue
             if not site.says(text, from_start=bool(raised.type)) or not _lies_in(raised, site.package):
                 continue
@@ -224,6 +232,13 @@ def read_folder(folder: Path, told: Callable[[str], None]) -> dict[str, dict[str
     return read
 
 
+def renewed(before: Mapping[str, Any] | None, read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
+    """The table's data with what was read in the place of what it had of the same packages; the others stay."""
+    now = gathered(read)
+    packages = {**(before["packages"] if before else {}), **now["packages"]}
+    return {**now, "packages": dict(sorted(packages.items()))}
+
+
 def written(data: Mapping[str, Any]) -> str:
     """The table's data as text, a line for each package."""
     packages = ",\n".join(f"{json.dumps(name)}:{_line(each)}" for name, each in data["packages"].items())
@@ -236,19 +251,27 @@ def _line(each: Any) -> str:
 
 def gathered(read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
     """The table's data from package to release to what was read, the releases in their order."""
-    return {"schema": 1, "packages": {package: _package(list(by.items())) for package, by in sorted(read.items())}}
+    packages = {
+        package: _package(list(by.items()), words_only=package in _WORDS_ONLY) for package, by in sorted(read.items())
+    }
+    return {"schema": 1, "packages": packages}
 
 
-def _package(releases: list[tuple[str, SourceFacts]]) -> dict[str, Any]:
+def _package(releases: list[tuple[str, SourceFacts]], *, words_only: bool) -> dict[str, Any]:
     every = [facts for _, facts in releases]
+    rest: dict[str, Any] = {"modules": {}, "names": {}, "keywords": {}, "members": {}}
+    if not words_only:
+        rest = {
+            "modules": _modules(every),
+            "names": _names(every),
+            "keywords": _changed([facts.keywords for facts in every]),
+            "members": _changed([facts.members for facts in every]),
+        }
     return {
         "releases": [release for release, _ in releases],
         "messages": _messages(every),
-        "modules": _modules(every),
-        "names": _names(every),
         "classes": " ".join(sorted({name for facts in every for name in facts.classes if _distinct(name)})),
-        "keywords": _changed([facts.keywords for facts in every]),
-        "members": _changed([facts.members for facts in every]),
+        **rest,
     }
 
 

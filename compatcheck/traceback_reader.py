@@ -39,7 +39,7 @@ _QUOTES = ('"""', "'''")
 """Around the traceback of another process, as multiprocessing and concurrent.futures print it."""
 _SUMMARY = re.compile(r"(?:FAILED|ERROR) [^\s]{1,400} - (?P<text>.+)$")
 _LEVELED = re.compile(
-    r"^.{0,120}?(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"
+    r"^.{0,120}?(?<![A-Za-z])(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"
 )
 _REQUEST = re.compile(r"\(Request ID: [^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""

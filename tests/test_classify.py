@@ -163,3 +163,29 @@ def test_wrappers_that_quote_one_another_are_read_to_their_end() -> None:
     message = head.format("models.auto") + head.format("generation.utils") + "numpy.dtype size changed, may indicate "
     diagnosis = diagnose_chain((raised("RuntimeError", message + "binary incompatibility."),), CATALOGUE, whole=False)
     assert diagnosis.signature == "numpy-abi"
+
+
+def test_what_torch_says_of_anybodys_tensors_is_no_name_for_a_scripts_slip() -> None:
+    sizes = "mat1 and mat2 shapes cannot be multiplied (8x784 and 800x10)"
+    linear = "torch/nn/modules/linear.py forward"
+
+    def named(*frames: str) -> str | None:
+        return diagnose_chain((raised("RuntimeError", sizes, *frames),), CATALOGUE, whole=True).signature
+
+    assert named() == "tensor-sizes-differ"
+    assert named("transformers/models/x/modeling_x.py forward", linear) == "tensor-sizes-differ"
+    assert named("/home/me/train.py forward", linear) is None
+    assert named("transformers/trainer.py compute_loss", "/home/me/model.py forward", linear) is None
+
+
+def test_the_module_of_an_exception_may_say_what_it_is_about() -> None:
+    error = Raised("Unsupported", "torch._dynamo.exc", "call_function UserDefinedObjectVariable")
+    assert diagnose_chain((error,), CATALOGUE, whole=True).signature == "compile-failed"
+    assert diagnose_chain((replace(error, module="shop.exc"),), CATALOGUE, whole=True).signature is None
+
+
+def test_a_backtick_that_markdown_took_is_not_missed() -> None:
+    refusal = "`.to` is not supported for `4-bit` or `8-bit` bitsandbytes models."
+    for text in (refusal, refusal.replace("`", "")):
+        error = raised("ValueError", text)
+        assert diagnose_chain((error,), CATALOGUE, whole=True).signature == "quantized-model-moved"

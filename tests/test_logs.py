@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -102,15 +103,17 @@ LAST_RESORTS = [Catalogue(tier) for tier in CATALOGUE.tiers[1:]]
 def allowed(case: Case) -> set[str | None]:
     """What a part of a log may be named as: what the whole is, another failure that the whole tells of besides, or
     a wider name: what the catalogue allows beside its own (offline mode, cut down, is a hub that cannot be reached),
-    and what fits any exception of the log by itself, the last resorts among it; and without a
+    and what fits any exception of the log by itself, the last resorts among it, with its frames or without them (a
+    script's slip has no name, and what is left where the script's frame is cut off has one); and without a
     traceback, where a text tells of failures in sentences, what one line of it says.
     """
     whole = explain(case.text)
     own = {whole.signature.id, *whole.signature.beside} if whole.signature else BARE_ENDS
     links = [raised for finding in read_text(case.text).findings for raised in finding.chain]
     told = () if any(raised.frames for raised in links) else case.text.splitlines()
+    either = (each for raised in links for each in (raised, replace(raised, frames=())))
     wider = (
-        name for raised in links for known in (CATALOGUE, *LAST_RESORTS) for name in fitting(raised, known, whole=True)
+        name for raised in either for known in (CATALOGUE, *LAST_RESORTS) for name in fitting(raised, known, whole=True)
     )
     return {None, *own, *wider, *(other.signature for other in whole.others), *map(verdict, told)}
 

@@ -378,3 +378,35 @@ def test_pips_conflict_is_read_without_its_first_line() -> None:
     text = "The conflict is caused by:\n    The user requested torch\n    peft 0.2.0 depends on torch>=1.13.0\n"
     (finding,) = read_text(text).findings
     assert finding.chain[0].type == RESOLVER and "peft 0.2.0" in finding.chain[0].message
+
+
+FLAT = (
+    'Traceback (most recent call last): File "/home/me/train.py", line 9, in <module> trainer.train() '
+    'File "/srv/env/lib/python3.10/site-packages/peft/peft_model.py", line 1156, in prepare_inputs_for_generation '
+    "[rank0]: cache[0] KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'"
+)
+
+
+@pytest.mark.parametrize("start", ["Traceback", 'File "/srv', "peft/peft_model.py"])
+def test_a_traceback_without_its_line_breaks_is_read(start: str) -> None:
+    found = explain(FLAT[FLAT.index(start) :])
+    assert found.signature is not None and found.signature.id == NAME, found.as_text()
+    assert found.diagnosis is not None and found.diagnosis.exception is not None
+    assert found.diagnosis.exception.frames[-1].function == "prepare_inputs_for_generation"
+    assert all(frame.file != "train.py" or frame.line == 9 for frame in found.diagnosis.exception.frames)
+
+
+def test_quotation_marks_of_a_forum_are_those_of_python() -> None:
+    curly = re.sub(r'File "([^"]*)"', "File \u201c\\1\u201d", LOG).replace("'", "\u2019")
+    assert "\u201c" in curly
+    found = explain(curly)
+    assert found.signature is not None and found.signature.id == NAME, found.as_text()
+
+
+def test_an_exception_is_known_by_its_module_and_not_stripped_of_its_class() -> None:
+    for text, kind in (
+        ("torch._dynamo.exc.Unsupported: call_function", "Unsupported"),
+        ("torch._inductor.exc.InductorError: CppCompileError: C++ compile error", "InductorError"),
+    ):
+        found = explain(text).diagnosis
+        assert found is not None and found.exception is not None and found.exception.type == kind

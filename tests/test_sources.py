@@ -10,7 +10,7 @@ import pytest
 
 from compatcheck.cli import main
 from compatcheck.domain import Frame, Raised
-from compatcheck.source_reader import SourceFacts, read_source
+from compatcheck.source_reader import SourceFacts, read_source, read_wheel
 from compatcheck.sources import SHIPPED, Sources, gathered, shipped_sources, sources_of, written
 
 OLD = """
@@ -129,7 +129,9 @@ def test_the_shipped_table_is_whole_and_says_what_its_sources_say() -> None:
         assert found is not None and found[0].specifier == specifier
 
 
-def test_the_command_reads_wheels_into_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_reads_wheels_into_a_table_and_keeps_the_other_packages(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for version, text in (("0.10.0", NEW), ("0.9.0", OLD)):
         with zipfile.ZipFile(tmp_path / f"peft-{version}-py3-none-any.whl", "w") as archive:
             archive.writestr("peft/load.py", text)
@@ -139,7 +141,41 @@ def test_the_command_reads_wheels_into_a_table(tmp_path: Path, capsys: pytest.Ca
     assert capsys.readouterr().err.splitlines() == ["peft 0.9.0", "peft 0.10.0"]
     life = sources_of(json.loads(out.read_text())).keyword("load_it", "strict")
     assert life is not None and life.specifier == ">=0.10.0"
+    other = tmp_path / "other"
+    other.mkdir()
+    with zipfile.ZipFile(other / "trl-0.9.0-py3-none-any.whl", "w") as archive:
+        archive.writestr("trl/load.py", NEW)
+    assert main(["catalogue", "read", str(other), "--out", str(out)]) == 0
+    assert set(sources_of(json.loads(out.read_text())).packages) == {"peft", "trl"}
+    capsys.readouterr()
     empty = tmp_path / "empty"
     empty.mkdir()
     assert main(["catalogue", "read", str(empty), "--out", str(out)]) != 0
     assert "no wheel of a package of the stack" in capsys.readouterr().err
+
+
+def test_of_torch_only_what_speaks_of_files_devices_and_processes_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "torch-2.6.0-cp311-none-any.whl"
+    said = "def f():\n    raise ValueError('this is said by {0} and by nobody else')\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        for part in ("nn/modules/linear.py", "distributed/store.py", "serialization.py"):
+            archive.writestr(f"torch/{part}", said.format(part))
+    found = {each.file for each in read_wheel(path, "torch").messages}
+    assert found == {"torch/distributed/store.py", "torch/serialization.py"}
+
+
+def test_where_two_packages_raise_the_same_words_the_stacks_own_is_meant() -> None:
+    said = "these are the very same words in two packages"
+    one = sources_of(
+        {
+            "packages": {
+                name: {
+                    "releases": ["1.0"], "messages": [["ValueError", said, f"{name}/x.py f", 0, 0]], "names": {},
+                    "modules": {}, "classes": "", "keywords": {}, "members": {},
+                }
+                for name in ("diffusers", "transformers")
+            }
+        }
+    )  # fmt: skip
+    found = one.site(Raised("ValueError", "", said))
+    assert found is not None and found.package == "transformers"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -43,7 +44,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     proposing.set_defaults(execute=execute_propose)
     reading = actions.add_parser(
-        "read", help="read wheels for the messages, names and keywords of every release (for maintainers)"
+        "read",
+        help="read wheels for the messages, names and keywords of every release (for maintainers); what the "
+        "table has of packages without a wheel in the folder stays",
     )
     reading.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack, several releases of each")
     reading.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/sources.json")
@@ -126,12 +129,13 @@ def _in_store(path: Path) -> Iterator[Unknown]:
 
 def execute_read(arguments: argparse.Namespace) -> int:
     from ..errors import EXIT_DONE, InputError
-    from ..sources import gathered, read_folder, written
+    from ..sources import read_folder, renewed, written
 
     read = read_folder(arguments.folder, lambda text: print(text, file=sys.stderr))
     if not read:
         raise InputError(
             str(arguments.folder), ["no wheel of a package of the stack in it"], "Give a folder of wheels."
         )
-    arguments.out.write_text(written(gathered(read)), encoding="utf-8")
+    before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
+    arguments.out.write_text(written(renewed(before, read)), encoding="utf-8")
     return EXIT_DONE
