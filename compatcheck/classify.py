@@ -11,7 +11,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
 from .domain import CellResult, Diagnosis, Digest, Frame, Mode, Observation, Outcome, Raised, Stage, digest_of
-from .logplace import place_of
+from .logplace import in_script, place_of
 from .logtext import RESOLVER, Finding, Log
 from .signatures import Catalogue, Signature
 from .sources import Site, shipped_sources
@@ -244,7 +244,7 @@ def _fitted(
         return None
     if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
         return None
-    if signature.outside_scripts and any(each.frames and place_of(each.frames) is None for each in (raised, *around)):
+    if signature.outside_scripts and any(in_script(each.frames) for each in (raised, *around)):
         return None
     if signature.about and not any(_speaks_of(signature.about_pattern, each) for each in (raised, *around)):
         return None

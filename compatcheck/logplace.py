@@ -43,6 +43,19 @@ class Place:
 
 def place_of(frames: Sequence[Frame]) -> Place | None:
     """Where the frames, the outermost first, end; None where that is no installed package's code but a script's."""
+    found = _end_of(frames)
+    return found if found and found.package else None
+
+
+def in_script(frames: Sequence[Frame]) -> bool:
+    """Whether the frames end in a script's own code. False, too, where none is left but those of torch and Python: the
+    beginning is cut off, and with it who called."""
+    found = _end_of(frames)
+    return found is not None and not found.package
+
+
+def _end_of(frames: Sequence[Frame]) -> Place | None:
+    """The innermost frame that counts, with an empty package where it is a script's; None where there is none."""
     for frame in reversed(frames):
         file = _path(frame.file)
         package, slash, _ = file.partition("/")
@@ -50,7 +63,8 @@ def place_of(frames: Sequence[Frame]) -> Place | None:
             continue
         if package.removesuffix(".py") in _STDLIB or (slash and package in _BELOW):
             continue
-        return Place(package, file, frame.function) if slash and package and re.fullmatch(r"\w+", package) else None
+        installed = slash and package and re.fullmatch(r"\w+", package)
+        return Place(package if installed else "", file, frame.function)
     return None
 
 
