@@ -183,7 +183,7 @@ class Cell:
         return hash(self.id)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Distribution:
     """One wheel of a lock. Several hashes where several wheels of the release fit the platform."""
 
@@ -318,7 +318,7 @@ class Limits:
             raise ValueError("stage_seconds and memory_mib must be positive")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """A line of a traceback. `file` is relative to site-packages or to the standard library where it lies there."""
 
@@ -327,7 +327,7 @@ class Frame:
     function: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Raised:
     """One exception of a chain."""
 
@@ -339,7 +339,7 @@ class Raised:
     """Outermost first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class StageRecord:
     stage: Stage
     status: Status
@@ -350,7 +350,7 @@ class StageRecord:
     """What was raised, the root cause first and the exception that came out last."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ModeRecord:
     mode: Mode
     status: Status
@@ -358,7 +358,7 @@ class ModeRecord:
     chain: tuple[Raised, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Check:
     """One thing that must hold for a result to be right."""
 
@@ -371,7 +371,7 @@ class Check:
     """The mode the check is about; None where it is about the cycle as a whole."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Ending:
     kind: EndingKind
     code: int | None = None
@@ -381,7 +381,7 @@ class Ending:
     detail: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Machine:
     """Where an observation was made."""
 
@@ -394,7 +394,7 @@ class Machine:
     libc: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MemoryPoint:
     """A look at a probe's memory."""
 
@@ -406,7 +406,7 @@ class MemoryPoint:
     """What was under way."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What was seen when a probe ran: facts only, no diagnosis."""
 
@@ -482,7 +482,7 @@ class Observation:
         return Mode.UNCACHED if broken and self.outcome is Outcome.PASS else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Resolution:
     """The resolver's answer for a cell: a lock, or the reason why there is none."""
 
@@ -495,7 +495,7 @@ class Resolution:
             raise ValueError("a resolution has either a lock or a reason")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CellResult:
     """All that is known of a cell, measured. Inferred cells are another type."""
 
@@ -528,7 +528,7 @@ class CellResult:
         return self.resolution.lock if self.resolution else None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """What an observation, or a text, was recognised as."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -71,9 +71,12 @@ class Remembered:
 
         `expansion`: its cells; None: as they were when the matrix was last run.
         """
+        return tuple(self.each_result((expansion or self.expansion()).cells))
+
+    def each_result(self, cells: Iterable[Cell]) -> Iterator[CellResult]:
+        """The same of some cells, read one at a time."""
         told = self.store.told_cells(self.matrix.resolution_digest, self.platform)
-        cells = (expansion or self.expansion()).cells
-        return tuple(self.stored(cell) if cell.id in told else CellResult(cell) for cell in cells)
+        return (self.stored(cell) if cell.id in told else CellResult(cell) for cell in cells)
 
     def beside(self, expansion: Expansion | None = None) -> tuple[CellResult, ...]:
         """Cells of the same axes and settings that are not the matrix's, and were measured.
@@ -84,8 +87,9 @@ class Remembered:
         names = {cell.id for cell in own}
         axes = tuple(own[0].versions) if own else ()
         found = []
-        for name, lock in self.store.locked(self.matrix.resolution_digest, self.platform):
-            if name in names or lock.python not in self.matrix.python or not lock.versions.keys() >= set(axes):
+        for name, digest in self.store.locked(self.matrix.resolution_digest, self.platform):
+            lock = None if name in names else self.store.lock(digest)
+            if lock is None or lock.python not in self.matrix.python or not lock.versions.keys() >= set(axes):
                 continue
             cell = Cell(lock.python, {axis: Version(lock.versions[axis]).public for axis in axes})
             # an identifier is not parsed: a cell with further axes has another
@@ -93,11 +97,12 @@ class Remembered:
                 found.append(result)
         return tuple(found)
 
-    def in_their_time(self) -> tuple[CellResult, ...]:
-        """What the store knows of the matrix's cells with the other packages of their own time."""
+    def in_their_time(self, cells: Iterable[Cell]) -> Iterator[CellResult]:
+        """What the store knows of some cells with the other packages of their own time, read one at a time."""
         settings = replace(self.matrix, policy=Policy.CONTEMPORARY).resolution_digest
-        found = (self.stored(cell, settings) for cell in self.expansion().cells)
-        return tuple(result for result in found if result.observation is not None)
+        told = self.store.told_cells(settings, self.platform)
+        found = (self.stored(cell, settings) for cell in cells if cell.id in told)
+        return (result for result in found if result.observation is not None)
 
     def experiments(self) -> dict[str, Experiment]:
         """What blame by experiment has come to, by cell."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from .agreement import TELLING
@@ -13,6 +14,7 @@ from .probe import PROBE_VERSION
 from .remembered import Remembered
 from .report.comparison import agreement_between, finding
 from .report.context import Besides, Context, Entry, built_context
+from .report.kept import Kept
 from .signatures import load_catalogue
 
 
@@ -31,18 +33,20 @@ def context_of(known: Remembered) -> Context:
 
 def _context_of(known: Remembered) -> Context:
     catalogue = load_catalogue()
-    expansion, results, experiments = known.expansion(), known.results(), known.experiments()
+    expansion, experiments = known.expansion(), known.experiments()
+    results: Iterable[CellResult] = known.each_result(expansion.cells)
 
     def diagnosed(result: CellResult) -> Diagnosis | None:
         return diagnosis_of(result, catalogue)
 
-    inferred, beside = None, known.beside()
+    inferred, beside = None, known.beside(expansion)
     if known.matrix.explore is Explore.ADAPTIVE:
         # numpy takes its time: only where something is inferred
         from .explored import explored
 
+        results = tuple(results)
         inferred = explored(expansion, (*results, *beside), diagnosed, known.store.choices(known.matrix.digest))
-    in_their_time = () if known.matrix.policy is Policy.CONTEMPORARY else known.in_their_time()
+    in_their_time = () if known.matrix.policy is Policy.CONTEMPORARY else known.in_their_time(expansion.cells)
     return built_context(
         known.matrix,
         expansion,
@@ -52,6 +56,7 @@ def _context_of(known: Remembered) -> Context:
         known.material.digest,
         PROBE_VERSION,
         Besides(beside, in_their_time, experiments, known.evidence(experiments.values()), inferred),
+        Kept(),
     )
 
 
@@ -59,7 +64,7 @@ def to_confirm(known: Remembered) -> tuple[Cell, ...]:
     """The cells that the matrix's `confirm` draws: some of every kind of finding that the store knows."""
     catalogue = load_catalogue()
     shown, cells = {}, {}
-    for result in known.results():
+    for result in known.each_result(known.expansion().cells):
         if result.outcome in TELLING:
             shown[result.cell.id] = Entry(result, diagnosis_of(result, catalogue)).failure or str(result.outcome)
             cells[result.cell.id] = result.cell

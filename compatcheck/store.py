@@ -30,7 +30,7 @@ from .table import PYTHON
 
 T = TypeVar("T")
 
-LARGE = 50_000
+LARGE = 1_000
 """Cells from which on those of a matrix are kept by column."""
 
 MIGRATIONS = (
@@ -137,14 +137,13 @@ class Store:
         lock = self.lock(Digest(row[1])) if row[1] else None
         return Resolution(lock, row[2], datetime.fromisoformat(row[0]))
 
-    def locked(self, settings: Digest, platform: str) -> Iterator[tuple[str, Lock]]:
-        """Every cell, of whatever matrix, that was ever locked with these settings: its identifier and its lock."""
+    def locked(self, settings: Digest, platform: str) -> Iterator[tuple[str, Digest]]:
+        """Every cell, of whatever matrix, that was ever locked with these settings: identifier and lock."""
         question = (
-            "SELECT cell, body FROM resolutions JOIN locks ON lock = digest WHERE settings = ? AND platform = ? "
-            "ORDER BY cell"
+            "SELECT cell, lock FROM resolutions WHERE settings = ? AND platform = ? AND lock IS NOT NULL ORDER BY cell"
         )
-        for cell, body in self._rows(question, (settings, platform)):
-            yield cell, _unpacked(body, Lock)
+        for cell, digest in self._rows(question, (settings, platform)):
+            yield cell, Digest(digest)
 
     def lock(self, digest: Digest) -> Lock | None:
         row = self._row("SELECT body FROM locks WHERE digest = ?", (digest,))
@@ -448,7 +447,7 @@ def _unpacked(body: bytes, kind: type[T]) -> T:
 def _versions_of(value: object) -> Iterator[str]:
     """What the rest of the package takes for versions without asking."""
     if isinstance(value, Lock):
-        yield from value.versions.values()
+        yield from (item.version for item in value.distributions)
     elif isinstance(value, Expansion):
         for cell in (*value.cells, *(cell for cell, _ in value.excluded)):
             yield from cell.versions.values()

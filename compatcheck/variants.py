@@ -24,6 +24,7 @@ from .matrix import Variant
 from .pipeline import Run
 from .probe import PROBE_VERSION
 from .report.context import Context, built_context
+from .report.kept import Kept
 from .report.methods import MethodsContext
 from .runner import Stopped, Work
 from .signatures import load_catalogue
@@ -38,14 +39,15 @@ def methods_of(variants: Variants) -> MethodsContext:
     """What a report on the scenarios of a matrix says, from the store alone.
 
     Raises UsageError where the matrix was never run."""
-    expansion, catalogue = variants.run.expansion(), load_catalogue()
+    expansion, catalogue, keep = variants.run.expansion(), load_catalogue(), Kept()
 
     def context_of(run: Run) -> Context:
-        results = [run.stored(cell) for cell in expansion.cells]
+        results = map(run.stored, expansion.cells)
         digest = run.material.digest
         return built_context(
-            run.matrix, expansion, results, lambda each: diagnosis_of(each, catalogue), catalogue, digest, PROBE_VERSION
-        )
+            run.matrix, expansion, results, lambda each: diagnosis_of(each, catalogue), catalogue, digest,
+            PROBE_VERSION, keep=keep,
+        )  # fmt: skip
 
     contexts = {variant: context_of(run) for variant, run in variants.runs.items()}
     return MethodsContext(variants.run.matrix, contexts, catalogue)

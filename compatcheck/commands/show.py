@@ -30,10 +30,15 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from dataclasses import replace
+
     from ..report.cell_text import cell_lines, one_entry
     from ..reporting import context_of
 
     with opened_run(arguments) as run:
         context = context_of(run)
-    print("\n".join(cell_lines(context, one_entry(context, arguments.cell), arguments.matrix)))
+        entry = one_entry(context, arguments.cell)
+        # a report does not keep all that is known of a cell
+        whole = replace(entry, result=run.stored(entry.cell))
+    print("\n".join(cell_lines(context, whole, arguments.matrix)))
     return 0

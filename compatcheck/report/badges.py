@@ -145,7 +145,7 @@ def badge_json(made: Badge) -> str:
 
 def badge_svg(made: Badge) -> str:
     left, right = (round(_verdana(text)) + 12 for text in (made.label, made.message))
-    return drawn("badge.svg.j2", badge=made, left=left, right=right, fill=COLOURS[made.color])
+    return "".join(drawn("badge.svg.j2", badge=made, left=left, right=right, fill=COLOURS[made.color]))
 
 
 def _verdana(text: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from .drawing import Box, Label, drawn
@@ -37,8 +37,8 @@ class Chart:
     bars: tuple[Box, ...] = ()
     dots: tuple[Dot, ...] = ()
 
-    def svg(self) -> str:
-        return drawn("chart.svg.j2", chart=self)
+    def svg(self) -> Iterator[str]:
+        return drawn("chart.svg.j2", picture=self)
 
 
 @dataclass(frozen=True)

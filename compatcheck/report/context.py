@@ -29,7 +29,7 @@ TITLE_CAP = 60
 """Characters of a message that name an unknown failure."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One cell of the table."""
 
@@ -141,9 +141,9 @@ class FailureClass:
 class Besides:
     """What is known beside the results of a matrix."""
 
-    beside: tuple[CellResult, ...] = ()
+    beside: Iterable[CellResult] = ()
     """Of cells that the matrix does not have."""
-    in_their_time: tuple[CellResult, ...] = ()
+    in_their_time: Iterable[CellResult] = ()
     """Of its cells with the other packages of their own time."""
     experiments: Mapping[str, Experiment] = field(default_factory=dict)
     evidence: Mapping[str, Lock] = field(default_factory=dict)
@@ -368,19 +368,20 @@ def built_context(
     material: Digest,
     probe_version: int,
     besides: Besides | None = None,
+    keep: Callable[[CellResult], CellResult] = lambda result: result,
 ) -> Context:
-    """The context of a report about `results`."""
+    """The context of a report about `results`, which are gone through once; `keep` says what is kept of each."""
     known = besides or Besides()
     conclusions = known.explored.conclusions if known.explored else {}
     entries = tuple(
         # what this machine could not run is told as that, whatever is inferred of it
         Entry(result, None, conclusions[result.cell.id])
         if result.outcome is Outcome.UNTESTED and result.cell.id in conclusions
-        else Entry(result, diagnose(result))
+        else Entry(keep(result), diagnose(result))
         for result in results
     )
     beside, in_their_time = (
-        tuple(Entry(result, diagnose(result)) for result in some) for some in (known.beside, known.in_their_time)
+        tuple(Entry(keep(result), diagnose(result)) for result in some) for some in (known.beside, known.in_their_time)
     )
     return Context(
         matrix, expansion, entries, classes_of(entries, catalogue), material, probe_version, beside,

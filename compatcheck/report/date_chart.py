@@ -11,6 +11,7 @@ from ..domain import CORE, Outcome
 from .charts import Chart, Line
 from .context import Context
 from .drawing import Box, Label, spread_out, text_width
+from .pieces import Pieces
 
 LEFT, RIGHT, TOP = 122.0, 36.0, 64.0
 WIDTH = 900.0
@@ -32,7 +33,7 @@ def dates_known(context: Context) -> bool:
     return any(_releases(context, package) for package in CORE)
 
 
-def date_chart(context: Context) -> str:
+def date_chart(context: Context) -> Pieces:
     strips = {package: found for package in CORE if (found := _releases(context, package))}
     dates = [moment for found in strips.values() for _, moment, _ in found]
     first, last = min(dates).date(), max(dates).date()
@@ -95,16 +96,15 @@ def date_chart(context: Context) -> str:
 
 def _releases(context: Context, package: str) -> list[tuple[str, datetime, Counter[Outcome]]]:
     """Version, date and outcomes of the releases that have a date and a finding, by date."""
-    found = []
-    for version in context.versions(package):
-        counts = Counter(
-            entry.outcome
-            for entry in context.entries
-            if entry.cell.versions[package] == version and entry.outcome in ORDER and entry.measured
-        )
-        moment = context.expansion.released.get(f"{package} {version}")
-        if counts and moment is not None:
-            found.append((version, moment, counts))
+    seen: dict[str, Counter[Outcome]] = {}
+    for entry in context.measured:
+        if (outcome := entry.outcome) in ORDER:
+            seen.setdefault(entry.cell.versions[package], Counter())[outcome] += 1
+    found = [
+        (version, moment, counts)
+        for version, counts in seen.items()
+        if (moment := context.expansion.released.get(f"{package} {version}")) is not None
+    ]
     return sorted(found, key=lambda each: (each[1], Version(each[0])))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ class Label:
     """Read from below to above."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Box:
     """A square with the mark of an outcome."""
 
@@ -47,10 +48,14 @@ class Box:
     """Drawn lighter: inferred, not measured."""
 
 
-def drawn(template: str, **values: Any) -> str:
-    """The picture of a template. Text is escaped, and numbers are written short."""
-    text = _environment().get_template(template).render(**values)
-    return "\n".join(line for line in text.splitlines() if line.strip()) + "\n"
+def drawn(template: str, **values: Any) -> Iterator[str]:
+    """The picture of a template, a line at a time. Text is escaped, and numbers are written short."""
+    begun = ""
+    for piece in chain(_environment().get_template(template).generate(**values), ["\n"]):
+        # joined as plain text: added to a piece that is escaped already, the rest would be escaped once more
+        whole, end, begun = "".join((begun, piece)).rpartition("\n")
+        if end:
+            yield from (f"{line}\n" for line in whole.splitlines() if line.strip())
 
 
 @cache

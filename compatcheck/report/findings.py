@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..borders import Edge, edges_of
 from ..cell_verdicts import OwnTime, Said, verdicts_of
 from ..declared import Declaration, declarations
+from ..domain import Outcome
 from ..experiment import Experiment
 from ..flips import AxisQuestion, TableBlame, axis_question, blame_from_table
 from ..rules import Rule, Rules, rules_of
@@ -46,7 +47,7 @@ class Findings:
     finer: Table
     """The table with the cells that were measured beside it."""
     own_time: Mapping[str, OwnTime]
-    """Cell to the same cell with the other packages of its own time, where that was measured."""
+    """Failing cell to the same cell with the other packages of its own time, where that was measured."""
     experiments: Mapping[str, Experiment]
     """Cell to what blame by experiment came to."""
     releases: Mapping[str, Sequence[str]]
@@ -100,15 +101,16 @@ def findings_of(
 ) -> Findings:
     known = tuple(entries)
     rows = rows_of(known)
-    finer = Table([*rows, *rows_of(beside)])
-    return Findings(
-        Table(rows), requires, finer, _own_time(known, in_their_time or {}), experiments or {}, releases or {}
-    )
+    table, others = Table(rows), rows_of(beside)
+    finer = Table([*rows, *others]) if others else table
+    return Findings(table, requires, finer, _own_time(known, in_their_time or {}), experiments or {}, releases or {})
 
 
 def _own_time(entries: Iterable[Entry], in_their_time: Mapping[str, Entry]) -> dict[str, OwnTime]:
     found = {}
     for entry in entries:
+        if entry.outcome not in (Outcome.FAIL, Outcome.WRONG):
+            continue  # nobody asks
         before = in_their_time.get(entry.cell.id)
         if before is None or before.result.lock is None or entry.result.lock is None:
             continue

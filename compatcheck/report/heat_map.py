@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from packaging.version import Version
 
 from ..domain import Outcome
 from .context import Context, Entry
 from .drawing import Box, Label, drawn, fitted, text_width
+from .pieces import Pieces
 
 LEFT, TOP, EDGE = 20.0, 32.0, 20.0
 WIDTH = 1000.0
@@ -75,7 +78,8 @@ class Map:
     width: float
     height: float
     labels: tuple[Label, ...]
-    boxes: tuple[Box, ...]
+    boxes: Iterable[Box]
+    """Gone through once."""
 
 
 @dataclass(frozen=True)
@@ -104,13 +108,13 @@ def panels(context: Context) -> list[Panel]:
     return [Panel(python, torch, cells) for (python, torch), cells in ordered]
 
 
-def overview(context: Context, words: Words = ENGLISH) -> str:
+def overview(context: Context, words: Words = ENGLISH) -> Pieces:
     """All panels side by side, small: the picture for a README."""
     shown = panels(context)
     rows = _newest_first({transformers for panel in shown for transformers, _ in panel.cells})
     wide, high, gap = 25.0, 20.0, 26.0
     labels: list[Label] = []
-    boxes: list[Box] = []
+    boxes: list[Iterable[Box]] = []
     x, y = _row_labels_width(), TOP + 88
     right, first, bottom = x, True, y + len(rows) * high
     for panel in shown:
@@ -126,17 +130,18 @@ def overview(context: Context, words: Words = ENGLISH) -> str:
         labels.append(Label(_panel_title(context, panel), x, y - 62, "sub"))
         for number, peft in enumerate(columns):
             labels.append(Label(peft, x + (number + 0.5) * wide + 3, y - 6, "small", turned=True))
-        boxes += _boxes(context, panel, rows, columns, (x, y), (wide, high), letters=False)
+        boxes.append(_boxes(context, panel, rows, columns, (x, y), (wide, high), letters=False))
         x += max(len(columns) * wide, text_width(_panel_title(context, panel), 13)) + gap
         right = max(right, x - gap)
     title = f"torch x transformers x peft: {words.headline(context.entries)}"
     width = max(right, LEFT + text_width(title, 16), LEFT + 400) + EDGE
     keys, key_boxes, height = _legend(words, context.entries, width, bottom + 30)
-    picture = Map(title, _description(context), width, height, (*labels, *keys), (*boxes, *key_boxes))
-    return drawn("heat.svg.j2", map=picture)
+    every = chain(*boxes, key_boxes)
+    picture = Map(title, _description(context), width, height, (*labels, *keys), every)
+    return drawn("heat.svg.j2", picture=picture)
 
 
-def one_torch(context: Context, panel: Panel) -> str:
+def one_torch(context: Context, panel: Panel) -> Pieces:
     """One panel, large: with the months of release and the letters of the failure classes."""
     rows = _newest_first({transformers for transformers, _ in panel.cells})
     columns = _oldest_first({peft for _, peft in panel.cells})
@@ -160,18 +165,14 @@ def one_torch(context: Context, panel: Panel) -> str:
         keys.append(Label(letter, LEFT + 10, height, "sub middle"))
         keys.append(Label(fitted(said, width - 2 * EDGE - 26), LEFT + 28, height))
         height += 19
-    picture = Map(title, _description(context), width, height, (*labels, *keys), (*boxes, *key_boxes))
-    return drawn("heat.svg.j2", map=picture)
+    picture = Map(title, _description(context), width, height, (*labels, *keys), chain(boxes, key_boxes))
+    return drawn("heat.svg.j2", picture=picture)
 
 
 def _classes(context: Context, panel: Panel) -> list[tuple[str, str]]:
     """Letter and title, with the number of its cells here, of every failure class in the panel."""
-    here = {entry.cell.id for entry in panel.cells.values()}
-    found = []
-    for each in context.classes:
-        if count := sum(entry.cell.id in here for entry in each.entries):
-            found.append((each.letter, f"{each.title} ({count})"))
-    return found
+    here = Counter(entry.failure for entry in panel.cells.values() if entry.measured)
+    return [(each.letter, f"{each.title} ({here[each.key]})") for each in context.classes if here[each.key]]
 
 
 def _boxes(
@@ -183,8 +184,7 @@ def _boxes(
     size: tuple[float, float],
     *,
     letters: bool,
-) -> list[Box]:
-    found = []
+) -> Iterator[Box]:
     for down, transformers in enumerate(rows):
         for across, peft in enumerate(columns):
             entry = panel.cells.get((transformers, peft))
@@ -196,20 +196,17 @@ def _boxes(
                 title += f"; {ENGLISH.caveat if entry.caveat else ENGLISH.workaround}"
             if inferred:
                 title += f"; {ENGLISH.inferred}"
-            found.append(
-                Box(
-                    corner[0] + across * size[0] + 1,
-                    corner[1] + down * size[1] + 1,
-                    size[0] - 2,
-                    size[1] - 2,
-                    str(entry.outcome),
-                    CORNER if entry.caveat or entry.workaround else 0,
-                    letter if letters else "",
-                    title if letters else "",
-                    inferred,
-                )
+            yield Box(
+                corner[0] + across * size[0] + 1,
+                corner[1] + down * size[1] + 1,
+                size[0] - 2,
+                size[1] - 2,
+                str(entry.outcome),
+                CORNER if entry.caveat or entry.workaround else 0,
+                letter if letters else "",
+                title if letters else "",
+                inferred,
             )
-    return found
 
 
 def _legend(words: Words, entries: tuple[Entry, ...], width: float, y: float) -> tuple[list[Label], list[Box], float]:

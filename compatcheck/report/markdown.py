@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import product
+
 from tabulate import tabulate
 
 from ..cell_verdicts import Ground
@@ -13,6 +16,7 @@ from .blame_text import shares
 from .context import Context, Entry, FailureClass, named
 from .effects import effects
 from .glossary import needed, needed_by
+from .heat_map import panels
 from .markup import escaped, shortened
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
 from .torch_answer import answer
@@ -47,7 +51,7 @@ def markdown_text(context: Context) -> str:
         "## The table",
         f"![Heat map of all combinations; the tables below say the same](pictures/{OVERVIEW})",
         _legend(context),
-        *(_torch_table(context, torch) for torch in context.versions("torch")),
+        *_torch_tables(context),
         "## Failure classes",
         "\n\n".join(_class(context, each) for each in context.classes) or "None: nothing failed.",
         _words(context),
@@ -116,23 +120,16 @@ def _legend(context: Context) -> str:
     return "\n".join(lines)
 
 
-def _torch_table(context: Context, torch: str) -> str:
-    pefts = context.versions("peft")
-    parts = []
-    for python in context.pythons:
-        found = {
-            (entry.cell.versions["transformers"], entry.cell.versions["peft"]): entry
-            for entry in context.entries
-            if entry.cell.versions["torch"] == torch and entry.cell.python == python
-        }
-        rows = [
-            [version, *(_mark(context, found.get((version, peft))) for peft in pefts)]
-            for version in context.versions("transformers")
-        ]
+def _torch_tables(context: Context) -> Iterator[str]:
+    """A table for each torch and Python."""
+    pefts, transformers = context.versions("peft"), context.versions("transformers")
+    cells = {(panel.torch, panel.python): panel.cells for panel in panels(context)}
+    for torch, python in product(context.versions("torch"), context.pythons):
+        found = cells.get((torch, python), {})
+        rows = [[version, *(_mark(context, found.get((version, peft))) for peft in pefts)] for version in transformers]
         table = tabulate(rows, headers=["transformers \\ peft", *pefts], tablefmt="github", disable_numparse=True)
         large = panel_file(python, torch)
-        parts.append(f"### torch {torch}, Python {python}\n\n{table}\n\n[The same as a picture](pictures/{large}).")
-    return "\n\n".join(parts)
+        yield f"### torch {torch}, Python {python}\n\n{table}\n\n[The same as a picture](pictures/{large})."
 
 
 def _pictures(context: Context) -> str:

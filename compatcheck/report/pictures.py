@@ -8,7 +8,7 @@ from functools import partial
 from .context import Context
 from .date_chart import date_chart, dates_known
 from .heat_map import CHINESE, one_torch, overview, panel_name, panels
-from .pieces import Pieces, later
+from .pieces import Pieces
 from .stage_charts import memory_chart, stages_known, time_chart
 
 OVERVIEW, OVERVIEW_CHINESE = "heatmap.svg", "heatmap.zh-CN.svg"
@@ -20,10 +20,10 @@ def panel_file(python: str, torch: str) -> str:
     return f"heatmap-{panel_name(python, torch)}.svg"
 
 
-def drawings(context: Context) -> dict[str, Callable[[], str]]:
+def drawings(context: Context) -> dict[str, Callable[[], Pieces]]:
     """File name to what draws it, for every picture that the context has something for."""
     shown = panels(context)
-    found: dict[str, Callable[[], str]] = {}
+    found: dict[str, Callable[[], Pieces]] = {}
     if shown:
         found |= {OVERVIEW: partial(overview, context), OVERVIEW_CHINESE: partial(overview, context, CHINESE)}
     for panel in shown:
@@ -37,4 +37,4 @@ def drawings(context: Context) -> dict[str, Callable[[], str]]:
 
 def picture_files(context: Context) -> Iterator[tuple[str, Pieces]]:
     """File name and SVG."""
-    return ((name, later(draw)) for name, draw in drawings(context).items())
+    return ((name, draw()) for name, draw in drawings(context).items())

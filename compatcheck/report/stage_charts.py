@@ -8,6 +8,7 @@ from ..domain import PROBE_STAGES, Outcome, StageRecord
 from .charts import Chart, Dot, Line, Scale, decade_ticks, linear_ticks, quantile
 from .context import Context
 from .drawing import Label, text_width
+from .pieces import Pieces
 
 LEFT, RIGHT, TOP, HEIGHT = 92.0, 24.0, 104.0, 260.0
 STEP = 26.0
@@ -25,14 +26,14 @@ def stages_known(context: Context) -> bool:
     )
 
 
-def memory_chart(context: Context) -> str:
+def memory_chart(context: Context) -> Pieces:
     """Highest resident memory within each stage."""
     values = _values(context, lambda record: record.peak_rss_mib)
     ticks = linear_ticks([number for stages in values.values() for _, numbers in stages for number in numbers])
     return _chart(values, ticks, False, "Memory over the stages", "MiB", lambda tick: f"{tick:g}").svg()
 
 
-def time_chart(context: Context) -> str:
+def time_chart(context: Context) -> Pieces:
     """Wall clock of each stage, on a logarithmic axis."""
     values = _values(context, lambda record: record.seconds)
     ticks = decade_ticks(number for stages in values.values() for _, numbers in stages for number in numbers)
