@@ -7,6 +7,7 @@ import random
 import re
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import robustness
-from faults import archives, kills, load, patterns, probes, readers, secrets, stores, text, together, world
+from faults import archives, kills, load, many_cells, patterns, probes, readers, secrets, stores, text, together, world
 from faults.trials import Trials
 
 
@@ -114,6 +115,20 @@ def test_every_fault_of_the_stubs_is_tried_or_is_no_misbehaviour() -> None:
     families = (releases.DYING, releases.HANGING, releases.GREEDY, releases.LOUD, releases.LYING, releases.UNTIDY)
     others = {"exit-seven-in-train", "segfault-in-generate-cached", "flood-stdout-in-train", "flood-stderr-in-train"}
     assert {each.fault for family in families for each in family} - tried == others
+
+
+def test_a_cell_more_takes_few_kib_of_a_report(tmp_path: Path) -> None:
+    peaks: dict[int, int] = {}
+    for count in (180, 180, 720):  # twice the first: what is read once a process is then known
+        folder = tmp_path / f"{count}-{len(peaks)}"
+        folder.mkdir()
+        many_cells.write_store(count, folder)
+        tracemalloc.start()
+        told, _ = many_cells.report(count, folder)
+        peaks[told] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    (few, low), (many, high) = sorted(peaks.items())
+    assert (high - low) / (many - few) < 8 * 1024
 
 
 def test_the_report_is_written_from_what_is_kept_and_names_what_broke(tmp_path: Path) -> None:

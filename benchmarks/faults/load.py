@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 
+from . import many_cells
 from .stub_world import ROOT
 from .trials import Trials
 
@@ -53,70 +54,33 @@ def _through_store(count: int) -> Trials:
     return trials
 
 
-TELL = """
-import sys, resource
-sys.path[:0] = [{root!r}, {tests!r}]
-import made_up
-from pathlib import Path
-from compatcheck.domain import CellResult, Digest, Resolution, digest_of
-from compatcheck.flakes import agreeing, verdict
-from compatcheck.machine import platform_key
-from compatcheck.expansion import Expansion
-from compatcheck.matrix import Matrix
-from compatcheck.pipeline import Run
-from compatcheck.reporting import context_of
-from compatcheck.progress import Progress
-from compatcheck.report.files import write_reports
-from compatcheck.store import Store
-
-count, folder = int(sys.argv[1]), Path(sys.argv[2])
-side = round(count ** (1 / 2) / 3)
-axes = {{
-    "torch": tuple(f"2.{{n}}.0" for n in range(9)),
-    "transformers": tuple(f"4.{{n}}.0" for n in range(side)),
-    "peft": tuple(f"0.{{n}}.0" for n in range(count // 9 // side)),
-}}
-cells = tuple(
-    made_up.cell(torch, transformers, peft)
-    for torch in axes["torch"] for transformers in axes["transformers"] for peft in axes["peft"]
-)
-matrix = Matrix("load", axes)
-good, bad = made_up.observation(), made_up.observation(made_up.CACHE_LAYERS)
-with Store(folder / "store.sqlite3") as store:
-    run = Run(matrix, store, folder / "cache", source=object())
-    store._connection.execute("PRAGMA synchronous=OFF")
-    store.save_expansion(matrix.digest, Expansion(cells, {{}}))
-    for number, cell in enumerate(cells):
-        lock = made_up.lock(cell)
-        store.save_resolution(cell, matrix.resolution_digest, run.platform, Resolution(lock, "", made_up.NOON))
-        old = int(cell.versions["peft"].split(".")[1]) < 5 and int(cell.versions["transformers"].split(".")[1]) > 9
-        store.save_observation(lock, run.material.digest, bad if old else good)
-    written = write_reports(context_of(run), folder / "reports")
-print(len(cells), sum(path.stat().st_size for path in written if path.is_file()) // 2**20,
-      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
-"""
+MOST_KIB = 5.0
+"""Memory that a report may take for each cell more."""
 
 
 def _report(cells: int) -> list[Trials]:
-    """A report over many cells, and over a fifth of them: what one cell more costs stays the same."""
+    """A report over many cells, and over a fifth of them: a cell more takes a few KiB, however many there are."""
     trials = Trials(f"load: a report over {cells:,} cells")
     with trials.clock():
         peaks: dict[int, int] = {}
         for count in (cells // 5, cells):
             with tempfile.TemporaryDirectory() as name:
-                code = TELL.format(root=str(ROOT), tests=str(ROOT / "tests"))
-                done = subprocess.run([sys.executable, "-c", code, str(count), name], capture_output=True, text=True)
-            if done.returncode:
-                trials.count(f"{count} cells: {done.stderr[-600:]}")
-                return [trials]
+                paths = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "benchmarks")))
+                for part in ("store", "report"):
+                    words = [sys.executable, "-m", many_cells.__name__, part, str(count), name]
+                    done = subprocess.run(
+                        words, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": paths}
+                    )
+                    if done.returncode:
+                        trials.count(f"{count} cells: {done.stderr[-600:]}")
+                        return [trials]
             told, size, peak = map(int, done.stdout.split())
             peaks[told] = peak
             trials.count("" if told > 0.9 * count and size else f"{told} cells, {size} MiB of reports")
         (few, low), (many, high) = sorted(peaks.items())
         each = (high - low) * 1024 / (many - few)
-        # not more a cell for many than for few: nothing grows faster than the report itself
-        trials.count("" if each <= 1.3 * low * 1024 / few else f"{each:.0f} KiB a cell, {low * 1024 / few:.0f} before")
-        trials.note = f"{low} MiB for {few:,}, {high} MiB for {many:,} cells"
+        trials.count("" if each <= MOST_KIB else f"{each:.1f} KiB a cell")
+        trials.note = f"{low} MiB for {few:,}, {high} MiB for {many:,} cells: {each:.1f} KiB a cell"
     return [trials]
 
 
