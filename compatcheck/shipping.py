@@ -108,9 +108,24 @@ def _tells(cell: _Cell) -> int:
 
 
 def report_paths(folder: Path) -> list[Path]:
-    """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts."""
+    """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts.
+
+    Those of explored matrices are left out: their measured cells stand far apart, and ranges would be read off the gaps
+    between them.
+    """
     own = folder / "compatibility.json"
-    return [*sorted(folder.glob("*/compatibility.json")), *([own] if own.is_file() else [])]
+    return [
+        *(path for path in sorted(folder.glob("*/compatibility.json")) if not _explored(path)),
+        *([own] if own.is_file() else []),
+    ]
+
+
+def _explored(path: Path) -> bool:
+    """Whether it is a report of an explored matrix; what cannot be read is told of by whoever reads it."""
+    try:
+        return "exploration" in json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, TypeError, ValueError):
+        return False
 
 
 def _report(path: Path) -> _Report:

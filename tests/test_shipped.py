@@ -194,6 +194,14 @@ def test_a_report_of_which_no_cell_counts_is_no_source_and_changes_nothing(tmp_p
     ] * 3
 
 
+def test_a_folder_gives_every_report_but_those_of_explored_matrices(tmp_path: Path) -> None:
+    for name, text in [("a", "{}"), ("b", '{"exploration": {}}'), ("c", "torn"), (".", "{}")]:
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "compatibility.json").write_text(text)
+    names = [path.parent.name for path in report_paths(tmp_path)]
+    assert names == ["a", "c", tmp_path.name]
+
+
 def test_a_lock_file_that_is_not_the_one_named_is_refused(tmp_path: Path) -> None:
     report = json.loads(REPORTS[-1].read_text(encoding="utf-8"))
     cell = next(cell for cell in report["cells"] if cell["lock"])

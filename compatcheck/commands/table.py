@@ -26,7 +26,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     built = deeds.add_parser("build", help="make a table of reports")
     built.add_argument(
         "reports", nargs="+", type=Path, metavar="REPORT",
-        help="compatibility.json files with their locks/ beside them, or folders of reports",
+        help="compatibility.json files with their locks/ beside them, or folders of reports "
+        "(without those of explored matrices, which must be named)",
     )  # fmt: skip
     built.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write it")
     built.set_defaults(execute=build)
