@@ -7,31 +7,20 @@ tells of.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 from datetime import datetime, timezone
-from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
-
-from packaging.version import InvalidVersion, Version
+from typing import Any
 
 from .domain import Cell, Digest, Lock, Observation, Resolution
 from .errors import DiskFull, StoreError
 from .expansion import Expansion
 from .experiment import Experiment
-from .parse import structured, unstructured
-from .table import PYTHON
-
-T = TypeVar("T")
-
-LARGE = 1_000
-"""Cells from which on those of a matrix are kept by column."""
+from .packing import packed, packed_expansion, unpacked
 
 MIGRATIONS = (
     """
@@ -120,7 +109,7 @@ class Store:
             digest = None
             if resolution.lock is not None:
                 digest = resolution.lock.digest
-                rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (digest, _packed(resolution.lock)))
+                rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (digest, packed(resolution.lock)))
             rows.execute(
                 "INSERT OR REPLACE INTO resolutions VALUES (?, ?, ?, ?, ?, ?)",
                 (cell.id, settings, platform, resolved.isoformat(), digest, resolution.reason),
@@ -147,7 +136,7 @@ class Store:
 
     def lock(self, digest: Digest) -> Lock | None:
         row = self._row("SELECT body FROM locks WHERE digest = ?", (digest,))
-        return _unpacked(row[0], Lock) if row else None
+        return unpacked(row[0], Lock) if row else None
 
     # ------------------------------------------------------------------ observations
 
@@ -156,13 +145,13 @@ class Store:
         platform = observation.machine.platform
         key = (lock.digest, scenario, observation.probe_version, platform)
         with self._writing() as rows:
-            rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (lock.digest, _packed(lock)))
+            rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (lock.digest, packed(lock)))
             attempt = rows.execute(
                 "SELECT count(*) FROM observations WHERE lock = ? AND scenario = ? AND probe = ? AND platform = ?", key
             ).fetchone()[0]
             rows.execute(
                 "INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*key, attempt, observation.started.isoformat(), _packed(observation)),
+                (*key, attempt, observation.started.isoformat(), packed(observation)),
             )
 
     def withdraw_observation(self, lock: Lock, scenario: Digest, observation: Observation) -> None:
@@ -187,14 +176,14 @@ class Store:
             "ORDER BY attempt",
             (lock.digest, scenario, probe_version, platform),
         )
-        return tuple(_unpacked(row[0], Observation) for row in rows)
+        return tuple(unpacked(row[0], Observation) for row in rows)
 
     def every_observation(self) -> Iterator[Observation]:
         """All that was ever observed, the first first, one at a time."""
         for (row,) in self._rows("SELECT rowid FROM observations ORDER BY started", ()):
             body = self._row("SELECT body FROM observations WHERE rowid = ?", (row,))
             if body is not None:
-                yield _unpacked(body[0], Observation)
+                yield unpacked(body[0], Observation)
 
     def measured(self) -> Iterator[tuple[Lock, tuple[Observation, ...]]]:
         """Every lock that was run, with all attempts of one scenario, probe and platform; the newest of those last."""
@@ -203,13 +192,13 @@ class Store:
         for row in self._rows("SELECT lock, scenario, probe, platform, body FROM observations ORDER BY started", ()):
             groups.setdefault(tuple(row[:4]), []).append(row[4])
         for row in self._rows("SELECT digest, body FROM locks", ()):
-            locks[row[0]] = _unpacked(row[1], Lock)
+            locks[row[0]] = unpacked(row[1], Lock)
         for (digest, *_), bodies in groups.items():
-            yield locks[digest], tuple(_unpacked(body, Observation) for body in bodies)
+            yield locks[digest], tuple(unpacked(body, Observation) for body in bodies)
 
     def seconds(self) -> list[float]:
         """Wall clock of the stored observations: what a cell costs."""
-        return [_unpacked(row[0], Observation).seconds for row in self._rows(
+        return [unpacked(row[0], Observation).seconds for row in self._rows(
             "SELECT body FROM observations ORDER BY started DESC LIMIT 100", ()
         )]  # fmt: skip
 
@@ -270,7 +259,7 @@ class Store:
         with self._writing() as rows:
             rows.execute(
                 "INSERT OR REPLACE INTO expansions VALUES (?, ?, ?)",
-                (matrix, datetime.now(timezone.utc).isoformat(), _packed_expansion(expansion)),
+                (matrix, datetime.now(timezone.utc).isoformat(), packed_expansion(expansion)),
             )
 
     def drop_expansion(self, matrix: Digest) -> None:
@@ -280,7 +269,7 @@ class Store:
     def expansion(self, matrix: Digest) -> Expansion | None:
         """The cells of a matrix as they were when it was last run."""
         row = self._row("SELECT body FROM expansions WHERE matrix = ?", (matrix,))
-        return _unpacked(row[0], Expansion) if row else None
+        return unpacked(row[0], Expansion) if row else None
 
     # ------------------------------------------------------------------ experiments
 
@@ -292,7 +281,7 @@ class Store:
         with self._writing() as rows:
             rows.execute(
                 "INSERT OR REPLACE INTO experiments VALUES (?, ?, ?, ?, ?, ?, ?)",
-                (*key, experiment.at.isoformat(), _packed(experiment)),
+                (*key, experiment.at.isoformat(), packed(experiment)),
             )
 
     def experiments(
@@ -304,7 +293,7 @@ class Store:
             "ORDER BY cell",
             (settings, scenario, probe_version, platform),
         )
-        return {cell: _unpacked(body, Experiment) for cell, body in rows}
+        return {cell: unpacked(body, Experiment) for cell, body in rows}
 
     # ------------------------------------------------------------------ several stores
 
@@ -394,75 +383,3 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError | DiskFull:
     if "full" in str(error):
         return DiskFull(f"no space left to write the store {path}", "Free some space and run again: it goes on.")
     return StoreError(f"the store {path} refuses: {error}", "Check that the file and its folder are writable.")
-
-
-def _packed(value: Any) -> bytes:
-    return zlib.compress(json.dumps(unstructured(value), separators=(",", ":")).encode())
-
-
-def _packed_expansion(expansion: Expansion) -> bytes:
-    """The cells of a large one by column: each axis its versions once, and the place of every cell's among them."""
-    cells = expansion.cells
-    names = tuple(cells[0].versions) if cells else ()
-    if len(cells) < LARGE or any(tuple(cell.versions) != names for cell in cells):
-        return _packed(expansion)
-    columns = {}
-    for name in (PYTHON, *names):
-        ranks: dict[str, int] = {}
-        said = (cell.python if name == PYTHON else cell.versions[name] for cell in cells)
-        places = [ranks.setdefault(version, len(ranks)) for version in said]
-        columns[name] = [list(ranks), places]
-    return _packed({**unstructured(replace(expansion, cells=())), "columns": columns})
-
-
-def _cells_of(columns: Any) -> tuple[Cell, ...]:
-    """Raises ValueError where they are not what `_packed_expansion` writes."""
-    try:
-        pythons, *others = ([versions[place] for place in places] for versions, places in columns.values())
-        _, *names = columns
-        return tuple(
-            Cell(python, dict(zip(names, of, strict=True))) for python, *of in zip(pythons, *others, strict=True)
-        )
-    except (TypeError, LookupError, AttributeError) as error:
-        raise ValueError(f"columns: {error}") from None
-
-
-def _unpacked(body: bytes, kind: type[T]) -> T:
-    """Raises StoreError where it is not what this package writes: the file is damaged, or somebody has made it up."""
-    try:
-        data = json.loads(zlib.decompress(body))
-        columns = data.pop("columns", None) if isinstance(data, dict) else None
-        value: Any = structured(data, kind, "store", strict=False)
-        if columns is not None and isinstance(value, Expansion):
-            value = replace(value, cells=_cells_of(columns))
-    except (zlib.error, ValueError, RecursionError) as error:
-        raise _made_up(f"an entry cannot be read: {error}") from None
-    for version in _versions_of(value):
-        if not _is_version(version):
-            raise _made_up(f"{version!r} is no version")
-    known: T = value
-    return known
-
-
-def _versions_of(value: object) -> Iterator[str]:
-    """What the rest of the package takes for versions without asking."""
-    if isinstance(value, Lock):
-        yield from (item.version for item in value.distributions)
-    elif isinstance(value, Expansion):
-        for cell in (*value.cells, *(cell for cell, _ in value.excluded)):
-            yield from cell.versions.values()
-        for releases in value.known.values():
-            yield from releases
-
-
-@lru_cache(maxsize=2**16)
-def _is_version(text: str) -> bool:
-    try:
-        Version(text)
-    except InvalidVersion:
-        return False
-    return text == text.strip()  # Version allows blanks around it
-
-
-def _made_up(what: str) -> StoreError:
-    return StoreError(f"the store does not hold what it should: {what}", "Move it away and run again.")

@@ -73,7 +73,7 @@ def test_a_large_matrix_is_kept_by_column_and_comes_out_the_same(
     plain = tmp_path / "plain.sqlite3"
     with Store(plain) as store:
         store.save_expansion(Digest("m"), whole)
-    monkeypatch.setattr("compatcheck.store.LARGE", 1)
+    monkeypatch.setattr("compatcheck.packing.LARGE", 1)
     with Store(plain) as store:
         assert store.expansion(Digest("m")) == whole, "as it was kept before"
         store.save_expansion(Digest("m"), whole)
