@@ -110,8 +110,8 @@ def _tells(cell: _Cell) -> int:
 def report_paths(folder: Path) -> list[Path]:
     """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts.
 
-    Those of explored matrices are left out: their measured cells stand far apart, and ranges would be read off the gaps
-    between them.
+    Of the subfolders those of explored matrices are left out, and must be named: their measured cells stand far apart,
+    and ranges would be read off the gaps between them.
     """
     own = folder / "compatibility.json"
     return [

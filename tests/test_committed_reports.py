@@ -124,3 +124,15 @@ def test_the_methods_were_asked_of_every_pair_and_the_silent_ones_are_told_first
     page = (HERE / "reports" / "methods" / "methods.md").read_text(encoding="utf-8")
     assert f"In {len(ignored)} scenarios `generate` says what the model says without" in page
     assert page.index("## Ignored in silence") < page.index("## By method and architecture")
+
+
+def test_the_readme_tells_of_the_explored_matrix_what_its_report_says() -> None:
+    explored = json.loads((HERE / "reports" / "full" / "compatibility.json").read_text(encoding="utf-8"))
+    found = explored["exploration"]
+    measured = [cell for cell in explored["cells"] if cell["basis"] == "measured" and cell["outcome"] != "untested"]
+    readme = " ".join((HERE / "README.md").read_text(encoding="utf-8").split())
+    assert f"{len(measured)} cells were run and {sum(found['inferred'].values()):,} inferred" in readme
+    assert f"with a confidence of {found['claimed']:.2f}" in readme
+    errors, named = found["audit"]["errors"], found["audit"]["errors_with_signature"]
+    assert errors["hits"] == 0 and f"of {errors['count']} cells drawn for the audit no inferred outcome" in readme
+    assert f"in {named['hits']} the failure had another name" in readme
