@@ -9,11 +9,12 @@ from .agreement import TELLING
 from .classify import diagnosis_of
 from .confirmation import confirming, sampled
 from .domain import Cell, CellResult, Diagnosis, Policy
-from .matrix import Explore
+from .matrix import Explore, Matrix
 from .probe import PROBE_VERSION
 from .remembered import Remembered
 from .report.comparison import agreement_between, finding
-from .report.context import Besides, Context, Entry, built_context
+from .report.context import Besides, Context, built_context
+from .report.entry import Entry
 from .report.kept import Kept
 from .signatures import load_catalogue
 
@@ -25,7 +26,7 @@ def context_of(known: Remembered) -> Context:
         return context
     full = Remembered(confirming(known.matrix), known.store, known.cache, until=known.until)
     catalogue = load_catalogue()
-    cells = to_confirm(known)
+    cells = _drawn(known.matrix, context.measured)
     entries = (Entry(result, diagnosis_of(result, catalogue)) for result in map(full.stored, cells))
     others = {entry.cell.id: finding(entry) for entry in entries}
     return replace(context, agreement=agreement_between(context, full.matrix.scenario.model, others))
@@ -63,9 +64,15 @@ def _context_of(known: Remembered) -> Context:
 def to_confirm(known: Remembered) -> tuple[Cell, ...]:
     """The cells that the matrix's `confirm` draws: some of every kind of finding that the store knows."""
     catalogue = load_catalogue()
+    results = known.each_result(known.expansion().cells)
+    return _drawn(known.matrix, (Entry(result, diagnosis_of(result, catalogue)) for result in results))
+
+
+def _drawn(matrix: Matrix, entries: Iterable[Entry]) -> tuple[Cell, ...]:
+    """Some of every kind of finding among the cells that were run; `entries` are gone through once."""
     shown, cells = {}, {}
-    for result in known.each_result(known.expansion().cells):
-        if result.outcome in TELLING:
-            shown[result.cell.id] = Entry(result, diagnosis_of(result, catalogue)).failure or str(result.outcome)
-            cells[result.cell.id] = result.cell
-    return tuple(cells[name] for name in sampled(shown, known.matrix.confirm, known.matrix.scenario.seed))
+    for entry in entries:
+        if entry.outcome in TELLING:
+            shown[entry.cell.id] = entry.failure or str(entry.outcome)
+            cells[entry.cell.id] = entry.cell
+    return tuple(cells[name] for name in sampled(shown, matrix.confirm, matrix.scenario.seed))

@@ -32,7 +32,8 @@ from compatcheck.domain import (
 )
 from compatcheck.expansion import Expansion
 from compatcheck.matrix import Matrix
-from compatcheck.report.context import Besides, Context, Entry, built_context
+from compatcheck.report.context import Besides, Context, built_context
+from compatcheck.report.entry import Entry
 from compatcheck.signatures import Catalogue, load_catalogue
 
 MACHINE = Machine("linux-x86_64", "Some Linux 1", "a processor", 2, 8192, "glibc 2.36")

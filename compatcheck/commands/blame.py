@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from ..laboratory import CycleRunner
     from ..pipeline import Run
     from ..releases import ReleaseSource
-    from ..report.context import Context, Entry
+    from ..report.context import Context
+    from ..report.entry import Entry
     from ..table import Row
 
 EPILOG = """\

@@ -86,7 +86,7 @@ def _seen_again(run: Run, cells: list[Cell]) -> dict[str, Seen]:
     from dataclasses import replace
 
     from ..classify import diagnosis_of
-    from ..report.context import Entry
+    from ..report.entry import Entry
     from ..signatures import load_catalogue
 
     catalogue = load_catalogue()

@@ -11,7 +11,8 @@ from ..errors import UsageError
 from ..matrix import selected
 from ..memory_curve import drawn_curve
 from ..sudden_end import sudden_end
-from .context import Context, Entry
+from .context import Context
+from .entry import Entry
 
 WIDTH = 112
 FRAMES = 8

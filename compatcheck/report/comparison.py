@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from ..agreement import Agreement, Finding, Spent, agreement_of
 from ..errors import UsageError
-from .context import Context, Entry
+from .context import Context
+from .entry import Entry
 from .reread import Reported, ReportedCell
 
 

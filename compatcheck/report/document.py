@@ -12,7 +12,8 @@ from ..domain import UNPRINTABLE, Mode, Observation, without_later
 from ..parse import unstructured
 from .agreement_text import agreement_data
 from .audit_text import exploration_data
-from .context import Context, Entry, FailureClass
+from .context import Context
+from .entry import Entry, FailureClass
 from .findings import findings_data
 from .pieces import json_pieces
 

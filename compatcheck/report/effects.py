@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from ..domain import Outcome, Stage
-from .context import FailureClass
+from .entry import FailureClass
 
 STOPPED: Mapping[Stage, str] = {
     Stage.RESOLVE: "pip finds no set of versions that goes together.",

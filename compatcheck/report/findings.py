@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..borders import Edge, edges_of
 from ..cell_verdicts import OwnTime, Said, verdicts_of
@@ -16,9 +16,7 @@ from ..experiment import Experiment
 from ..flips import AxisQuestion, TableBlame, axis_question, blame_from_table
 from ..rules import Rule, Rules, rules_of
 from ..table import Row, Table, unit_of
-
-if TYPE_CHECKING:
-    from .context import Entry
+from .entry import Entry
 
 
 def rows_of(entries: Iterable[Entry]) -> list[Row]:

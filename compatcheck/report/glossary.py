@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from .context import Context, FailureClass
+from .context import Context
+from .entry import FailureClass
 
 
 @dataclass(frozen=True)

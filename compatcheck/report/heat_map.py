@@ -10,8 +10,9 @@ from itertools import chain
 from packaging.version import Version
 
 from ..domain import Outcome
-from .context import Context, Entry
+from .context import Context
 from .drawing import Box, Label, drawn, fitted, text_width
+from .entry import Entry
 from .pieces import Pieces
 
 LEFT, TOP, EDGE = 20.0, 32.0, 20.0

@@ -11,7 +11,8 @@ from xml.etree import ElementTree
 from packaging.version import Version
 
 from ..domain import Outcome
-from .context import BAD, Context, Entry, FailureClass
+from .context import BAD, Context
+from .entry import Entry, FailureClass
 
 MESSAGE_CAP = 4000
 """Characters of a message from outside; the rest is cut, and said so."""

@@ -13,8 +13,9 @@ from ..domain import Outcome
 from .agreement_text import agreement_section
 from .audit_text import audit_section
 from .blame_text import shares
-from .context import Context, Entry, FailureClass, named
+from .context import Context, named
 from .effects import effects
+from .entry import Entry, FailureClass
 from .glossary import needed, needed_by
 from .heat_map import panels
 from .markup import escaped, shortened

@@ -11,7 +11,8 @@ from functools import cached_property
 from ..domain import Cell, Machine, Method, Outcome
 from ..matrix import Matrix, Variant
 from ..signatures import Catalogue
-from .context import Context, Entry, FailureClass, classes_of
+from .context import Context
+from .entry import Entry, FailureClass, classes_of
 
 TELLING = (Outcome.PASS, Outcome.FAIL, Outcome.WRONG)
 BROKEN = (Outcome.FAIL, Outcome.WRONG)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..domain import Cell, Method
 from ..matrix import Variant
-from .context import Entry
+from .entry import Entry
 from .methods import MethodsContext, failed_checks
 from .page import MARKS, WORDS, style, template
 from .page_data import cut

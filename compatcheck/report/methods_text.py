@@ -12,7 +12,8 @@ from .. import __version__
 from ..domain import UNPRINTABLE, Cell, Mode, Outcome
 from ..matrix import Variant
 from ..parse import unstructured
-from .context import Entry, FailureClass, named
+from .context import named
+from .entry import Entry, FailureClass
 from .markdown import MARKS, WORDS
 from .markup import escaped, shortened
 from .methods import MethodsContext, failed_checks

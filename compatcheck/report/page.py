@@ -18,10 +18,11 @@ from .agreement_text import sentences
 from .audit_text import TITLE as AUDIT_TITLE
 from .audit_text import audit_rows
 from .audit_text import sentences as audit_sentences
-from .context import Context, FailureClass
+from .context import Context
 from .diff import Diff
 from .diff_text import CAP, SHOWN
 from .effects import effects
+from .entry import FailureClass
 from .glossary import TERMS, needed, needed_by
 from .page_data import Grid, cut, harmless_json, page_data
 

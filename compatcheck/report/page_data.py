@@ -8,8 +8,9 @@ from typing import Any
 
 from ..conclusion import Conclusion
 from ..domain import Mode, Outcome, Stage, printable
-from .context import Context, Entry, FailureClass
+from .context import Context
 from .effects import check_words, effect
+from .entry import Entry, FailureClass
 from .glossary import Term, needed, needed_by
 from .pieces import json_pieces
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from ..domain import Outcome
 from ..errors import UsageError
 from .chinese import sentences
-from .context import BAD, Context, FailureClass
+from .context import BAD, Context
+from .entry import FailureClass
 from .markdown import pins_table
 from .markup import escaped
 from .pictures import OVERVIEW, OVERVIEW_CHINESE

@@ -9,7 +9,8 @@ from ..domain import Outcome
 from ..renewal import Renewal
 from ..table import PYTHON
 from .audit_text import audit_lines
-from .context import Context, Entry
+from .context import Context
+from .entry import Entry
 from .markup import escaped
 
 CAP = 40

@@ -12,7 +12,8 @@ from ..attribution import Kind
 from ..cell_verdicts import Ground
 from ..domain import Outcome
 from ..flips import AxisQuestion
-from .context import BAD, Context, Entry
+from .context import BAD, Context
+from .entry import Entry
 from .markup import escaped
 from .reread import Reported
 
