@@ -74,6 +74,11 @@ class Lifetime:
         )
 
 
+def _shown(name: str) -> str:
+    """A class by the name that Python shows."""
+    return _ALIASES.get(name, name)
+
+
 def _plain(text: str) -> str:
     """With single blanks, and without the backticks that Markdown takes for its own."""
     return " ".join(text.replace("`", "").split())
@@ -143,6 +148,14 @@ class Sources:
         order = sorted(self.packages, key=lambda name: PACKAGES.index(name) if name in PACKAGES else len(PACKAGES))
         return tuple(site for name in order for site in self.packages[name].messages)
 
+    @cached_property
+    def _sites_by_class(self) -> dict[str, list[Site]]:
+        """The name of an exception's class, as Python shows it, to the messages that are raised as it."""
+        found: dict[str, list[Site]] = {}
+        for site in self._sites:
+            found.setdefault(_shown(site.exception), []).append(site)
+        return found
+
     def site(self, raised: Raised, packages: Iterable[str] = ()) -> Site | None:
         """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
         last frame lies in that package, or in none that is installed. The longest wording wins; None where none fits.
@@ -152,10 +165,8 @@ class Sources:
             text = text.strip("'\"")
         wanted = set(packages)
         best: Site | None = None
-        for site in self._sites:
+        for site in self._sites_by_class.get(_shown(raised.type), ()) if raised.type else self._sites:
             if site.needle not in text or (wanted and site.package not in wanted):
-                continue
-            if raised.type and _ALIASES.get(site.exception, site.exception) != _ALIASES.get(raised.type, raised.type):
                 continue
             if not site.says(text, from_start=bool(raised.type)) or not _lies_in(raised, site.package):
                 continue
