@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -25,6 +25,8 @@ from .source_reader import HOLE, SourceFacts, read_wheel
 SHIPPED = Path(__file__).resolve().parent / "data" / "sources.json"
 MESSAGE_CAP = 4000
 """Characters of a message that are compared."""
+_START = 8
+"""Characters by which a message is looked up, at most."""
 
 PACKAGES = (
     "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
@@ -149,12 +151,22 @@ class Sources:
         return tuple(site for name in order for site in self.packages[name].messages)
 
     @cached_property
-    def _sites_by_class(self) -> dict[str, list[Site]]:
-        """The name of an exception's class, as Python shows it, to the messages that are raised as it."""
-        found: dict[str, list[Site]] = {}
-        for site in self._sites:
-            found.setdefault(_shown(site.exception), []).append(site)
-        return found
+    def _sites_by_start(self) -> tuple[int, dict[str, list[int]]]:
+        """How many characters of a needle are its start, and each start with the places of its messages in `_sites`."""
+        length = min((len(site.needle) for site in self._sites), default=_START)
+        length = min(length, _START)
+        found: dict[str, list[int]] = {}
+        for place, site in enumerate(self._sites):
+            found.setdefault(site.needle[:length], []).append(place)
+        return length, found
+
+    def _said_in(self, text: str) -> Iterator[Site]:
+        """The messages whose needle stands in a text, in the packages' order."""
+        length, by_start = self._sites_by_start
+        starts = {text[at : at + length] for at in range(len(text) - length + 1)}
+        for place in sorted(place for start in starts & by_start.keys() for place in by_start[start]):
+            if self._sites[place].needle in text:
+                yield self._sites[place]
 
     def site(self, raised: Raised, packages: Iterable[str] = ()) -> Site | None:
         """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
@@ -165,8 +177,10 @@ class Sources:
             text = text.strip("'\"")
         wanted = set(packages)
         best: Site | None = None
-        for site in self._sites_by_class.get(_shown(raised.type), ()) if raised.type else self._sites:
-            if site.needle not in text or (wanted and site.package not in wanted):
+        for site in self._said_in(text):
+            if raised.type and _shown(site.exception) != _shown(raised.type):
+                continue
+            if wanted and site.package not in wanted:
                 continue
             if not site.says(text, from_start=bool(raised.type)) or not _lies_in(raised, site.package):
                 continue
