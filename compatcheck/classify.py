@@ -18,6 +18,8 @@ from .sources import Site, shipped_sources
 
 MESSAGE_CAP = 8000
 """Characters of a message that patterns see."""
+WRAPPED_CAP = 600
+"""Characters of a message that are read once more without its line breaks."""
 
 Fit = tuple[Signature, dict[str, str], float]
 
@@ -237,7 +239,7 @@ def _fitted(
         return _raised_by(signature, raised)
     if not raised.type and not signature.message:
         return None
-    found = signature.message_pattern.search(raised.message[:MESSAGE_CAP])
+    found = searched(signature, raised.message)
     if found is None or not (raised.type or found[0]) or not _stands(signature, raised.frames, whole=whole):
         return None
     if signature.known_class and not shipped_sources().class_of(found[signature.known_class] or ""):
@@ -253,6 +255,14 @@ def _fitted(
         place = place_of(raised.frames)
         return captures | place.as_captures() if place and place.package in signature.within else None
     return captures
+
+
+def searched(signature: Signature, message: str) -> re.Match[str] | None:
+    """Where the signature's words stand in a message; a terminal or a mail may have broken its first lines."""
+    found = signature.message_pattern.search(message[:MESSAGE_CAP])
+    if found is None and "\n" in message:
+        found = signature.message_pattern.search(" ".join(message[:WRAPPED_CAP].split()))
+    return found
 
 
 def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:

@@ -7,6 +7,7 @@ mail and issue threads (`> `), rich (`│`), pytest (`E   `), Jupyter files (JSO
 
 from __future__ import annotations
 
+import builtins
 import json
 import re
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ _BOLD_INIT = re.compile(r"(?<=\.)init\(\)(?= (?:got|missing|takes))")
 _TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2}(?=\S)")
 """What two processes make of the same line when they write it at once: `KeyErrorKeyError: : 'text'`."""
 _LOOKS_RAISED = re.compile(
-    r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid)$"
+    r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid|IsEnabled)$"
 )
 _OF_EXCEPTIONS = re.compile(r"(?:^|\.)_?(?:exc|exceptions?|errors?)(?:\.|$)")
 """A module that holds exceptions and nothing else: `torch._dynamo.exc.Unsupported` is one, whatever its name."""
@@ -243,5 +244,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
         return None
     if raised and not after_frame and not found["colon"] and not module and name != "KeyboardInterrupt":
         return None
+    if name[:1] == "_" and not module and hasattr(builtins, name[1:]):
+        name = name[1:]  # Markdown's slanted type
     message = _BOLD_INIT.sub("__init__()", found["message"] or "")
     return (found["of"] or name), module, message.strip()

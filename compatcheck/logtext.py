@@ -34,7 +34,7 @@ RESOLVER = "ResolutionImpossible"
 _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
     "esolution", "o solution found", "is caused by", "Cannot install", "atisfies the requirement", "different Python",
-    "No matching", "ArrowInvalid", *CRASH_NEEDLES,
+    "No matching", "ArrowInvalid", "ModeIsEnabled", *CRASH_NEEDLES,
 )  # fmt: skip
 _PYTHON = (
     ".py",
@@ -234,7 +234,7 @@ class _LogReader:
     def _part(self, raw: str) -> None:
         line = cleaned(raw)
         lines = line.text.split("\n")
-        if '", line ' in raw:
+        if '", line ' in line.text:
             lines = [each for text in lines for each in unflattened(text)]
         for text in lines:
             self.versions.read(text)

@@ -29,9 +29,12 @@ _SPEAKS_OF_ERROR = re.compile(
 )
 _NO_FAILURE = re.compile(r"\w{3,40}Warning: |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]")
 """A warning, and the code that would raise or warn, as tracebacks show it."""
-_BEFORE = re.compile(r"[:`'\"(]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
+_BEFORE = re.compile(r"[:`'\"(\]#]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
-_MARKS = "`*>|- \t"
+_NAMED = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,40}\.){0,6}_?[A-Z]\w{2,60}(?:Error|Exception)(?=: ?\S)")
+"""An exception's name with a message behind it."""
+_CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
+_MARKS = "`*>|-# \t"
 _QUOTES = "'\""
 _QUOTED = re.compile(r"(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)")
 
@@ -63,12 +66,25 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
 
 
 def _told(line: str) -> Iterator[Raised]:
-    """What a line may say: an exception within it, or only its message."""
+    """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
+    its message."""
     bare = line.strip(_MARKS)
     if bare[:1] in _QUOTES and bare[-1:] == bare[:1] and bare[:1] not in bare[1:-1]:
         bare = bare[1:-1]
-    for start in (0, *(found.end() for found in _BEFORE.finditer(bare))):
-        if found := exception_of(bare[start:], after_frame=False):
-            yield Raised(*found)
-            break
+    behind = {found.end() for found in _BEFORE.finditer(bare)}
+    named = {found.start() for found in _NAMED.finditer(bare)}
+    told = dict.fromkeys(
+        found
+        for start in sorted({0, *behind, *named})
+        for text in (bare[start:], _quotation(bare, start))
+        if text and (found := exception_of(text, after_frame=False))
+    )
+    yield from (Raised(*each) for each in told)
     yield Raised("", "", bare)
+
+
+def _quotation(text: str, start: int) -> str:
+    """What stands from `start` to the mark that closes what was opened just before it; empty where nothing was."""
+    opened = text[start - 1 : start]
+    end = text.rfind(_CLOSED_BY[opened], start) if opened in _CLOSED_BY else -1
+    return text[start:end].rstrip(". ") if end > start else ""

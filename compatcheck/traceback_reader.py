@@ -41,6 +41,8 @@ _SUMMARY = re.compile(r"(?:FAILED|ERROR) [^\s]{1,400} - (?P<text>.+)$")
 _LEVELED = re.compile(
     r"^.{0,120}?(?<![A-Za-z])(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"
 )
+_MARKDOWN = "`* "
+"""What an issue sets before an exception's line that is not printed as code."""
 _REQUEST = re.compile(r"\(Request ID: [^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
 _ANOTHER = re.compile(
@@ -172,7 +174,7 @@ class TracebackReader:
             return
         indented = text[:1] in " \t" and not self._headless_exception(text, bare)
         if not indented:
-            told = exception_of(bare, after_frame=self._after_frame)
+            told = exception_of(bare.lstrip(_MARKDOWN), after_frame=self._after_frame)
             if told:
                 self._close(told, number)
                 return

@@ -109,11 +109,14 @@ def allowed(case: Case) -> set[str | None]:
     """
     whole = explain(case.text)
     own = {whole.signature.id, *whole.signature.beside} if whole.signature else BARE_ENDS
-    links = [raised for finding in read_text(case.text).findings for raised in finding.chain]
-    told = () if any(raised.frames for raised in links) else case.text.splitlines()
-    either = (each for raised in links for each in (raised, replace(raised, frames=())))
+    links = [(raised, finding.chain) for finding in read_text(case.text).findings for raised in finding.chain]
+    told = () if any(raised.frames for raised, _ in links) else case.text.splitlines()
     wider = (
-        name for raised in either for known in (CATALOGUE, *LAST_RESORTS) for name in fitting(raised, known, whole=True)
+        name
+        for raised, chain in links
+        for each in (raised, replace(raised, frames=()))
+        for known in (CATALOGUE, *LAST_RESORTS)
+        for name in fitting(each, known, whole=True, around=chain)
     )
     return {None, *own, *wider, *(other.signature for other in whole.others), *map(verdict, told)}
 

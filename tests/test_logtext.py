@@ -374,6 +374,22 @@ def test_underscores_that_markdown_took_for_bold_type_are_put_back() -> None:
     assert finding.chain[0].message == "LoraConfig.__init__() got an unexpected keyword argument 'use_dora'"
 
 
+@pytest.mark.parametrize(
+    ("text", "signature"),
+    [
+        ("OfflineModeIsEnabled: Cannot reach\nhttps://huggingface.co/api/models/me/x: offline mode\nis enabled.",
+         "hub-offline-mode"),
+        ("_ImportError: cannot import name 'is_npu_available' from 'accelerate.utils'\n(/env/utils/__init__.py)_",
+         "name-not-in-accelerate"),
+        ('`  File "/opt/conda/lib/python3.6/site-packages/torch/__init__.py", line 53, in <module>\n'
+         "    from torch._C import *`  \n`  ImportError: libcuda.so.1: cannot open shared object file: No such file`",
+         "cuda-driver-library-missing"),
+    ],
+)  # fmt: skip
+def test_lines_that_a_terminal_broke_and_marks_that_an_issue_set(text: str, signature: str) -> None:
+    assert verdict(text) == signature
+
+
 def test_pips_conflict_is_read_without_its_first_line() -> None:
     text = "The conflict is caused by:\n    The user requested torch\n    peft 0.2.0 depends on torch>=1.13.0\n"
     (finding,) = read_text(text).findings
@@ -394,6 +410,13 @@ def test_a_traceback_without_its_line_breaks_is_read(start: str) -> None:
     assert found.diagnosis is not None and found.diagnosis.exception is not None
     assert found.diagnosis.exception.frames[-1].function == "prepare_inputs_for_generation"
     assert all(frame.file != "train.py" or frame.line == 9 for frame in found.diagnosis.exception.frames)
+
+
+def test_a_traceback_without_its_line_breaks_may_have_a_forums_quotation_marks() -> None:
+    found = explain(re.sub(r'"([^"]*)"', "\u201c\\1\u201d", FLAT))
+    assert found.signature is not None and found.signature.id == NAME, found.as_text()
+    assert found.diagnosis is not None and found.diagnosis.exception is not None
+    assert found.diagnosis.exception.frames[-1].function == "prepare_inputs_for_generation"
 
 
 def test_quotation_marks_of_a_forum_are_those_of_python() -> None:

@@ -21,6 +21,13 @@ from compatcheck.prose import CAP
          "cache-layers-empty", 1),
         ("Fixed `ModuleNotFoundError: No module named 'peft.utils.config'`", "name-not-in-peft", 1),
         ("cannot import name 'get_peft_config' from 'peft' (unknown location)", "name-not-in-peft", 1),
+        ("[Bug] RuntimeError: Unsloth: Saving LoRA finetune failed since # of LoRAs = 252 does not match # of saved "
+         "modules = 0. Please file a bug report!\n\nmodel = FastModel.load()", "unsloth-merge-miscounts", 1),
+        ("# ValueError: Please specify `target_modules` in `peft_config`\n\nHow?", "target-modules-unset", 1),
+        ("Then it raises \"ModuleNotFoundError: No module named 'peft'\".", "stack-package-missing", 1),
+        ("args,\n)\n--- TypeError Traceback (most recent call last) Cell In[10], line 1 ----> 1 trainer = Trainer( 2 "
+         "model=model, ) TypeError: Trainer.init() got an unexpected keyword argument 'processing_class'\n\nFix:",
+         "trainer-processing-class-keyword", 3),
         ("Target modules [gate_proj, up_proj] not found in the base model. Please check the target modules.\n"
          '  File "/srv/model.py", line 39, in __init__', "target-modules-not-found", 1),
     ],
