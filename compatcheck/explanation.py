@@ -218,7 +218,7 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
     head = stream.read(CAP)
     if len(head) < CAP:
         found = _of_log(read_stream(io.BytesIO(head), known.needles), known)
-        return found if found.diagnosis else _of_prose(head.decode("utf-8", "replace"), found, known)
+        return found if _told_as_printed(found) else _of_prose(head.decode("utf-8", "replace"), found, known)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
 
 
@@ -234,6 +234,11 @@ class _Rejoined(io.RawIOBase):
             head, self._head = self._head, b""
             return head
         return self._rest.read(size)
+
+
+def _told_as_printed(found: Explanation) -> bool:
+    """Whether the log told of a failure as programs print it: known, or at least with its traceback."""
+    return bool(found.signature or (found.diagnosis and found.diagnosis.exception and found.diagnosis.exception.frames))
 
 
 def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue) -> Explanation:

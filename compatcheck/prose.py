@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
-from .classify import diagnose_chain, diagnose_line
+from .classify import diagnose_chain, diagnose_line, searched
 from .domain import Diagnosis, Raised
 from .logline import cleaned, exception_of, frame_of
 from .signatures import Catalogue
+from .sources import shipped_sources
 
 CAP = 2**16
 """Bytes of a text that is read in this way."""
@@ -33,6 +35,9 @@ _BEFORE = re.compile(r"[:`'\"(\]#]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
 _NAMED = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,40}\.){0,6}_?[A-Z]\w{2,60}(?:Error|Exception)(?=: ?\S)")
 """An exception's name with a message behind it."""
+_LOOSE_COLON = re.compile(r"(?<=Error) :(?= )|(?<=Exception) :(?= )")
+_FILLINGS = ("x", "1", "['x']")
+"""What stands in for a name or a number that a quotation left out."""
 _CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
 _MARKS = "`*>|-# \t"
 _QUOTES = "'\""
@@ -40,35 +45,65 @@ _QUOTED = re.compile(r"(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)")
 
 
 def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> tuple[int, Diagnosis] | None:
-    """The last line that tells of a known failure, with what it is; None where none does."""
+    """The last line that tells of a known failure, with what it is, before those that tell only a message's beginning;
+    None where none does."""
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
     lines = text.splitlines()
     cut_off = any("Traceback (most recent" in line or frame_of(cleaned(line).bare) for line in lines)
-    for number in range(len(lines), 0, -1):
-        if _NO_FAILURE.search(lines[number - 1]):
-            continue
-        speaks = bool(_SPEAKS_OF_ERROR.search(lines[number - 1]))
-        for raised in _told(lines[number - 1]):
-            diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
-            signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
-            if signature and signature.raised_by and speaks and not cut_off:
+    counting = [(number, line) for number, line in enumerate(lines, 1) if not _NO_FAILURE.search(line)]
+    for number, line in reversed(counting):
+        if diagnosis := _said(line, catalogue, telling, versions, cut_off=cut_off):
+            return number, diagnosis
+    for number, line in reversed(counting):
+        for raised in _told(line):
+            if raised.type and (diagnosis := _begun(raised, catalogue)):
                 return number, diagnosis
-            found = signature.message_pattern.search(raised.message) if signature else None
-            if found is None or len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3):
-                continue
-            if speaks or (found.start() == 0 and not cut_off):
-                return number, diagnosis
-        for quoted in _QUOTED.finditer(lines[number - 1]):
-            ended = diagnose_line(Raised("", "", quoted["text"]), catalogue) if len(quoted["text"]) >= LEAST else None
-            if ended:
-                return number, ended
     return None
+
+
+def _said(
+    line: str, catalogue: Catalogue, telling: Catalogue, versions: Mapping[str, str], *, cut_off: bool
+) -> Diagnosis | None:
+    """What a line tells, or quotes of a process's end."""
+    speaks = bool(_SPEAKS_OF_ERROR.search(line))
+    for raised in _told(line):
+        diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
+        signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+        if signature and signature.raised_by and speaks and not cut_off:
+            return diagnosis
+        found = searched(signature, raised.message) if signature else None
+        if found is None or len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3):
+            continue
+        if speaks or (found.start() == 0 and not cut_off):
+            return diagnosis
+    for quoted in _QUOTED.finditer(line):
+        ended = diagnose_line(Raised("", "", quoted["text"]), catalogue) if len(quoted["text"]) >= LEAST else None
+        if ended:
+            return ended
+    return None
+
+
+def _begun(raised: Raised, catalogue: Catalogue) -> Diagnosis | None:
+    """What an exception is whose message was quoted in part, by what the packages' sources say from there on; None
+    where that is nothing, or several things."""
+    whole = [
+        diagnose_chain((replace(raised, message=site.filled(filling)),), catalogue, whole=False)
+        for site in shipped_sources().begun(raised)
+        for filling in _FILLINGS
+    ]
+    known = {each.signature: each for each in whole if each.signature}
+    by_words = {each.id for each in catalogue if each.raised_by}
+    known = {name: each for name, each in known.items() if name not in by_words} or known
+    if len(known) != 1:
+        return None
+    (found,) = known.values()
+    return replace(found, exception=raised, captures={}, confidence=0.5, runner_up=None)
 
 
 def _told(line: str) -> Iterator[Raised]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
     its message."""
-    bare = line.strip(_MARKS)
+    bare = _LOOSE_COLON.sub(":", line.strip(_MARKS))
     if bare[:1] in _QUOTES and bare[-1:] == bare[:1] and bare[:1] not in bare[1:-1]:
         bare = bare[1:-1]
     behind = {found.end() for found in _BEFORE.finditer(bare)}

@@ -34,6 +34,12 @@ PACKAGES = (
 )  # fmt: skip
 """Where two of them raise the same words, the one that stands first here is meant."""
 
+ABRIDGED = 18
+"""Characters, in four words at least, by which the beginning of a message is known."""
+GAP = 60
+"""Characters that may follow the last of its words in a beginning: what filled the next gap."""
+_OPENING = 8
+
 _WORDS_ONLY = frozenset(("torch", "diffusers", "optimum", "vllm"))
 """Companions of which only the messages and the classes are kept: the rest would be as large as all of the stack's."""
 
@@ -115,6 +121,28 @@ class Site:
             place = found + len(part)
         return True
 
+    def begins(self, text: str) -> bool:
+        """Whether `text` is the beginning of this, cut off somewhere: enough of its words, and little after them."""
+        if self.template.startswith(HOLE) or not self.parts:
+            return False
+        if self.parts[0].startswith(text):
+            return _enough(text)
+        said, place = "", 0
+        for part in self.parts:
+            found = text.find(part, place)
+            if found < 0 or (not said and found):
+                break
+            said, place = f"{said} {part}", found + len(part)
+        return _enough(said) and len(text) - place <= GAP
+
+    def filled(self, filling: str) -> str:
+        """What it says with something in its gaps."""
+        return self.template.replace(HOLE, filling)
+
+
+def _enough(words: str) -> bool:
+    return len(words) >= ABRIDGED and len(words.split()) >= 4
+
 
 @dataclass(frozen=True)
 class PackageSources:
@@ -187,6 +215,24 @@ class Sources:
             if best is None or len(site.template) > len(best.template):
                 best = site
         return best
+
+    @cached_property
+    def _sites_by_opening(self) -> dict[str, list[Site]]:
+        found: dict[str, list[Site]] = {}
+        for site in self._sites:
+            if site.parts:
+                found.setdefault(site.parts[0][:_OPENING], []).append(site)
+        return found
+
+    def begun(self, raised: Raised) -> list[Site]:
+        """The messages of its class that this is the beginning of."""
+        text = _plain(raised.message[:MESSAGE_CAP]).rstrip(" .,:;'\"")
+        return [
+            site
+            for size in range(1, _OPENING + 1)
+            for site in self._sites_by_opening.get(text[:size], ())
+            if _shown(site.exception) == _shown(raised.type) and site.begins(text)
+        ]
 
     def lifetime(self, site: Site) -> Lifetime:
         """The releases that raise a message."""

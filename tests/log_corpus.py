@@ -32,6 +32,8 @@ class Verdict(StrEnum):
     """What explain said of a log at the first try."""
 
     RIGHT = "right"
+    PLACED = "placed"
+    """Right, but by its place alone, with the advice that any failure there gets."""
     UNKNOWN = "unknown"
     """It gave no name, and should have."""
     WRONG = "wrong"

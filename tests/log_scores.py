@@ -78,7 +78,7 @@ def first_tries(
 ) -> str:
     """The README's table of the logs that explain had never seen: what it said at once, and what it says today.
 
-    `places`: the signatures that know only the place; what they name is counted as right, and told apart.
+    `places`: the signatures that know only the place; what they name today is counted as right, and told apart.
     """
     rows = [
         "| tried for the first time on | logs | with something to name | named right | of these by the place alone "
@@ -91,8 +91,8 @@ def first_tries(
         said = [each for _, each in of]
         named = [case for case, each in of if each is not Verdict.NONE]
         today = [case.expect for case in named if case.expect == verdict(case.text) is not None]
-        by_place = sum(case.expect in places for case, each in of if each is Verdict.RIGHT)
-        right, unknown, wrong = (said.count(each) for each in (Verdict.RIGHT, Verdict.UNKNOWN, Verdict.WRONG))
+        by_place, unknown, wrong = (said.count(each) for each in (Verdict.PLACED, Verdict.UNKNOWN, Verdict.WRONG))
+        right = said.count(Verdict.RIGHT) + by_place
         none = said.count(Verdict.NONE)
         rows.append(
             f"| {when} | {len(of)} | {len(named)} | {right} ({right / len(named):.0%}) | {by_place} | {unknown} "

@@ -80,10 +80,16 @@ def test_first_tries_count_what_was_said_then_and_what_is_said_now() -> None:
     def case(verdict: Verdict, expect: str | None) -> Case:
         return Case(Path("x"), "https://x", expect, "", None, tried=Tried("2026-11-25 set 1", verdict))
 
-    cases = [case(Verdict.RIGHT, "a"), case(Verdict.UNKNOWN, "b"), case(Verdict.WRONG, "c"), case(Verdict.NONE, None)]
-    told = iter(["a", None, "c"])
+    cases = [
+        case(Verdict.RIGHT, "a"),
+        case(Verdict.PLACED, "d"),
+        case(Verdict.UNKNOWN, "b"),
+        case(Verdict.WRONG, "c"),
+        case(Verdict.NONE, None),
+    ]
+    told = iter(["a", "d", None, "c"])
     (row,) = first_tries(cases, lambda text: next(told), {"c"}).splitlines()[2:]
-    assert row == "| 2026-11-25 set 1 | 4 | 3 | 1 (33%) | 0 | 1 | 1 | 1 | 2 (67%) | 1 |"
+    assert row == "| 2026-11-25 set 1 | 5 | 4 | 2 (50%) | 1 | 1 | 1 | 1 | 3 (75%) | 1 |"
 
 
 def test_scores_count_what_is_named_wrong_against_precision() -> None:

@@ -28,6 +28,11 @@ from compatcheck.prose import CAP
         ("args,\n)\n--- TypeError Traceback (most recent call last) Cell In[10], line 1 ----> 1 trainer = Trainer( 2 "
          "model=model, ) TypeError: Trainer.init() got an unexpected keyword argument 'processing_class'\n\nFix:",
          "trainer-processing-class-keyword", 3),
+        ("[BUG] ValueError: The following `model_kwargs` are not used by the model\n\nZephyr",
+         "generate-unused-model-kwargs", 1),
+        ("RuntimeError: disagreement between rank0 and rank7: rank0\n\nTraceback (most recent call last):\n"
+         '  File "/srv/train.py", line 13, in <module>', "zero3-order-changed", 1),
+        ("ValueError : The generation config is outdated", "refused-by-transformers", 1),
         ("Target modules [gate_proj, up_proj] not found in the base model. Please check the target modules.\n"
          '  File "/srv/model.py", line 39, in __init__', "target-modules-not-found", 1),
     ],
@@ -45,6 +50,9 @@ def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: st
         "The torch release notes speak of a fix for an exception in generate.",
         "error: no rule to make target 'all'",
         "We say so when target modules are not found in the base model.",
+        "ValueError: The following things are not used",
+        "ValueError: You have to do something else first",
+        "except ValueError: return None  # the following `model_kwargs` are not used by the model",
         "",
     ],
 )
