@@ -5,7 +5,8 @@
 Beside it, at the same number of runs: random sampling and pairwise covering, with the nearest measured cell as the
 guess and with the explorer's own inference; and cells spread over the table. Every method guesses every cell that it
 did not run, so that they can be compared; how far the explorer's own claims hold, where it does not leave a cell
-untested, is told beside it. Cells that no report has measured are no part of a table.
+untested, is told beside it. What the packages' sources say (`data/import_needs.json`) is part of its inference; one
+line is without it. Cells that no report has measured are no part of a table.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import math
 import random
 import statistics
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import combinations, product
 from pathlib import Path
 
@@ -29,12 +30,16 @@ from tabulate import tabulate
 from compatcheck.domain import Outcome
 from compatcheck.exploration import STEP
 from compatcheck.explore import Explorer
-from compatcheck.inference import Learnt, learnt_from
+from compatcheck.foretold import Foretold, foretold_failures, tried
+from compatcheck.import_needs import shipped_needs
+from compatcheck.inference import taught
+from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space
 from compatcheck.table import Unit
 
 AXES = ("python", "torch", "transformers", "peft")
 ROOT = Path(__file__).resolve().parent.parent
+WITHOUT = "explorer, without the sources"
 REPORTS = {
     "every-transformers": ROOT / "benchmarks/grids/every-transformers.json",
     "article": ROOT / "reports/compatibility.json",
@@ -50,6 +55,8 @@ class Table:
     space: Space
     truth: dict[int, Unit]
     run: Callable[[int], Unit]
+    foretold: Mapping[int, Foretold] = field(default_factory=dict)
+    """What the packages' sources say."""
 
 
 def reported_table(path: Path) -> Table:
@@ -65,7 +72,8 @@ def reported_table(path: Path) -> Table:
     everything = list(product(*versions))
     space = Space(AXES, versions, np.array([point in points for point in everything]))
     truth = {place: points[point] for place, point in enumerate(everything) if point in points}
-    return Table(f"{data['matrix']}: {len(points)} cells", space, truth, truth.__getitem__)
+    foretold = foretold_failures(space, shipped_needs().broken, load_catalogue())
+    return Table(f"{data['matrix']}: {len(points)} cells", space, truth, truth.__getitem__, foretold)
 
 
 def world_table(shape: Sequence[int], faults: int, seed: int, flakes: float) -> Table:
@@ -107,8 +115,11 @@ class Replayed:
     seconds: float = 0.0
 
 
-def scored(table: Table, known: Iterable[int], guess: Callable[[int], tuple[Outcome, Unit]]) -> Replayed:
-    """`guess`: outcome and unit of a cell that was not run."""
+Guess = Callable[[int], tuple[Outcome, Unit]]
+"""Outcome and unit of a cell that was not run."""
+
+
+def scored(table: Table, known: Iterable[int], guess: Guess) -> Replayed:
     seen = set(known)
     outcome, unit = [], []
     for place in table.truth.keys() - seen:
@@ -121,22 +132,32 @@ def scored(table: Table, known: Iterable[int], guess: Callable[[int], tuple[Outc
     )
 
 
-def voted(learnt: Learnt) -> Callable[[int], tuple[Outcome, Unit]]:
-    held = learnt.held
-    return lambda place: (learnt.units[held.outcome[place]][0], learnt.units[held.unit[place]])
+def voted(table: Table, known: Mapping[int, Unit], foretold: Mapping[int, Foretold]) -> Guess:
+    """The explorer's inference of every cell, what it leaves untested included."""
+    said = tried(foretold, known)
+    learnt = taught(table.space, known, said)
+
+    def guess(place: int) -> tuple[Outcome, Unit]:
+        if place in said.standing:
+            unit = said.standing[place].unit
+            return unit[0], unit
+        assert learnt is not None
+        return learnt.units[learnt.held.outcome[place]][0], learnt.units[learnt.held.unit[place]]
+
+    return guess
 
 
-def replayed(table: Table, runs: Sequence[int], seed: int) -> list[Replayed]:
+def replayed(table: Table, runs: Sequence[int], seed: int, sources: bool = True) -> list[Replayed]:
     """The explorer, looked at after so many runs: what it asks for does not depend on how many will be allowed."""
     started = time.process_time()
-    explorer = Explorer(table.space, seed)
+    explorer = Explorer(table.space, seed, foretold=table.foretold if sources else {})
     looked = []
     for most in runs:
         spent = len(explorer.known)
         while spent < most and (choices := explorer.batch(min(STEP, most - spent))):
             explorer.tell({choice.place: table.run(choice.place) for choice in choices})
             spent += len(choices)
-        found = scored(table, explorer.known, voted(learnt_from(table.space, explorer.known)))
+        found = scored(table, explorer.known, voted(table, explorer.known, explorer.foretold))
         held = explorer.inference()
         places = np.flatnonzero(held.inferred).tolist()
         right = [held.units[held.unit[place]][0] is table.truth[place][0] for place in places]
@@ -162,7 +183,8 @@ def nearest(table: Table, places: Sequence[int]) -> Replayed:
 
 def inferred(table: Table, places: Sequence[int]) -> Replayed:
     """The explorer's inference over cells that it did not choose."""
-    return scored(table, places, voted(learnt_from(table.space, {place: table.run(place) for place in places})))
+    known = {place: table.run(place) for place in places}
+    return scored(table, places, voted(table, known, table.foretold))
 
 
 def random_places(table: Table, count: int, seed: int) -> list[int]:
@@ -207,7 +229,8 @@ def compared(table_of: Callable[[int], Table], shares: Sequence[float], seeds: i
     for seed in range(seeds):
         table = table_of(seed)
         runs = [round(len(table.truth) * share) for share in shares]
-        for share, count, own in zip(shares, runs, replayed(table, runs, seed), strict=True):
+        blind = replayed(table, runs, seed, sources=False) if table.foretold else [None] * len(runs)
+        for share, count, own, without in zip(shares, runs, replayed(table, runs, seed), blind, strict=True):
             by_chance, pairwise = random_places(table, count, seed), pairwise_places(table, count, seed)
             for method, one in (
                 ("explorer", own),
@@ -218,9 +241,11 @@ def compared(table_of: Callable[[int], Table], shares: Sequence[float], seeds: i
                 ("spread, nearest cell", nearest(table, spread_places(table, count, seed))),
             ):
                 found.setdefault((share, method), []).append(one)
+            if without is not None:
+                found.setdefault((share, WITHOUT), []).append(without)
     lines = []
     for (share, method), each in sorted(found.items(), key=lambda pair: pair[0][0]):
-        own = method == "explorer"
+        own = method in ("explorer", WITHOUT)
 
         def mean(name: str, each: list[Replayed] = each) -> str:
             told = [value for one in each if not math.isnan(value := getattr(one, name))]

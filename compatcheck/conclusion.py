@@ -26,13 +26,20 @@ class Conclusion:
     """The likest measured cell that says something else, where it is among the likest of all."""
     declared: str = ""
     """What a release declares, where that alone decides: `transformers 5.0.0 requires python >=3.10.0`."""
+    source: str = ""
+    """What stands in a release's source, where that decides."""
 
     def grounds(self) -> str:
         """What it rests on, in words."""
-        if self.declared:
-            return self.declared
+        if self.said:
+            return self.said
         against = f"; against it {', '.join(self.against)}" if self.against else ""
         return f"{', '.join(self.rests_on)}{against}"
+
+    @property
+    def said(self) -> str:
+        """What a release declares, or has in its source, where that decides."""
+        return self.declared or (f"read in the source: {self.source}" if self.source else "")
 
     def words(self) -> str:
         """`inferred, confidence 0.93`."""

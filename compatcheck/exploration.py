@@ -20,6 +20,8 @@ from .errors import DiskFull, MachineError
 from .expansion import Expansion
 from .explore import Choice, Explorer, Role
 from .explored import audit_of, known_space, recalled, retired_audits, unit_of
+from .foretold import foretold_failures
+from .import_needs import needs_on
 from .inference_audit import Audit
 from .pipeline import Run
 from .refusal import declared_refusals
@@ -101,7 +103,8 @@ class Exploration:
         self.space = known_space(expansion, self._results)
         self.rooms = Rooms(self.run.cache / "environments", self.run.uv, self.budget.disk)
         refusals = declared_refusals(self.space, expansion.declared, expansion.requires_python)
-        self.explorer = Explorer(self.space, self.seed, self._prices(), refusals)
+        foretold = foretold_failures(self.space, needs_on(self.run.matrix.index.url), self._catalogue)
+        self.explorer = Explorer(self.space, self.seed, self._prices(), refusals, foretold)
         self._recall()
 
     # ------------------------------------------------------------------ what is known
@@ -155,19 +158,21 @@ class Exploration:
         return max(0.0, min(found))
 
     def audit_size(self) -> int:
-        """Runs that are kept for the audit: a tenth of all, at least ten; a quarter of the budget at most, a tenth of
-        the cells where only some may be run, and no more than there are inferred cells: where nothing is claimed there
-        is nothing to judge.
+        """Runs that are kept for the audit: a tenth of all, at least ten; a quarter of the budget at most, and a tenth
+        of the cells where only some may be run.
         """
         wanted = max(LEAST_AUDIT, round(len(self.explorer.known) * AUDIT_SHARE))
         if self.budget.cells is not None:
             wanted = min(wanted, max(1, self.budget.cells // 4))
         if self.allowed is not None:
             wanted = min(wanted, max(1, round(int(self.scope.sum()) * AUDIT_SHARE)))
+        return wanted
+
+    def _claimed(self) -> int:
+        """Cells that may be run of which something is inferred: where nothing is claimed there is nothing to judge."""
         inferred = self.explorer.inference().inferred & self.scope
-        refused = list(self.explorer.declared)
-        inferred[refused] = False
-        return min(wanted, int(inferred.sum()))
+        inferred[list(self.explorer.declared)] = False
+        return int(inferred.sum())
 
     def _audit_cost(self) -> float:
         """In usual cells: the audit is by chance, so it meets torches that are not here."""
@@ -188,8 +193,11 @@ class Exploration:
                     self.reason = "the target is reached" if not missed else "the budget is used"
                     return self.standing
                 self._reopen()
-            if not self._question():
+            if not self._question(kept=self._audit_cost()):
                 break
+            self._tell()
+        # nothing to audit: what was kept for it settles more
+        while not self._claimed() and self._question(kept=0, step=1):
             self._tell()
         self._audit()
         standing = self.standing
@@ -206,9 +214,9 @@ class Exploration:
     def _tell(self) -> None:
         self.run.progress.explored(self.standing.words())
 
-    def _question(self) -> bool:
-        """One batch; whether there may be another."""
-        count = int(min(STEP, self.runs_left() - self._audit_cost()))
+    def _question(self, kept: float, step: int = STEP) -> bool:
+        """One batch, with runs of so many usual cells kept for the audit; whether there may be another."""
+        count = int(min(step, self.runs_left() - kept))
         if count < 1:
             self.reason = "the budget is used"
             return False
@@ -219,7 +227,7 @@ class Exploration:
         seen = self._measured(choices)
         self.explorer.tell(seen)
         for place in self.explorer.doubtful():
-            if self.scope[place] and self.runs_left() > self._audit_cost():
+            if self.scope[place] and self.runs_left() > kept:
                 self.explorer.tell(self._measured([Choice(place, Role.QUESTION)], again=True))
         return True
 
@@ -227,7 +235,7 @@ class Exploration:
         """Draw what the audit lacks and run it; whether it finds a miss."""
         own = {place: choice for place, choice in self._drawn.items() if self.scope[place]}
         waiting = [choice for place, choice in own.items() if place not in self.explorer.audited]
-        lacking = self.audit_size() - len(own)
+        lacking = min(self.audit_size(), self._claimed()) - len(own)
         if lacking > 0 and self.explorer.known:
             drawn = self.explorer.draw_audit(int(min(lacking, max(0.0, self.runs_left()))))
             self._save(drawn)
@@ -322,7 +330,8 @@ def planned_words(run: Run, exploration: Exploration) -> list[str]:
     lines = [
         f"explores    {space.count:,} cells: {axes}",
         f"known       {len(exploration.explorer.known) + len(exploration.explorer.audited):,} cells, "
-        f"{len(exploration.explorer.declared):,} that cannot be installed by what they declare",
+        f"{len(exploration.explorer.declared):,} that cannot be installed by what they declare, "
+        f"{len(exploration.explorer.foretold):,} that cannot be imported by their sources",
     ]
     assert exploration.expansion is not None
     left_out = Counter(reason for _, reason in exploration.expansion.excluded)

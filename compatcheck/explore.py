@@ -1,18 +1,20 @@
 """Which cell next. Pure: it is told what was seen, and says what should be run.
 
-First every release of every axis once, spread over the table: a bad release is seen in no other way. Then the cells of
-which least is held, each batch far from one another in likeness. Nothing is run inside what is plain.
+First a few cells spread over the table, with the ends of every axis. Then those whose runs settle most: the doubt about
+a cell and about all that is like it. A release that is bad by itself is seen in no other way than by running it: each
+is run once before what is plain is looked at closer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .domain import Outcome, Word
-from .inference import Inference, Learnt, inferred_from, learnt_from
+from .foretold import Foretold, Tried, tried
+from .inference import Inference, Learnt, inferred_from, taught
 from .space import Bools, Floats, Space
 from .table import Unit
 
@@ -24,6 +26,10 @@ POOL = 50_000
 """Cells that are looked at for the start of a large table."""
 RECENT = 200
 """Chosen cells from which the others keep away at the start."""
+OPENING = 8
+"""Runs that are spread over the table before anything is asked."""
+PLAIN = 0.2
+"""Where less than this is doubted of every cell, releases that were not run yet come first."""
 
 
 class Role(Word):
@@ -57,12 +63,19 @@ class Explorer:
     """An exploration of `space`. The same of the same seed and the same answers."""
 
     def __init__(
-        self, space: Space, seed: int = 1, prices: Floats | None = None, declared: Mapping[int, str] | None = None
+        self,
+        space: Space,
+        seed: int = 1,
+        prices: Floats | None = None,
+        declared: Mapping[int, str] | None = None,
+        foretold: Mapping[int, Foretold] | None = None,
     ) -> None:
         self.space = space
         self.prices = np.ones(space.size) if prices is None else prices
         """By place what a run costs; 1 is a usual run. May be changed at any time."""
         self.declared = dict(declared or {})
+        self.foretold = dict(foretold or {})
+        """By place what sources say: asked for last."""
         self.known: dict[int, Unit] = {}
         """What was seen, by place, without the cells of the audit."""
         self.audited: dict[int, Unit] = {}
@@ -87,24 +100,33 @@ class Explorer:
 
     def _learn(self) -> Learnt | None:
         if self._learnt is None and self.known:
-            self._learnt = learnt_from(self.space, self.known)
+            self._learnt = taught(self.space, self.known, self._said())
         return self._learnt
+
+    def _said(self) -> Tried:
+        return tried(self.foretold, self.known)
 
     # ------------------------------------------------------------------ what to run
 
     def unseen(self) -> bool:
         """Whether there is a release that may be run and was not."""
-        ranks = self.space.ranks(np.flatnonzero(self._free(without_asked=False)))
+        free = self._free(without_asked=False)
+        free[list(self._said().standing)] = False
+        ranks = self.space.ranks(np.flatnonzero(free))
         seen = self.space.ranks([*self.known])
         return any(not np.isin(ranks[:, axis], seen[:, axis]).all() for axis in range(ranks.shape[1]))
 
     def batch(self, count: int) -> list[Choice]:
         """At most `count` cells to run next; none where all were run."""
-        free = self._free()
-        chosen = [Choice(place, Role.START) for place in self._uncovered(free, count)]
-        free[[choice.place for choice in chosen]] = False
-        chosen += self._questions(free, count - len(chosen))
-        self._asked.update(choice.place for choice in chosen)
+        chosen: list[Choice] = []
+        for choose in (self._opening, self._questions, self._uncovered, self._plain):
+            free = self._free()
+            free[[choice.place for choice in chosen]] = False
+            if choose != self._plain:
+                free[list(self._said().standing)] = False
+            if count > len(chosen) and free.any():
+                chosen += choose(free, count - len(chosen))
+                self._asked.update(choice.place for choice in chosen)
         return chosen
 
     def _free(self, without_asked: bool = True) -> Bools:
@@ -115,7 +137,18 @@ class Explorer:
             free[list(self._asked)] = False
         return free
 
-    def _uncovered(self, free: Bools, count: int) -> list[int]:
+    def _opening(self, free: Bools, count: int) -> list[Choice]:
+        """While little was run: cells spread over the table; and always the ends of its axes, with nothing beyond."""
+        taken = self.space.ranks([*self.known, *self._asked])
+        if len(taken) >= OPENING:
+            places = np.flatnonzero(free)
+            ranks = self.space.ranks(places)
+            within = ((ranks >= taken.min(0)) & (ranks <= taken.max(0))).all(1)
+            free[places[within]] = False
+            return self._uncovered(free, count)
+        return self._uncovered(free, min(count, OPENING - len(taken)))
+
+    def _uncovered(self, free: Bools, count: int) -> list[Choice]:
         """Cells with releases that were not run yet: most of them first, and far from what was run."""
         seen = [np.zeros(length) for length in self.space.shape]
         taken = self.space.ranks([*self.known, *self._asked])
@@ -148,33 +181,55 @@ class Explorer:
             for axis, counts in enumerate(seen):
                 counts[ranks[best, axis]] += 1
             far = np.minimum(far, np.abs(scaled - scaled[best]).sum(1))
-        return found
+        return [Choice(place, Role.START) for place in found]
 
     def _questions(self, free: Bools, count: int) -> list[Choice]:
+        """Those whose runs settle most: the doubt about a cell and about all that is like it, while there is some."""
         learnt = self._learn()
-        if count <= 0:
+        if learnt is None:
             return []
+        open_ = np.zeros_like(free)
+        open_[np.flatnonzero(self._free(without_asked=False))] = True
+        open_[list(self._said().standing)] = False
+        doubt = np.where(open_, 1 - (learnt.held.share + learnt.held.outcome_share) / 2, 0.0)
+        for place in self._asked:
+            # its answer is on its way
+            doubt *= 1 - learnt.likeness.to(self.space.ranks([place])[0])
+        found: list[int] = []
+        while len(found) < count:
+            asked = free & (doubt >= PLAIN)
+            asked[found] = False
+            if not asked.any():
+                break
+            worth = np.where(asked, doubt * learnt.likeness.spread(doubt) / np.sqrt(self.prices), -1.0)
+            found.append(int(worth.argmax()))
+            doubt *= 1 - learnt.likeness.to(self.space.ranks(found[-1:])[0])
+        return self._asked_for(found)
+
+    def _plain(self, free: Bools, count: int) -> list[Choice]:
+        """Where everything is plain: those of which least is held, and last of all what sources foretell."""
+        learnt = self._learn()
         if learnt is None:
             places = np.flatnonzero(free)
             drawn = self._chance.choice(places, min(count, len(places)), replace=False)
             return [Choice(int(place), Role.START) for place in drawn]
-        doubt = np.where(free, 1 - (learnt.held.share + learnt.held.outcome_share) / 2, -1.0)
-        worth = np.where(free, doubt / np.sqrt(self.prices), -1.0)
+        worth = 1 - (learnt.held.share + learnt.held.outcome_share) / 2
+        worth[list(self._said().standing)] *= 1e-9
+        worth = np.where(free, worth / np.sqrt(self.prices), -1.0)
         found: list[int] = []
-        for place in self._asked:
-            # its answer is on its way
-            worth *= np.where(worth > 0, 1 - learnt.likeness.to(self.space.ranks([place])[0]), 1)
-        while len(found) < count:
-            best = int(worth.argmax())
-            if worth[best] < 0:
-                break
-            found.append(best)
-            worth *= np.where(worth > 0, 1 - learnt.likeness.to(self.space.ranks([best])[0]), 1)
-            worth[best] = -1.0
+        while len(found) < min(count, int(free.sum())):
+            found.append(int(worth.argmax()))
+            worth *= np.where(worth > 0, 1 - learnt.likeness.to(self.space.ranks(found[-1:])[0]), 1)
+            worth[found[-1]] = -1.0
+        return self._asked_for(found)
+
+    def _asked_for(self, places: Sequence[int]) -> list[Choice]:
+        learnt = self._learn()
+        assert learnt is not None
         held = learnt.held
         return [
             Choice(place, Role.QUESTION, learnt.units[int(held.unit[place])], float(held.share[place]), len(self.known))
-            for place in found
+            for place in places
         ]
 
     def doubtful(self) -> list[int]:
@@ -216,4 +271,4 @@ class Explorer:
 
     def inference(self) -> Inference:
         """What is held now."""
-        return inferred_from(self._learn(), self.space, self.known, self.declared)
+        return inferred_from(self._learn(), self.space, self.known, self.declared, self._said())

@@ -12,10 +12,13 @@ from .conclusion import Conclusion, Explored
 from .domain import CellResult, Diagnosis, Outcome
 from .expansion import Expansion
 from .explore import Choice, Role
+from .foretold import foretold_failures
+from .import_needs import BrokenNeed
 from .inference import Inference, inference_of
 from .inference_audit import Audit, Audited
 from .interval import Interval
 from .refusal import declared_refusals
+from .signatures import load_catalogue
 from .space import Space, space_of
 from .store import ChosenCell
 from .table import Unit
@@ -58,9 +61,13 @@ def recalled(
 
 
 def explored(
-    expansion: Expansion, results: Iterable[CellResult], diagnose: Diagnose, choices: Iterable[ChosenCell]
+    expansion: Expansion,
+    results: Iterable[CellResult],
+    diagnose: Diagnose,
+    choices: Iterable[ChosenCell],
+    broken: Iterable[BrokenNeed] = (),
 ) -> Explored:
-    """What follows of the cells that were not run.
+    """What follows of the cells that were not run. `broken`: what their releases' sources say.
 
     Results of cells that the matrix does not have, or no longer, are material like any other.
     """
@@ -68,7 +75,8 @@ def explored(
     space = known_space(expansion, results)
     found = recalled(space, results, diagnose, choices)
     refusals = declared_refusals(space, expansion.declared, expansion.requires_python)
-    held = inference_of(space, found.known, refusals)
+    foretold = foretold_failures(space, broken, load_catalogue())
+    held = inference_of(space, found.known, refusals, foretold)
     return Explored(conclusions_of(held, found.audited), audit_of(held, found.audited, found.retired))
 
 
@@ -89,7 +97,7 @@ def conclusions_of(held: Inference, audited: Mapping[int, Unit]) -> dict[str, Co
         outcome, signature = held.units[int(held.unit[place])]
         conclusion = Conclusion(
             outcome, signature, float(held.confidence[place]), tuple(names[each] for each in ground.measured),
-            tuple(names[each] for each in ground.against), ground.declared,
+            tuple(names[each] for each in ground.against), ground.declared, ground.source,
         )  # fmt: skip
         found[space.cell(place).id] = shared.setdefault(conclusion, conclusion)
     return found

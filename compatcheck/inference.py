@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .domain import Outcome
+from .foretold import Foretold, Tried, tried
 from .likeness import STRANGER, Likeness, learnt_likeness
 from .space import Bools, Floats, Ints, Space
 from .table import Unit
@@ -36,13 +37,15 @@ REFUSED: Unit = (Outcome.UNRESOLVABLE, None)
 
 @dataclass(frozen=True)
 class Ground:
-    """What an inferred cell rests on: measured cells that are like it, or what releases declare."""
+    """What an inferred cell rests on: measured cells that are like it, what releases declare, or what they import."""
 
     measured: tuple[int, ...] = ()
     """Places of the likest measured cells that say the same, the likest first."""
     against: tuple[int, ...] = ()
     """The likest that says something else, where it is among the likest of all."""
     declared: str = ""
+    source: str = ""
+    """What stands in a release's source, where that decides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +188,8 @@ class Inference:
     measured: Bools
     known: Mapping[int, Unit]
     declared: Mapping[int, str]
+    foretold: Mapping[int, Foretold]
+    """By place what a source says; without what a run spoke against."""
     learnt: Learnt | None
 
     @property
@@ -223,10 +228,15 @@ class Inference:
         step = max(1, AT_ONCE // max(1, len(self.known)))
         for start in range(0, len(places), step):
             some = places[start : start + step]
-            asked = np.array([place for place in some if place not in self.declared], dtype=np.int64)
-            told = self._grounds_among(asked) if len(asked) else iter(())
+            asked = [place for place in some if place not in self.declared and place not in self.foretold]
+            told = self._grounds_among(np.array(asked, dtype=np.int64)) if asked else iter(())
             for place in some:
-                yield Ground(declared=self.declared[place]) if place in self.declared else next(told)
+                if place in self.declared:
+                    yield Ground(declared=self.declared[place])
+                elif place in self.foretold:
+                    yield Ground(source=self.foretold[place].said)
+                else:
+                    yield next(told)
 
     def _grounds_among(self, places: Ints) -> Iterator[Ground]:
         """The grounds of inferred cells in what was measured."""
@@ -252,16 +262,28 @@ def _likest(weights: Floats) -> Ints:
     return np.take_along_axis(at, order, 1).astype(np.int64)
 
 
-def inference_of(space: Space, known: Mapping[int, Unit], declared: Mapping[int, str] | None = None) -> Inference:
+def inference_of(
+    space: Space,
+    known: Mapping[int, Unit],
+    declared: Mapping[int, str] | None = None,
+    foretold: Mapping[int, Foretold] | None = None,
+) -> Inference:
     """What follows from the cells in `known`, by place. The same of the same.
 
-    `declared` says of places why they cannot be installed.
+    `declared` says of places why they cannot be installed, `foretold` what sources say of them.
     """
-    return inferred_from(learnt_from(space, known) if known else None, space, known, declared or {})
+    said = tried(foretold or {}, known)
+    return inferred_from(taught(space, known, said), space, known, declared or {}, said)
+
+
+def taught(space: Space, known: Mapping[int, Unit], said: Tried) -> Learnt | None:
+    """What is learnt from the cells that no source explains; None where there is none."""
+    material = {place: unit for place, unit in known.items() if place not in said.explained}
+    return learnt_from(space, material) if material else None
 
 
 def inferred_from(
-    learnt: Learnt | None, space: Space, known: Mapping[int, Unit], declared: Mapping[int, str]
+    learnt: Learnt | None, space: Space, known: Mapping[int, Unit], declared: Mapping[int, str], said: Tried
 ) -> Inference:
     """The same where it was learnt already; None: nothing is known."""
     measured = np.zeros(space.size, dtype=np.bool_)
@@ -273,10 +295,18 @@ def inferred_from(
         whole = (held.share >= CONFIDENT) & (learnt.kinds[held.unit] == held.outcome)
         unit = np.where(whole, held.unit, held.outcome)
         unit[(confidence < CONFIDENT) | ~space.exists] = -1
-        unit[learnt.places], confidence[learnt.places] = learnt.numbers, 1.0
-    units = learnt.units if learnt is not None else ()
+    foretold = {place: each for place, each in said.standing.items() if not measured[place]}
     refusals = {place: words for place, words in declared.items() if not measured[place]}
+    units = list(learnt.units if learnt is not None else ())
+    number = {each: place for place, each in enumerate(units)}
+    for told in (*(each.unit for each in foretold.values()), *known.values(), *([REFUSED] if refusals else ())):
+        if told not in number:
+            number[told] = len(units)
+            units.append(told)
+    for place, each in foretold.items():
+        unit[place], confidence[place] = number[each.unit], said.trust
     if refusals:
-        units = units if REFUSED in units else (*units, REFUSED)
-        unit[list(refusals)], confidence[list(refusals)] = units.index(REFUSED), 1.0
-    return Inference(space, units, unit, confidence, measured, dict(known), refusals, learnt)
+        unit[list(refusals)], confidence[list(refusals)] = number[REFUSED], 1.0
+    for place, seen in known.items():
+        unit[place], confidence[place] = number[seen], 1.0
+    return Inference(space, tuple(units), unit, confidence, measured, dict(known), refusals, foretold, learnt)

@@ -70,7 +70,7 @@ class PackageIndex:
         from pypi_simple import NoSuchProjectError, PyPISimple, UnsupportedContentTypeError, UnsupportedRepoVersionError
 
         try:
-            with PyPISimple(self.url, session=_patient_session()) as client:
+            with PyPISimple(self.url, session=patient_session()) as client:
                 return list(client.get_project_page(name, timeout=60).packages)
         except NoSuchProjectError:
             raise UsageError(
@@ -89,7 +89,7 @@ class PackageIndex:
             ) from None
 
 
-def _patient_session() -> requests.Session:
+def patient_session() -> requests.Session:
     """Asks again where an index is busy or away for a moment, a little later each time, as often as uv does."""
     import requests
     from requests.adapters import HTTPAdapter

@@ -44,9 +44,11 @@ def _context_of(known: Remembered) -> Context:
     if known.matrix.explore is Explore.ADAPTIVE:
         # numpy takes its time: only where something is inferred
         from .explored import explored
+        from .import_needs import needs_on
 
         results = tuple(results)
-        inferred = explored(expansion, (*results, *beside), diagnosed, known.store.choices(known.matrix.digest))
+        choices, broken = known.store.choices(known.matrix.digest), needs_on(known.matrix.index.url)
+        inferred = explored(expansion, (*results, *beside), diagnosed, choices, broken)
     in_their_time = () if known.matrix.policy is Policy.CONTEMPORARY else known.in_their_time(expansion.cells)
     return built_context(
         known.matrix,

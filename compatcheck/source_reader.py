@@ -124,7 +124,7 @@ def read_source(text: str, file: str) -> SourceFacts:
     if (tree := _parsed(text)) is None:
         return facts
     module = _module(file)
-    facts.names[module] = _module_names(tree)
+    facts.names[module] = module_names(tree)
     if ".models." in module:
         facts.public = _listed(text)
     for node in tree.body:
@@ -142,7 +142,7 @@ def skimmed(text: str, file: str) -> SourceFacts:
     facts.public = _listed(text)
     facts.names[module] = {*classes, *re.findall(r"^ {0,4}(?:async )?def (\w+)\((?!self)", text, re.MULTILINE)}
     if file.endswith("__init__.py") and (tree := _parsed(text)) is not None:
-        facts.names[module] = _module_names(tree)
+        facts.names[module] = module_names(tree)
     for found in _RAISES.finditer(text):
         for exception, template in _raised_by(_statement(text, found.start())):
             _add(exception, template, file, "", facts)
@@ -183,11 +183,11 @@ def _parsed(text: str) -> ast.Module | None:
 # ------------------------------------------------------------------ names
 
 
-def _module_names(tree: ast.Module) -> set[str]:
+def module_names(tree: ast.Module) -> set[str]:
     """What `from module import name` finds: definitions, imports and values, also under if and try; and what a lazy
     package lists in `_import_structure` and `__all__`."""
     found: set[str] = set()
-    for node in _outer(tree.body):
+    for node in outer_statements(tree.body):
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             found.add(node.name)
         elif isinstance(node, ast.Import):
@@ -199,15 +199,15 @@ def _module_names(tree: ast.Module) -> set[str]:
     return found - {"*"}
 
 
-def _outer(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+def outer_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
         yield node
         for name in ("body", "orelse", "finalbody"):
             if isinstance(node, ast.If | ast.Try | ast.With):
-                yield from _outer(getattr(node, name, []))
+                yield from outer_statements(getattr(node, name, []))
         if isinstance(node, ast.Try):
             for handler in node.handlers:
-                yield from _outer(handler.body)
+                yield from outer_statements(handler.body)
 
 
 def _assigned(node: ast.stmt) -> set[str]:
@@ -235,7 +235,7 @@ def _open_the_lazy(facts: SourceFacts, package: str) -> None:
 
 def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
     if isinstance(node, ast.If | ast.Try):
-        for inner in _outer([node]):
+        for inner in outer_statements([node]):
             if inner is not node and isinstance(inner, ast.ClassDef | ast.FunctionDef):
                 _take_definition(inner, module, facts)
     elif isinstance(node, ast.FunctionDef):

@@ -100,7 +100,7 @@ def test_compatibility_json_tells_basis_grounds_and_audit(told: Context) -> None
     cells = {each["id"]: each for each in data["cells"]}
     assert {name for name, each in cells.items() if each["basis"] == "inferred"} == {NEW.id, BAD_NEW.id, REFUSED.id}
     assert cells[NEW.id]["inferred"] == {
-        "confidence": 0.93, "rests_on": [WORKS.id], "against": [FAILS.id], "declared": None,
+        "confidence": 0.93, "rests_on": [WORKS.id], "against": [FAILS.id], "declared": None, "source": None,
     }  # fmt: skip
     assert cells[NEW.id]["attempts"] == 0 and cells[NEW.id]["started"] is None
     assert cells[BAD_NEW.id]["signature"] == "cache-layers-empty"

@@ -23,6 +23,7 @@ FOLDER holds signatures as *.toml; without it, the catalogue that comes with com
   compatcheck catalogue propose ci-job.log         the draft of a signature for what explain calls unknown
   compatcheck catalogue propose --store .compatcheck/store.sqlite3
   compatcheck catalogue read wheels/ --out sources.json   what releases say and have, from their wheels
+  compatcheck catalogue imports --out import_needs.json   what releases import of each other, from the index
 """
 
 
@@ -51,6 +52,15 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     reading.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack, several releases of each")
     reading.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/sources.json")
     reading.set_defaults(execute=execute_read)
+    importing = actions.add_parser(
+        "imports", help="read the index's wheels for what releases import of each other and miss (for maintainers)"
+    )
+    importing.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/import_needs.json")
+    importing.add_argument(
+        "--of", metavar="PACKAGE>=VERSION", nargs="+", default=["torch>=2.0", "transformers>=4.36", "peft>=0.5"],
+        help="in the order in which they are imported (default: %(default)s)",
+    )  # fmt: skip
+    importing.set_defaults(execute=execute_imports)
 
 
 def execute_list(arguments: argparse.Namespace) -> int:
@@ -138,4 +148,33 @@ def execute_read(arguments: argparse.Namespace) -> int:
         )
     before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
     arguments.out.write_text(written(renewed(before, read)), encoding="utf-8")
+    return EXIT_DONE
+
+
+def execute_imports(arguments: argparse.Namespace) -> int:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    from .. import probe
+    from ..errors import EXIT_DONE, UsageError
+    from ..import_needs import ImportNeeds, broken_needs, written
+    from ..import_reader import Tree, imports_of
+    from ..index_wheels import newest_wheels
+    from ..releases import PackageIndex, index_url
+
+    try:
+        wanted = [Requirement(each) for each in arguments.of]
+    except InvalidRequirement as error:
+        raise UsageError(str(error), "Name packages with the releases to read: transformers>=4.36.") from None
+    packages, index = [each.name for each in wanted], PackageIndex(index_url())
+    trees: dict[str, dict[str, Tree]] = {}
+    read: dict[str, dict[str, str]] = {}
+    for each in wanted:
+        for wheel in newest_wheels(index, each.name, str(each.specifier)):
+            print(f"{each.name} {wheel.release}", file=sys.stderr)
+            trees.setdefault(each.name, {})[wheel.release] = Tree(each.name, wheel.text, packages)
+            read.setdefault(each.name, {})[wheel.release] = wheel.sha256
+    entries = imports_of(Path(probe.__file__).read_text(encoding="utf-8"), packages)
+    found = broken_needs(trees, entries)
+    arguments.out.write_text(written(ImportNeeds(read, found)), encoding="utf-8")
+    print(f"{len(found)} names that some releases lack", file=sys.stderr)
     return EXIT_DONE

@@ -74,7 +74,7 @@ def _cell(context: Context, entry: Entry) -> dict[str, Any]:
         **_name(context, entry),
         "reason": (result.resolution.reason if result.resolution else "")
         or result.trouble
-        or (entry.conclusion.declared if entry.conclusion else "")
+        or (entry.conclusion.said if entry.conclusion else "")
         or None,
         "attempts": result.attempts if observation else 0,
         "agreeing": result.agreeing if observation else 0,
@@ -106,6 +106,7 @@ def _inferred(conclusion: Conclusion) -> dict[str, Any]:
         "rests_on": list(conclusion.rests_on),
         "against": list(conclusion.against),
         "declared": conclusion.declared or None,
+        "source": conclusion.source or None,
     }
 
 

@@ -63,10 +63,10 @@ class Entry:
     def said(self) -> str:
         """The exception, the resolver's reason, or compatcheck's own trouble, in the words they came in.
 
-        Of an inferred cell what a release declares, where that decides.
+        Of an inferred cell what a release declares or has in its source, where that decides.
         """
         if self.conclusion is not None:
-            return self.conclusion.declared
+            return self.conclusion.said
         if self.result.resolution is not None and self.result.lock is None:
             return self.result.resolution.reason
         if self.exception is not None:

@@ -105,9 +105,11 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
 
 
 def _grounds(held: Conclusion, places: Mapping[str, int], text: _Texts) -> list[Any]:
-    """Confidence in thousandths, the cells it rests on and those against it by their numbers, and what is declared."""
+    """Confidence in thousandths, the cells it rests on and those against it by their numbers, and what releases declare
+    or import.
+    """
     cells = ([places[each] for each in some if each in places] for some in (held.rests_on, held.against))
-    return [round(1000 * held.confidence), *cells, text(held.declared)]
+    return [round(1000 * held.confidence), *cells, text(held.said)]
 
 
 def _cell(

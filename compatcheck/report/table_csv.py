@@ -61,7 +61,7 @@ def _inferred(explored: Explored, held: Conclusion | None) -> tuple[str, ...]:
     if held is None:
         return ("",) * len(INFERRED)
     audit = explored.audit.by_outcome.get(held.outcome)
-    rests = held.declared or " ".join(held.rests_on)
+    rests = held.said or " ".join(held.rests_on)
     return f"{held.confidence:.3f}", rests, " ".join(held.against), audit.missed.words() if audit else "not audited"
 
 

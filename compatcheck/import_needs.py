@@ -1,0 +1,150 @@
+"""Combinations that cannot be imported, read from the packages' sources: a release takes a name from another package as
+it is imported, and the other's release does not have it. One JSON file, `data/import_needs.json`; `compatcheck
+catalogue imports` renews it from the wheels of the index.
+
+A name counts as missing only where another release of the same package has it: what no release shows in its source is
+made while it runs, and nothing is said of it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from .domain import Raised
+from .import_reader import Need, Taken, Tree
+
+SHIPPED = Path(__file__).resolve().parent / "data" / "import_needs.json"
+
+
+@dataclass(frozen=True)
+class BrokenNeed:
+    """What some releases of a package take of another one, some releases of which do not have it."""
+
+    package: str
+    releases: tuple[str, ...]
+    """That take it."""
+    file: str
+    """Where the oldest of them does."""
+    need: Need
+    lacking: tuple[str, ...]
+    """The releases of the other package that do not have it."""
+
+    @property
+    def other(self) -> str:
+        return self.need.package
+
+    @property
+    def raised(self) -> Raised:
+        """What Python raises where it is missing."""
+        if self.need.attribute:
+            return Raised(
+                "AttributeError", "builtins", f"module {self.need.module!r} has no attribute {self.need.name!r}"
+            )
+        if not self.need.name:
+            return Raised("ModuleNotFoundError", "builtins", f"No module named {self.need.module!r}")
+        told = f"cannot import name {self.need.name!r} from {self.need.module!r}"
+        path = self.need.module.replace(".", "/")
+        return Raised("ImportError", "builtins", f"{told} (site-packages/{path}/__init__.py)")
+
+    def words(self, release: str, other: str) -> str:
+        """`peft 0.17.1 imports transformers.HybridCache (peft/peft_model.py), which transformers 5.0.0 lacks`"""
+        what = ".".join(part for part in (self.need.module, self.need.name) if part)
+        verb = "uses" if self.need.attribute else "imports"
+        return f"{self.package} {release} {verb} {what} ({self.file}), which {self.other} {other} lacks"
+
+
+@dataclass(frozen=True)
+class ImportNeeds:
+    """What was read."""
+
+    read: Mapping[str, Mapping[str, str]]
+    """Package to release to the SHA-256 of the wheel that was read."""
+    broken: tuple[BrokenNeed, ...]
+
+
+def broken_needs(
+    trees: Mapping[str, Mapping[str, Tree]], entries: Mapping[str, Sequence[tuple[str, Sequence[str]]]]
+) -> tuple[BrokenNeed, ...]:
+    """From package to release to its modules, the releases in their order; `entries`: what is imported of each
+    package, which come in the order in which they are imported.
+    """
+    takers: dict[tuple[str, Need], dict[str, str]] = {}
+    for package, releases in trees.items():
+        for release, tree in releases.items():
+            for each in dict.fromkeys(_known(tree.taken(entries[package]), trees)):
+                takers.setdefault((package, each.need), {}).setdefault(release, each.file)
+    needs = frozenset(need for _, need in takers)
+    lacks = {
+        package: {release: tree.lacks(each for each in needs if each.package == package)
+                  for release, tree in releases.items()}
+        for package, releases in trees.items()
+    }  # fmt: skip
+    found = []
+    for (package, need), files in takers.items():
+        lacking = tuple(release for release, names in lacks[need.package].items() if need in names)
+        if lacking and len(lacking) < len(trees[need.package]):
+            found.append(BrokenNeed(package, tuple(files), next(iter(files.values())), need, lacking))
+    return tuple(found)
+
+
+def _known(taken: Iterable[Taken], packages: Iterable[str]) -> list[Taken]:
+    named = frozenset(packages)
+    return [each for each in taken if each.need.package in named]
+
+
+# ------------------------------------------------------------------ the file
+
+
+def written(needs: ImportNeeds) -> str:
+    """The file, one line a statement and one a release that was read."""
+    read = [
+        f"{json.dumps(f'{package} {release}')}: {json.dumps(digest)}"
+        for package, releases in needs.read.items()
+        for release, digest in releases.items()
+    ]
+    lines = [json.dumps(_data(each)) for each in needs.broken]
+    return f'{{"schema": 1,\n"read": {{\n{_listed(read)}\n}},\n"broken": [\n{_listed(lines)}\n]}}\n'
+
+
+def _listed(lines: Sequence[str]) -> str:
+    return ",\n".join(lines)
+
+
+def _data(each: BrokenNeed) -> dict[str, Any]:
+    need = {"module": each.need.module, "name": each.need.name} | ({"attribute": True} if each.need.attribute else {})
+    return {"package": each.package, "file": each.file, **need, "in": each.releases, "lacking": each.lacking}
+
+
+def needs_of(data: Mapping[str, Any]) -> ImportNeeds:
+    """What a file holds."""
+    read: dict[str, dict[str, str]] = {}
+    for name, digest in data["read"].items():
+        package, release = name.split()
+        read.setdefault(package, {})[release] = digest
+    broken = tuple(
+        BrokenNeed(
+            each["package"], tuple(each["in"]), each["file"],
+            Need(each["module"], each["name"], each.get("attribute", False)), tuple(each["lacking"]),
+        )
+        for each in data["broken"]
+    )  # fmt: skip
+    return ImportNeeds(read, broken)
+
+
+def needs_on(url: str | None) -> tuple[BrokenNeed, ...]:
+    """What is known of the releases of an index; None: the one that is configured.
+
+    What comes with this package was read from the public index: an index that a matrix names may have other builds.
+    """
+    return shipped_needs().broken if url is None else ()
+
+
+@cache
+def shipped_needs() -> ImportNeeds:
+    """What comes with this package, read once."""
+    return needs_of(json.loads(SHIPPED.read_text(encoding="utf-8")))

@@ -1,0 +1,122 @@
+"""Wheels of the package index, opened where they lie: of a large one only the parts that are asked for come over."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from packaging.specifiers import SpecifierSet
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
+
+from .errors import IndexUnavailable
+from .releases import PackageIndex, newest_of_each_minor, patient_session
+
+if TYPE_CHECKING:
+    import requests
+
+WHOLE = 32 * 2**20
+"""Bytes up to which a wheel is fetched whole."""
+BLOCK = 2**18
+"""Bytes of a larger one that are fetched at a time."""
+
+
+@dataclass(frozen=True)
+class IndexWheel:
+    """One release's wheel."""
+
+    package: str
+    release: str
+    sha256: str
+    text: Callable[[str], str | None]
+    """A file's path in it to the file's text; None where it has no such file."""
+
+
+def newest_wheels(index: PackageIndex, package: str, specifier: str) -> Iterator[IndexWheel]:
+    """Of every minor line within `specifier` the newest release, oldest first: a wheel for this platform's kind, or
+    for any. Raises UsageError and IndexUnavailable.
+    """
+    session = patient_session()
+    files = index.files(canonicalize_name(package))
+    for release in newest_of_each_minor(index.releases(package), SpecifierSet(specifier)):
+        file = _wheel(files, release.version)
+        if file is not None:
+            yield IndexWheel(package, release.version, file.digests.get("sha256", ""), _opened(session, file))
+
+
+def _wheel(files: Sequence[Any], release: str) -> Any:
+    """Of a release's wheels a pure one, else one for Linux on x86-64."""
+    found = []
+    for file in files:
+        try:
+            _, version, _, tags = parse_wheel_filename(file.filename)
+        except InvalidWheelFilename:
+            continue
+        platforms = {tag.platform for tag in tags}
+        if str(version) == release and not file.is_yanked:
+            wanted = "any" in platforms, any("linux" in each and each.endswith("x86_64") for each in platforms)
+            if any(wanted):
+                found.append((wanted, file.filename, file))
+    return max(found, key=lambda each: each[:2])[2] if found else None
+
+
+def _opened(session: requests.Session, file: Any) -> Callable[[str], str | None]:
+    import requests
+
+    try:
+        if (file.size or WHOLE + 1) <= WHOLE:
+            answer = session.get(file.url, timeout=300)
+            answer.raise_for_status()
+            raw: IO[bytes] = io.BytesIO(answer.content)
+        else:
+            raw = io.BufferedReader(
+                RangeFile(lambda first, last: _part(session, file.url, first, last), file.size), BLOCK
+            )
+        archive = zipfile.ZipFile(raw)
+    except (requests.RequestException, zipfile.BadZipFile) as error:
+        raise IndexUnavailable(
+            f"{file.filename} could not be read: {error}", "Check the network, then again."
+        ) from None
+    names = frozenset(archive.namelist())
+    return lambda path: archive.read(path).decode("utf-8", "replace") if path in names else None
+
+
+def _part(session: requests.Session, url: str, first: int, last: int) -> bytes:
+    answer = session.get(url, headers={"Range": f"bytes={first}-{last}"}, timeout=300)
+    answer.raise_for_status()
+    return answer.content
+
+
+class RangeFile(io.RawIOBase):
+    """A file of `size` bytes whose blocks are fetched when they are read: `part` from its first to its last byte."""
+
+    def __init__(self, part: Callable[[int, int], bytes], size: int) -> None:
+        self._part, self._size, self._at = part, size, 0
+        self._blocks: dict[int, bytes] = {}
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        self._at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        number, inside = divmod(self._at, BLOCK)
+        if self._at >= self._size:
+            return 0
+        if number not in self._blocks:
+            first = number * BLOCK
+            self._blocks[number] = self._part(first, min(first + BLOCK, self._size) - 1)
+        told = self._blocks[number][inside : inside + len(buffer)]
+        buffer[: len(told)] = told
+        self._at += len(told)
+        return len(told)

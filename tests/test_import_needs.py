@@ -1,0 +1,155 @@
+"""What releases take of each other, and the cells that fail by it."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+from minimatrix.index import LocalIndex
+
+from compatcheck.cli import main
+from compatcheck.domain import Outcome
+from compatcheck.explore import Explorer
+from compatcheck.foretold import TRIED, foretold_failures, tried
+from compatcheck.import_needs import BrokenNeed, ImportNeeds, broken_needs, needs_of, needs_on, shipped_needs, written
+from compatcheck.import_reader import Need, Tree
+from compatcheck.index_wheels import BLOCK, RangeFile
+from compatcheck.inference import inference_of
+from compatcheck.signatures import load_catalogue
+from compatcheck.space import Space
+from compatcheck.table import CLEAN, Unit
+
+PACKAGES = ("transformers", "peft")
+CACHE = Need("transformers", "HybridCache", False)
+BROKEN = BrokenNeed("peft", ("0.2", "0.3"), "peft/model.py", CACHE, ("4.1", "5.0"))
+IMPORT: Unit = (Outcome.FAIL, "import-cache-class-missing")
+
+
+def release(package: str, files: Mapping[str, str]) -> Tree:
+    return Tree(package, {f"{package}/{name}": text for name, text in files.items()}.get, PACKAGES)
+
+
+def space() -> Space:
+    versions = (("3.11",), ("2.6",), ("4.1", "4.2", "5.0"), ("0.1", "0.2", "0.3"))
+    return Space(("python", "torch", "transformers", "peft"), versions, np.ones(9, dtype=np.bool_))
+
+
+def at(transformers: str, peft: str) -> int:
+    return next(each for each in range(9) if space().point(each)[2:] == (transformers, peft))
+
+
+def test_a_name_that_some_releases_lack_is_found_with_who_takes_it() -> None:
+    model = {"__init__.py": "from .model import *", "model.py": "from transformers import HybridCache"}
+    trees = {
+        "transformers": {
+            "4.1": release("transformers", {"__init__.py": "class Other: ..."}),
+            "4.2": release("transformers", {"__init__.py": "class HybridCache: ...\nclass Other: ..."}),
+            "5.0": release("transformers", {"__init__.py": "class Other: ..."}),
+        },
+        "peft": {
+            "0.1": release("peft", {"__init__.py": "from transformers import Other, made_at_run_time"}),
+            "0.2": release("peft", model),
+            "0.3": release("peft", model),
+        },
+    }  # fmt: skip
+    entries = {"transformers": [("transformers", ())], "peft": [("peft", ())]}
+    assert broken_needs(trees, entries) == (BROKEN,)
+
+
+def test_the_file_gives_back_what_was_read() -> None:
+    needs = ImportNeeds({"peft": {"0.2": "abc", "0.3": "def"}}, (BROKEN, BrokenNeed("peft", ("0.2",), "peft/x.py",
+                        Need("torch", "float9", True), ("2.0",))))  # fmt: skip
+    assert needs_of(json.loads(written(needs))) == needs
+
+
+def test_a_broken_need_has_a_name_and_stops_the_cells_of_its_releases() -> None:
+    found = foretold_failures(space(), [BROKEN], load_catalogue())
+    assert {space().point(place)[2:] for place in found} == {
+        ("4.1", "0.2"), ("4.1", "0.3"), ("5.0", "0.2"), ("5.0", "0.3")
+    }  # fmt: skip
+    told = found[at("5.0", "0.3")]
+    assert told.unit == IMPORT
+    assert told.said == "peft 0.3 imports transformers.HybridCache (peft/model.py), which transformers 5.0 lacks"
+
+
+def test_a_foretold_cell_is_inferred_on_the_ground_of_the_source_and_is_no_material() -> None:
+    foretold = foretold_failures(space(), [BROKEN], load_catalogue())
+    known = {at("4.2", "0.1"): CLEAN, at("4.1", "0.3"): IMPORT}
+    held = inference_of(space(), known, foretold=foretold)
+    place = at("5.0", "0.2")
+    assert held.unit_of(place) == IMPORT
+    assert held.confidence[place] == pytest.approx(TRIED / (TRIED + 1))
+    ground = held.ground_of(place)
+    assert ground is not None and ground.source == foretold[place].said and not ground.measured
+    assert held.learnt is not None and held.learnt.places.tolist() == [at("4.2", "0.1")]
+
+
+def test_a_run_that_went_otherwise_ends_the_statement() -> None:
+    foretold = foretold_failures(space(), [BROKEN], load_catalogue())
+    said = tried(foretold, {at("4.1", "0.3"): IMPORT, at("5.0", "0.2"): CLEAN})
+    assert not said.standing and not said.explained
+    assert said.trust == pytest.approx(TRIED / (TRIED + 2))
+    held = inference_of(space(), {at("5.0", "0.2"): CLEAN}, foretold=foretold)
+    assert not held.foretold and held.unit_of(at("4.1", "0.2")) != IMPORT
+
+
+def test_the_explorer_asks_last_for_what_is_foretold_and_audits_it() -> None:
+    foretold = foretold_failures(space(), [BROKEN], load_catalogue())
+    explorer, order = Explorer(space(), foretold=foretold), []
+    while choices := explorer.batch(1):
+        order += [choice.place for choice in choices]
+        explorer.tell({choice.place: foretold[choice.place].unit if choice.place in foretold else CLEAN
+                       for choice in choices})  # fmt: skip
+        if len(order) == 5:
+            drawn = [choice.place for choice in explorer.draw_audit(9)]
+            assert set(drawn) == set(foretold)
+            assert not explorer.unseen()
+    assert len(order) == 9 and set(order[5:]) == set(foretold)
+
+
+def test_what_is_shipped_names_releases_that_were_read_and_signatures_that_are_known() -> None:
+    needs = shipped_needs()
+    assert {"torch", "transformers", "peft"} == set(needs.read)
+    assert all(len(digest) == 64 for releases in needs.read.values() for digest in releases.values())
+    for each in needs.broken:
+        assert set(each.releases) <= set(needs.read[each.package])
+        assert set(each.lacking) < set(needs.read[each.other])
+
+
+def test_a_large_wheel_is_read_in_parts() -> None:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("big", bytes(8 * BLOCK))
+        archive.writestr("small.py", "x = 1")
+    data, asked = packed.getvalue(), []
+
+    def part(first: int, last: int) -> bytes:
+        asked.append(first)
+        return data[first : last + 1]
+
+    with zipfile.ZipFile(io.BufferedReader(RangeFile(part, len(data)))) as archive:
+        assert archive.read("small.py") == b"x = 1"
+        assert len(asked) <= 2
+        assert archive.read("big") == bytes(8 * BLOCK)
+
+
+def test_the_command_reads_the_index_and_names_what_it_read(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    out = tmp_path / "needs.json"
+    assert main(["catalogue", "imports", "--out", str(out), "--of", "transformers>=5.0", "peft"]) == 0
+    needs = needs_of(json.loads(out.read_text()))
+    assert list(needs.read) == ["transformers", "peft"] and "4.44.0" not in needs.read["transformers"]
+    assert all(len(digest) == 64 for releases in needs.read.values() for digest in releases.values())
+    assert needs.broken == (), "the stubs take of each other what they have"
+
+
+def test_an_index_that_a_matrix_names_may_have_other_builds() -> None:
+    assert needs_on("https://example.invalid/simple/") == ()
+    assert needs_on(None) == shipped_needs().broken != ()
