@@ -146,7 +146,7 @@ class Context:
             name: tuple(sorted({entry.cell.versions[name] for entry in self.entries}, key=Version)) for name in names
         }
 
-    @property
+    @cached_property
     def pythons(self) -> tuple[str, ...]:
         return tuple(sorted({entry.cell.python for entry in self.entries}, key=Version))
 
