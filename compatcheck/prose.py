@@ -9,7 +9,7 @@ not speak of an error itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .classify import diagnose_chain, diagnose_line, searched
@@ -27,10 +27,15 @@ in running text."""
 
 _SPEAKS_OF_ERROR = re.compile(
     r"(?i)error|exception|fail|not found|could not|has no attribute|cannot import name|no module named"
-    r"|unexpected keyword argument|错误|報錯|报错|異常|异常|失败|失敗|エラー|오류|에러|ошибк|erreur|fehler"
+    r"|unexpected keyword argument|is not defined|undefined symbol|out of memory"
+    r"|错误|報錯|报错|異常|异常|失败|失敗|エラー|오류|에러|ошибк|erreur|fehler"
 )
 _NO_FAILURE = re.compile(r"\w{3,40}Warning: |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]")
 """A warning, and the code that would raise or warn, as tracebacks show it."""
+_CODE_BEFORE = re.compile(
+    r"^\W*raise \w{1,60}\(.{0,300}\) (?=(?:[a-z_]\w{0,40}\.){0,6}[A-Z]\w{2,60}(?:Error|Exception): )"
+)
+"""The line of code that raised, where the exception follows it on the same line."""
 _BEFORE = re.compile(r"[:`'\"(\]#]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
 _NAMED = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,40}\.){0,6}_?[A-Z]\w{2,60}(?:Error|Exception)(?=: ?\S)")
@@ -41,31 +46,51 @@ _FILLINGS = ("x", "1", "['x']")
 _CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
 _MARKS = "`*>|-# \t"
 _QUOTES = "'\""
-_QUOTED = re.compile(r"(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)")
+_QUOTED = re.compile(r"[`'\"](?P<text>[^`'\"]{1,200})[`'\"]")
 
 
 def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> tuple[int, Diagnosis] | None:
     """The last line that tells of a known failure, with what it is, before those that tell only a message's beginning;
     None where none does."""
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
-    lines = text.splitlines()
-    cut_off = any("Traceback (most recent" in line or frame_of(cleaned(line).bare) for line in lines)
-    counting = [(number, line) for number, line in enumerate(lines, 1) if not _NO_FAILURE.search(line)]
-    for number, line in reversed(counting):
-        if diagnosis := _said(line, catalogue, telling, versions, cut_off=cut_off):
+    lines = [_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for line in text.splitlines()]
+    cut_off = any("Traceback (most recent" in line or frame_of(line.strip()) for line in lines)
+    counting = [
+        (number, line, speaks)
+        for (number, line), speaks in zip(enumerate(lines, 1), _spoken(lines), strict=True)
+        if not _NO_FAILURE.search(line)
+    ]
+    for number, line, speaks in reversed(counting):
+        if diagnosis := _said(line, catalogue, telling, versions, speaks=speaks, cut_off=cut_off):
             return number, diagnosis
-    for number, line in reversed(counting):
+    for number, line, _ in reversed(counting):
         for raised in _told(line):
             if raised.type and (diagnosis := _begun(raised, catalogue)):
                 return number, diagnosis
     return None
 
 
+def _spoken(lines: Sequence[str]) -> list[bool]:
+    """Of each line whether it speaks of an error, or the sentence before it did and ended in a colon."""
+    spoken, announced = [], False
+    for line in lines:
+        speaks = bool(_SPEAKS_OF_ERROR.search(line))
+        spoken.append(speaks or announced)
+        if line.strip(_MARKS):
+            announced = speaks and line.rstrip(_MARKS).endswith((":", "："))
+    return spoken
+
+
 def _said(
-    line: str, catalogue: Catalogue, telling: Catalogue, versions: Mapping[str, str], *, cut_off: bool
+    line: str,
+    catalogue: Catalogue,
+    telling: Catalogue,
+    versions: Mapping[str, str],
+    *,
+    speaks: bool,
+    cut_off: bool,
 ) -> Diagnosis | None:
     """What a line tells, or quotes of a process's end."""
-    speaks = bool(_SPEAKS_OF_ERROR.search(line))
     for raised in _told(line):
         diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
         signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None

@@ -33,6 +33,13 @@ from compatcheck.prose import CAP
         ("RuntimeError: disagreement between rank0 and rank7: rank0\n\nTraceback (most recent call last):\n"
          '  File "/srv/train.py", line 13, in <module>', "zero3-order-changed", 1),
         ("ValueError : The generation config is outdated", "refused-by-transformers", 1),
+        ("But when I run it I get this error:\n\n```\nname \u2018PeftModel\u2019 is not defined\n```",
+         "stack-name-undefined", 4),
+        ("It stops at `LoraModelLoader` with the error:\n`Loader: PEFT backend is required for this method`",
+         "diffusers-needs-peft", 2),
+        ("  raise AttributeError(name) AttributeError: 'SentenceTransformer' object has no attribute 'model_body'",
+         "model-lacks-attribute", 1),
+        ("In `torch.load' it appears `Segmentation fault (core dumped)'.", "segmentation-fault", 1),
         ("Target modules [gate_proj, up_proj] not found in the base model. Please check the target modules.\n"
          '  File "/srv/model.py", line 39, in __init__', "target-modules-not-found", 1),
     ],
