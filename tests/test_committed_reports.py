@@ -133,6 +133,9 @@ def test_the_readme_tells_of_the_explored_matrix_what_its_report_says() -> None:
     readme = " ".join((HERE / "README.md").read_text(encoding="utf-8").split())
     assert f"{len(measured)} cells were run and {sum(found['inferred'].values()):,} inferred" in readme
     assert f"with a confidence of {found['claimed']:.2f}" in readme
+    told = sum(bool((cell.get("inferred") or {}).get("source")) for cell in explored["cells"])
+    assert f"{told:,} of them by what sources say" in readme
+    assert f"{sum(cell['outcome'] == 'untested' for cell in explored['cells'])} stay untested" in readme
     errors, named = found["audit"]["errors"], found["audit"]["errors_with_signature"]
     assert errors["hits"] == 0 and f"of {errors['count']} cells drawn for the audit no inferred outcome" in readme
     assert f"in {named['hits']} the failure had another name" in readme
