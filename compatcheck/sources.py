@@ -1,6 +1,6 @@
 """What the stack's packages say in their own sources, release by release: the messages that they raise, the names that
-can be imported from them, and what their classes take and have. One JSON file, `data/sources.json`; `compatcheck
-catalogue read` renews it from wheels.
+can be imported from them, and what their classes take and have. One JSON file, `data/sources.json`, made from wheels by
+`source_table`.
 
 Releases are the last ones of every minor line. What every release says alike is left out of names, keywords and
 members; of messages it is kept, for they are looked up by their text.
@@ -9,18 +9,14 @@ members; of messages it is kept, for they are looked up by their text.
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from packaging.version import Version
-
 from .domain import Raised
-from .source_reader import HOLE, SourceFacts, read_wheel
+from .source_reader import HOLE
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "sources.json"
 MESSAGE_CAP = 4000
@@ -38,16 +34,6 @@ ABRIDGED = 18
 """Characters, in four words at least, by which the beginning of a message is known."""
 GAP = 60
 """Characters that may follow the last of its words in a beginning: what filled the next gap."""
-_OPENING = 8
-
-_WORDS_ONLY = frozenset(("torch", "diffusers", "optimum", "vllm"))
-"""Companions of which only the messages and the classes are kept: the rest would be as large as all of the stack's."""
-
-_PYTHONS_OWN = re.compile(
-    r"has no attribute|cannot import name|No module named|unexpected keyword argument|index out of range"
-    r"|object is not (?:callable|iterable)"
-)
-"""What Python says itself, and a package only in its place: it tells nothing of who raised."""
 
 _ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError"}
 """Names of a class in a source, and the one that Python shows."""
@@ -218,10 +204,11 @@ class Sources:
 
     @cached_property
     def _sites_by_opening(self) -> dict[str, list[Site]]:
+        """The first characters of a message's first words to the messages that begin with them."""
         found: dict[str, list[Site]] = {}
         for site in self._sites:
             if site.parts:
-                found.setdefault(site.parts[0][:_OPENING], []).append(site)
+                found.setdefault(site.parts[0][:_START], []).append(site)
         return found
 
     def begun(self, raised: Raised) -> list[Site]:
@@ -229,7 +216,7 @@ class Sources:
         text = _plain(raised.message[:MESSAGE_CAP]).rstrip(" .,:;'\"")
         return [
             site
-            for size in range(1, _OPENING + 1)
+            for size in range(1, _START + 1)
             for site in self._sites_by_opening.get(text[:size], ())
             if _shown(site.exception) == _shown(raised.type) and site.begins(text)
         ]
@@ -283,145 +270,6 @@ def _lies_in(raised: Raised, package: str) -> bool:
     file = raised.frames[-1].file
     installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
     return file.startswith(f"{package}/") or f"/{package}/" in file or not installed
-
-
-# ------------------------------------------------------------------ the file
-
-
-def read_folder(folder: Path, told: Callable[[str], None]) -> dict[str, dict[str, SourceFacts]]:
-    """Package to release to what its wheel in `folder` holds, the releases in their order. `told` hears of each."""
-    wheels = []
-    for path in sorted(folder.glob("*.whl")):
-        package, version = path.name.split("-")[:2]
-        if package in PACKAGES:
-            wheels.append((package, Version(version), path))
-    read: dict[str, dict[str, SourceFacts]] = {}
-    known: dict[str, SourceFacts] = {}
-    for package, release, path in sorted(wheels):
-        told(f"{package} {release}")
-        read.setdefault(package, {})[str(release)] = read_wheel(path, package, known)
-    return read
-
-
-def renewed(before: Mapping[str, Any] | None, read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
-    """The table's data with what was read in the place of what it had of the same packages; the others stay."""
-    now = gathered(read)
-    packages = {**(before["packages"] if before else {}), **now["packages"]}
-    return {**now, "packages": dict(sorted(packages.items()))}
-
-
-def written(data: Mapping[str, Any]) -> str:
-    """The table's data as text, a line for each package."""
-    packages = ",\n".join(f"{json.dumps(name)}:{_line(each)}" for name, each in data["packages"].items())
-    return f'{{"schema":{data["schema"]},"packages":{{\n{packages}\n}}}}\n'
-
-
-def _line(each: Any) -> str:
-    return json.dumps(each, separators=(",", ":"), ensure_ascii=False)
-
-
-def gathered(read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
-    """The table's data from package to release to what was read, the releases in their order."""
-    packages = {
-        package: _package(list(by.items()), words_only=package in _WORDS_ONLY) for package, by in sorted(read.items())
-    }
-    return {"schema": 1, "packages": packages}
-
-
-def _package(releases: list[tuple[str, SourceFacts]], *, words_only: bool) -> dict[str, Any]:
-    every = [facts for _, facts in releases]
-    rest: dict[str, Any] = {"modules": {}, "names": {}, "keywords": {}, "members": {}}
-    if not words_only:
-        rest = {
-            "modules": _modules(every),
-            "names": _names(every),
-            "keywords": _changed([facts.keywords for facts in every]),
-            "members": _changed([facts.members for facts in every]),
-        }
-    return {
-        "releases": [release for release, _ in releases],
-        "messages": _messages(every),
-        "classes": " ".join(sorted({name for facts in every for name in facts.classes if _distinct(name)})),
-        **rest,
-    }
-
-
-def _spans(sets: Sequence[set[str]]) -> dict[str, Span]:
-    """Each element with the first and the last place that has it."""
-    found: dict[str, Span] = {}
-    for place, each in enumerate(sets):
-        for name in each:
-            found[name] = (found[name][0] if name in found else place, place)
-    return dict(sorted(found.items()))
-
-
-def _messages(every: Sequence[SourceFacts]) -> list[list[Any]]:
-    """Exception, wording, the place that most releases raise it at, and the first and last release that raise it."""
-    found: dict[tuple[str, str], Counter[str]] = {}
-    spans: dict[tuple[str, str], Span] = {}
-    for place, facts in enumerate(every):
-        for said in sorted(facts.messages):
-            if not _PYTHONS_OWN.search(said.template):
-                key = (said.exception, said.template)
-                found.setdefault(key, Counter())[f"{said.file} {said.function}"] += 1
-                spans[key] = (spans[key][0] if key in spans else place, place)
-    return [[*key, found[key].most_common(1)[0][0], *spans[key]] for key in sorted(found)]
-
-
-def _distinct(name: str) -> bool:
-    """Whether a class's name is more than a word that anybody may use: two words at least, `LoraLayer`."""
-    return bool(re.search(r"[A-Za-z0-9][A-Z]", name)) and len(name) > 7 and not name.startswith("_")
-
-
-def _of_a_model(module: str) -> bool:
-    return ".models." in module and ".models.auto" not in module
-
-
-def _modules(every: Sequence[SourceFacts]) -> dict[str, Span]:
-    """Of hundreds of models' modules only those that are no more."""
-    spans = _spans([set(facts.names) for facts in every])
-    return {
-        module: span for module, span in spans.items()
-        if span != (0, len(every) - 1) and not (_of_a_model(module) and span[1] == len(every) - 1)
-    }  # fmt: skip
-
-
-def _names(every: Sequence[SourceFacts]) -> dict[str, dict[str, list[Any]]]:
-    """What not every release that has a module has in it; and where the newest release has what was removed."""
-    modules = _spans([set(facts.names) for facts in every])
-    found: dict[str, dict[str, list[Any]]] = {}
-    for module, life in modules.items():
-        for name, span in _spans([facts.names.get(module, set()) for facts in every]).items():
-            if span == life or _holes([facts.names.get(module, set()) for facts in every], name, span):
-                continue
-            removed = span[1] < len(every) - 1
-            if name.startswith("__") or (_of_a_model(module) and (not removed or life[1] == span[1])):
-                continue
-            entry: list[Any] = [*span]
-            moved = every[-1].classes.get(name) if _distinct(name) else None
-            if removed and moved and moved != module and not _of_a_model(module):
-                entry.append(moved)
-            found.setdefault(module, {})[name] = entry
-    return found
-
-
-def _changed(every: Sequence[Mapping[str, set[str]]]) -> dict[str, dict[str, Span]]:
-    owners = _spans([set(each) for each in every])
-    found = {}
-    for owner, life in owners.items():
-        sets = [each.get(owner, set()) for each in every]
-        spans = {
-            name: span for name, span in _spans(sets).items()
-            if span != life and not _holes(sets, name, span) and not name.startswith("__")
-        }  # fmt: skip
-        if spans:
-            found[owner] = spans
-    return found
-
-
-def _holes(sets: Sequence[set[str]], name: str, span: Span) -> bool:
-    """Whether a release between the first and the last does not have it: then nothing is said of it."""
-    return any(name not in each for each in sets[span[0] : span[1] + 1])
 
 
 def sources_of(data: Mapping[str, Any]) -> Sources:

@@ -11,7 +11,8 @@ import pytest
 from compatcheck.cli import main
 from compatcheck.domain import Frame, Raised
 from compatcheck.source_reader import SourceFacts, read_source, read_wheel
-from compatcheck.sources import SHIPPED, Sources, gathered, shipped_sources, sources_of, written
+from compatcheck.source_table import gathered, written
+from compatcheck.sources import SHIPPED, Sources, shipped_sources, sources_of
 
 OLD = """
 def load_it(path):

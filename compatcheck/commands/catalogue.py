@@ -139,7 +139,7 @@ def _in_store(path: Path) -> Iterator[Unknown]:
 
 def execute_read(arguments: argparse.Namespace) -> int:
     from ..errors import EXIT_DONE, InputError
-    from ..sources import read_folder, renewed, written
+    from ..source_table import read_folder, renewed, written
 
     read = read_folder(arguments.folder, lambda text: print(text, file=sys.stderr))
     if not read:
