@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from .source_reader import module_names, outer_statements
+from .source_reader import last_name, module_names, outer_statements, parsed
 
 Text = Callable[[str], "str | None"]
 """A file's path in a wheel to its text; None where the wheel has no such file."""
@@ -186,11 +185,7 @@ def read_module(text: str, name: str, file: str, installed: Collection[str]) -> 
     cannot parse it.
     """
     found = Module(file)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError):
+    if (tree := parsed(text)) is None:
         return found
     package = name if "/__init__." in file else name.rpartition(".")[0]
     _Reading(found, package, frozenset(installed), "annotations" in _future(tree)).statements(tree.body)
@@ -241,13 +236,9 @@ def _holds(test: ast.expr, installed: Collection[str]) -> bool | None:
         decisive = isinstance(test.op, ast.Or)
         return decisive if decisive in told else None if None in told else not decisive
     if isinstance(test, ast.Call) and not test.args and not test.keywords:
-        named = _AVAILABLE.fullmatch(_last(test.func))
+        named = _AVAILABLE.fullmatch(last_name(test.func))
         return True if named and named[1] in installed else None
-    return False if _last(test) == "TYPE_CHECKING" else None
-
-
-def _last(node: ast.expr) -> str:
-    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
+    return False if last_name(test) == "TYPE_CHECKING" else None
 
 
 @dataclass

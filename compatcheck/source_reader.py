@@ -121,7 +121,7 @@ def _module(file: str) -> str:
 def read_source(text: str, file: str) -> SourceFacts:
     """What the text of one file holds; nothing where this Python cannot parse it."""
     facts = SourceFacts()
-    if (tree := _parsed(text)) is None:
+    if (tree := parsed(text)) is None:
         return facts
     module = _module(file)
     facts.names[module] = module_names(tree)
@@ -141,7 +141,7 @@ def skimmed(text: str, file: str) -> SourceFacts:
     facts.classes = dict.fromkeys(classes, module)
     facts.public = _listed(text)
     facts.names[module] = {*classes, *re.findall(r"^ {0,4}(?:async )?def (\w+)\((?!self)", text, re.MULTILINE)}
-    if file.endswith("__init__.py") and (tree := _parsed(text)) is not None:
+    if file.endswith("__init__.py") and (tree := parsed(text)) is not None:
         facts.names[module] = module_names(tree)
     for found in _RAISES.finditer(text):
         for exception, template in _raised_by(_statement(text, found.start())):
@@ -166,12 +166,13 @@ def _statement(text: str, start: int) -> str:
 @lru_cache(maxsize=50_000)
 def _raised_by(statement: str) -> tuple[tuple[str, str], ...]:
     """Class and wording of what a statement raises."""
-    tree = _parsed(statement)
+    tree = parsed(statement)
     raises = [each for each in ast.walk(tree) if isinstance(each, ast.Raise) and each.exc] if tree else []
     return tuple(said for each in raises if each.exc and (said := _raised(each.exc, {})))
 
 
-def _parsed(text: str) -> ast.Module | None:
+def parsed(text: str) -> ast.Module | None:
+    """A file's text as Python reads it; None where this Python cannot."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -200,6 +201,7 @@ def module_names(tree: ast.Module) -> set[str]:
 
 
 def outer_statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements of a module, also those under if, try and with; not what is in classes and functions."""
     for node in body:
         yield node
         for name in ("body", "orelse", "finalbody"):
@@ -242,7 +244,7 @@ def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
         _take_parameters(node.name, node, facts)
     elif isinstance(node, ast.ClassDef):
         facts.classes.setdefault(node.name, module)
-        facts.bases[node.name] = tuple(name for each in node.bases if (name := _last_name(each)))
+        facts.bases[node.name] = tuple(name for each in node.bases if (name := last_name(each)))
         members = facts.members.setdefault(node.name, set())
         for inner in node.body:
             if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
@@ -259,7 +261,8 @@ def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
                 members.update(each.id for each in inner.targets if isinstance(each, ast.Name))
 
 
-def _last_name(node: ast.expr) -> str:
+def last_name(node: ast.expr) -> str:
+    """`name` of `name` and of `a.name`; empty of anything else."""
     return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
 
 
@@ -301,7 +304,7 @@ def _renamed(node: ast.FunctionDef) -> set[str]:
         str(each.args[0].value)
         for each in node.decorator_list
         if isinstance(each, ast.Call)
-        and "deprecate" in _last_name(each.func)
+        and "deprecate" in last_name(each.func)
         and each.args
         and isinstance(each.args[0], ast.Constant)
     }
