@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
 from .errors import IndexUnavailable
+from .masking import masked
 from .releases import PackageIndex, newest_of_each_minor, patient_session
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def newest_wheels(index: PackageIndex, package: str, specifier: str) -> Iterator
     for release in newest_of_each_minor(index.releases(package), SpecifierSet(specifier)):
         file = _wheel(files, release.version)
         if file is not None:
-            yield IndexWheel(package, release.version, file.digests.get("sha256", ""), _opened(session, file))
+            yield IndexWheel(package, release.version, file.digests.get("sha256", ""), opened(session, file))
 
 
 def _wheel(files: Sequence[Any], release: str) -> Any:
@@ -62,30 +64,49 @@ def _wheel(files: Sequence[Any], release: str) -> Any:
     return max(found, key=lambda each: each[:2])[2] if found else None
 
 
-def _opened(session: requests.Session, file: Any) -> Callable[[str], str | None]:
+def opened(session: requests.Session, file: Any) -> Callable[[str], str | None]:
+    """From a path in a wheel on the index (an object with url, filename and size) to the file's text; None where the
+    wheel has no such file. Both raise IndexUnavailable.
+    """
+    with _reading(file.filename):
+        if file.size is None or file.size <= WHOLE:
+            raw: IO[bytes] = io.BytesIO(_answer(session, file.url))
+        else:
+            raw = io.BufferedReader(
+                RangeFile(lambda first, last: _answer(session, file.url, (first, last)), file.size), BLOCK
+            )
+        archive = zipfile.ZipFile(raw)
+    names = frozenset(archive.namelist())
+
+    def text(path: str) -> str | None:
+        if path not in names:
+            return None
+        with _reading(file.filename):
+            return archive.read(path).decode("utf-8", "replace")
+
+    return text
+
+
+@contextmanager
+def _reading(filename: str) -> Iterator[None]:
+    """Of a large wheel every part is a request of its own, which may fail."""
     import requests
 
     try:
-        if (file.size or WHOLE + 1) <= WHOLE:
-            answer = session.get(file.url, timeout=300)
-            answer.raise_for_status()
-            raw: IO[bytes] = io.BytesIO(answer.content)
-        else:
-            raw = io.BufferedReader(
-                RangeFile(lambda first, last: _part(session, file.url, first, last), file.size), BLOCK
-            )
-        archive = zipfile.ZipFile(raw)
+        yield
     except (requests.RequestException, zipfile.BadZipFile) as error:
         raise IndexUnavailable(
-            f"{file.filename} could not be read: {error}", "Check the network, then again."
+            f"{filename} could not be read: {masked(str(error))[:300]}", "Check the network, then again."
         ) from None
-    names = frozenset(archive.namelist())
-    return lambda path: archive.read(path).decode("utf-8", "replace") if path in names else None
 
 
-def _part(session: requests.Session, url: str, first: int, last: int) -> bytes:
-    answer = session.get(url, headers={"Range": f"bytes={first}-{last}"}, timeout=300)
+def _answer(session: requests.Session, url: str, part: tuple[int, int] | None = None) -> bytes:
+    import requests
+
+    answer = session.get(url, headers={"Range": f"bytes={part[0]}-{part[1]}"} if part else {}, timeout=300)
     answer.raise_for_status()
+    if part and answer.status_code != requests.codes.partial_content:
+        raise requests.RequestException("the index does not serve parts of a file")
     return answer.content
 
 

@@ -7,18 +7,21 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import requests
 from minimatrix.index import LocalIndex
 
 from compatcheck.cli import main
 from compatcheck.domain import Outcome
+from compatcheck.errors import IndexUnavailable
 from compatcheck.explore import Explorer
 from compatcheck.foretold import TRIED, foretold_failures, tried
 from compatcheck.import_needs import BrokenNeed, ImportNeeds, broken_needs, needs_of, needs_on, shipped_needs, written
 from compatcheck.import_reader import Need, Tree
-from compatcheck.index_wheels import BLOCK, RangeFile
+from compatcheck.index_wheels import BLOCK, WHOLE, RangeFile, opened
 from compatcheck.inference import inference_of
 from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space
@@ -136,6 +139,30 @@ def test_a_large_wheel_is_read_in_parts() -> None:
         assert archive.read("small.py") == b"x = 1"
         assert len(asked) <= 2
         assert archive.read("big") == bytes(8 * BLOCK)
+
+
+@pytest.mark.parametrize("status", [200, 503])
+def test_a_part_that_does_not_come_is_the_indexs_fault_and_shows_no_password(status: int) -> None:
+    """Of a large wheel the directory is read at first, and every file when it is asked for."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("big", bytes(WHOLE))
+        archive.writestr("small.py", "x = 1")
+    data, statuses = packed.getvalue(), [206]
+
+    def get(url: str, headers: dict[str, str], timeout: int) -> requests.Response:
+        first, last = map(int, headers["Range"].removeprefix("bytes=").split("-"))
+        answer = requests.Response()
+        answer.status_code, answer.url, answer._content = statuses[-1], url, data[first : last + 1]
+        return answer
+
+    url = "https://somebody:hunter2@example.invalid/big-1-py3-none-any.whl"
+    text = opened(SimpleNamespace(get=get), SimpleNamespace(url=url, filename="big-1-py3-none-any.whl", size=len(data)))
+    assert text("small.py") == "x = 1" and text("none.py") is None
+    statuses.append(status)
+    with pytest.raises(IndexUnavailable, match="could not be read") as caught:
+        text("big")
+    assert "hunter2" not in str(caught.value)
 
 
 def test_the_command_reads_the_index_and_names_what_it_read(
