@@ -81,6 +81,8 @@ class Explorer:
         self.audited: dict[int, Unit] = {}
         self._chance = np.random.default_rng(seed)
         self._learnt: Learnt | None = None
+        self._tried: Tried | None = None
+        self._held: Inference | None = None
         self._asked: set[int] = set()
         self._blocked: set[int] = set()
         self._again: set[int] = set()
@@ -90,7 +92,7 @@ class Explorer:
     def tell(self, seen: Mapping[int, Unit]) -> None:
         """Cells that were run."""
         if any(self.known.get(place) != unit for place, unit in seen.items()):
-            self._learnt = None
+            self._learnt = self._tried = self._held = None
         self.known.update(seen)
         self._asked.difference_update(seen)
 
@@ -104,15 +106,15 @@ class Explorer:
         return self._learnt
 
     def _said(self) -> Tried:
-        return tried(self.foretold, self.known)
+        if self._tried is None:
+            self._tried = tried(self.foretold, self.known)
+        return self._tried
 
     # ------------------------------------------------------------------ what to run
 
     def unseen(self) -> bool:
         """Whether there is a release that may be run and was not."""
-        free = self._free(without_asked=False)
-        free[list(self._said().standing)] = False
-        ranks = self.space.ranks(np.flatnonzero(free))
+        ranks = self.space.ranks(np.flatnonzero(self._unforetold(self._free(without_asked=False))))
         seen = self.space.ranks([*self.known])
         return any(not np.isin(ranks[:, axis], seen[:, axis]).all() for axis in range(ranks.shape[1]))
 
@@ -123,7 +125,7 @@ class Explorer:
             free = self._free()
             free[[choice.place for choice in chosen]] = False
             if choose != self._plain:
-                free[list(self._said().standing)] = False
+                free = self._unforetold(free)
             if count > len(chosen) and free.any():
                 chosen += choose(free, count - len(chosen))
                 self._asked.update(choice.place for choice in chosen)
@@ -136,6 +138,12 @@ class Explorer:
         if without_asked:
             free[list(self._asked)] = False
         return free
+
+    def _unforetold(self, places: Bools) -> Bools:
+        """Those of `places` of which no source says anything."""
+        found = places.copy()
+        found[list(self._said().standing)] = False
+        return found
 
     def _opening(self, free: Bools, count: int) -> list[Choice]:
         """While little was run: cells spread over the table; and always the ends of its axes, with nothing beyond."""
@@ -188,10 +196,7 @@ class Explorer:
         learnt = self._learn()
         if learnt is None:
             return []
-        open_ = np.zeros_like(free)
-        open_[np.flatnonzero(self._free(without_asked=False))] = True
-        open_[list(self._said().standing)] = False
-        doubt = np.where(open_, 1 - (learnt.held.share + learnt.held.outcome_share) / 2, 0.0)
+        doubt = np.where(self._unforetold(self._free(without_asked=False)), learnt.held.doubt, 0.0)
         for place in self._asked:
             # its answer is on its way
             doubt *= 1 - learnt.likeness.to(self.space.ranks([place])[0])
@@ -213,7 +218,7 @@ class Explorer:
             places = np.flatnonzero(free)
             drawn = self._chance.choice(places, min(count, len(places)), replace=False)
             return [Choice(int(place), Role.START) for place in drawn]
-        worth = 1 - (learnt.held.share + learnt.held.outcome_share) / 2
+        worth = learnt.held.doubt
         worth[list(self._said().standing)] *= 1e-9
         worth = np.where(free, worth / np.sqrt(self.prices), -1.0)
         found: list[int] = []
@@ -271,4 +276,6 @@ class Explorer:
 
     def inference(self) -> Inference:
         """What is held now."""
-        return inferred_from(self._learn(), self.space, self.known, self.declared, self._said())
+        if self._held is None:
+            self._held = inferred_from(self._learn(), self.space, self.known, self.declared, self._said())
+        return self._held

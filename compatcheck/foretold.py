@@ -74,10 +74,12 @@ class Tried:
 
 def tried(foretold: Mapping[int, Foretold], known: Mapping[int, Unit]) -> Tried:
     """`known`: what was seen, by place."""
-    seen = [place for place in known if place in foretold] if foretold else []
+    seen = [place for place in known if place in foretold]
     right = {place for place in seen if known[place][0] is foretold[place].unit[0]}
     against = {foretold[place].statement for place in seen if place not in right}
-    standing = {place: each for place, each in foretold.items() if each.statement not in against}
+    standing = foretold
+    if against:
+        standing = {place: each for place, each in foretold.items() if each.statement not in against}
     trust = (TRIED - 1 + len(right)) / (TRIED + len(seen))
     explained = frozenset(place for place in right if place in standing and known[place] == foretold[place].unit)
-    return Tried(standing if against else foretold, trust, explained)
+    return Tried(standing, trust, explained)

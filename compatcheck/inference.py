@@ -60,6 +60,12 @@ class Ballot:
     """The number of the outcome with most votes, its units together."""
     outcome_share: Floats
 
+    @property
+    def doubt(self) -> Floats:
+        """By place from 0 to 1: what the votes leave open of unit and outcome, both counted alike."""
+        found: Floats = 1 - (self.share + self.outcome_share) / 2
+        return found
+
 
 def ballot(count: int, kinds: Numbers, votes_for: Callable[[int], Floats]) -> Ballot:
     """Counted over `count` cells. `kinds`: of each unit the number of its outcome; `votes_for`: the votes of a unit."""
@@ -299,10 +305,10 @@ def inferred_from(
     refusals = {place: words for place, words in declared.items() if not measured[place]}
     units = list(learnt.units if learnt is not None else ())
     number = {each: place for place, each in enumerate(units)}
-    for told in (*(each.unit for each in foretold.values()), *known.values(), *([REFUSED] if refusals else ())):
-        if told not in number:
-            number[told] = len(units)
-            units.append(told)
+    further = {each.unit for each in foretold.values()} | set(known.values()) | ({REFUSED} if refusals else set())
+    for told in sorted(further - number.keys(), key=str):
+        number[told] = len(units)
+        units.append(told)
     for place, each in foretold.items():
         unit[place], confidence[place] = number[each.unit], said.trust
     if refusals:
