@@ -117,8 +117,8 @@ def _begun(raised: Raised, catalogue: Catalogue) -> Diagnosis | None:
         for filling in _FILLINGS
     ]
     known = {each.signature: each for each in whole if each.signature}
-    by_words = {each.id for each in catalogue if each.raised_by}
-    known = {name: each for name, each in known.items() if name not in by_words} or known
+    closer = {name: each for name, each in known.items() if (told := catalogue.get(name)) and not told.raised_by}
+    known = closer or known
     if len(known) != 1:
         return None
     (found,) = known.values()

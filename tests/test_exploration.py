@@ -16,6 +16,7 @@ from compatcheck.commands.common import chosen_cells
 from compatcheck.domain import Cell, Outcome
 from compatcheck.exploration import Budget, Exploration
 from compatcheck.explore import Explorer, Role
+from compatcheck.import_needs import shipped_needs
 from compatcheck.inference import inference_of, rising
 from compatcheck.likeness import learnt_likeness
 from compatcheck.matrix import Explore, Matrix
@@ -27,7 +28,7 @@ from compatcheck.table import CLEAN, Unit
 from compatcheck.window import Window, supported_pythons, supported_releases
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "benchmarks"))
-from explore_replay import REPORTS, nearest, random_places, replayed, reported_table
+from explore_replay import REPORTS, ROOT, nearest, random_places, replayed, reported_table
 from made_worlds import World, random_world, structured_world
 
 FAULT: Unit = (Outcome.FAIL, "fault")
@@ -190,6 +191,17 @@ def test_what_releases_declare_refuses_without_a_resolver() -> None:
         cells[1].id: "transformers 5.0.0 requires python >=3.10.0",
         cells[3].id: "peft 0.5.0 requires transformers <5",
     }
+
+
+def test_the_readme_tells_rightly_of_the_cells_that_sources_foretell() -> None:
+    tables = [reported_table(path) for path in REPORTS.values()]
+    said = {
+        (table.name, place): unit for table in tables for place, unit in table.truth.items() if place in table.foretold
+    }
+    assert {outcome for outcome, _ in said.values()} == {Outcome.FAIL}
+    readme = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert f"all {len(said)} cells of which the sources say so did fail" in readme
+    assert f"{len(shipped_needs().broken)} names that some release takes" in readme
 
 
 def test_spec_0_drops_minors_by_their_first_release() -> None:
