@@ -7,6 +7,10 @@ guess and with the explorer's own inference; and cells spread over the table. Ev
 did not run, so that they can be compared; how far the explorer's own claims hold, where it does not leave a cell
 untested, is told beside it. What the packages' sources say (`data/import_needs.json`) is part of its inference; one
 line is without it. Cells that no report has measured are no part of a table.
+
+How few runs could do at all is told for the tables of real packages: releases of an axis that say the same in every
+cell are one class, and cells whose releases are all of the same classes form a block. Who knew the classes beforehand
+would still have to run one cell of each block of which no source tells, but for the smallest ones that may go wrong.
 """
 
 from __future__ import annotations
@@ -17,6 +21,7 @@ import math
 import random
 import statistics
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
@@ -261,6 +266,30 @@ def compared(table_of: Callable[[int], Table], shares: Sequence[float], seeds: i
     return lines
 
 
+def blocks(table: Table) -> list[int]:
+    """How many cells, without those of which a source tells, each block has; the largest first."""
+    everything = range(table.space.size)
+    ranks = table.space.ranks(everything)
+    said = [table.truth.get(place, (None,))[0] for place in everything]
+    labels = []
+    for axis, length in enumerate(table.space.shape):
+        rows = [tuple(said[place] for place in np.flatnonzero(ranks[:, axis] == rank)) for rank in range(length)]
+        labels.append([rows.index(row) for row in rows])
+    found = Counter(
+        tuple(label[rank] for label, rank in zip(labels, ranks[place].tolist(), strict=True))
+        for place in table.truth.keys() - table.foretold.keys()
+    )
+    return sorted(found.values(), reverse=True)
+
+
+def least_runs(table: Table, accuracy: float = 0.99) -> int:
+    """Runs that one who knows the blocks needs for that share of the outcomes, where no guess is right by luck."""
+    sizes, may_go = blocks(table), len(table.truth) * (1 - accuracy)
+    while sizes and sizes[-1] <= may_go:
+        may_go -= sizes.pop()
+    return len(sizes)
+
+
 HEADERS = [
     "table", "share", "runs", "chosen, guessed by", "outcome right", "worst seed", "signature too", 
     "of the cells not run",    "decided", "inferred cells right", "claimed",
@@ -279,9 +308,14 @@ def main() -> None:
     )
     parser.add_argument("--write", type=Path, metavar="FILE")
     arguments = parser.parse_args()
-    lines = []
+    lines, least = [], []
     for path in arguments.reports or REPORTS.values():
         table = reported_table(path)
+        least.append(
+            f"{table.name}: {len(blocks(table))} blocks; {least_runs(table)} runs "
+            f"({least_runs(table) / len(table.truth):.0%}) at least for 99 % of the outcomes."
+        )
+        print(least[-1], flush=True)
         lines += compared(lambda seed, table=table: table, arguments.shares, arguments.seeds)
     if arguments.worlds:
         lines += compared(lambda seed: world_table((20, 46, 17), 12, seed, 0.01), (0.02, 0.05), arguments.worlds)
@@ -289,7 +323,7 @@ def main() -> None:
         text = tabulate(lines, HEADERS, tablefmt="github", disable_numparse=True)
         said = f"# Exploration, replayed\n\nWritten by `python benchmarks/explore_replay.py --seeds {arguments.seeds}"
         worlds = f" --worlds {arguments.worlds}" if arguments.worlds else ""
-        told = "\n\n".join(__doc__.split("\n\n")[2:]).strip()
+        told = "\n\n".join(__doc__.split("\n\n")[2:]).strip() + "\n\n" + "\n".join(f"- {line}" for line in least)
         arguments.write.write_text(f"{said}{worlds}`: means over the seeds.\n\n{told}\n\n{text}\n")
 
 

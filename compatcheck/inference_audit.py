@@ -30,6 +30,11 @@ class Audited:
     def signature_holds(self) -> bool:
         return self.outcome_holds and self.inferred_signature == self.measured_signature
 
+    @property
+    def unnamed(self) -> bool:
+        """Rightly inferred to fail, and no more: its failure has a name, and none was claimed."""
+        return self.outcome_holds and self.inferred_signature is None and self.measured_signature is not None
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -45,6 +50,18 @@ class Audit:
     @property
     def signature(self) -> Interval:
         return Interval.of(cell.signature_holds for cell in self.cells)
+
+    @property
+    def names(self) -> Interval:
+        """Of the failures that were inferred by name, outcome and all: how often it was the true one."""
+        return Interval.of(
+            cell.signature_holds for cell in self.cells if cell.outcome_holds and cell.inferred_signature is not None
+        )
+
+    @property
+    def unnamed(self) -> int:
+        """Cells that were rightly inferred to fail without a name being claimed."""
+        return sum(cell.unnamed for cell in self.cells)
 
     @property
     def by_outcome(self) -> dict[Outcome, Interval]:
@@ -66,3 +83,8 @@ class Audit:
     @property
     def misses(self) -> tuple[Audited, ...]:
         return tuple(cell for cell in self.cells if not cell.outcome_holds)
+
+    @property
+    def misnamed(self) -> tuple[Audited, ...]:
+        """Rightly inferred to fail, by the name of another failure."""
+        return tuple(cell for cell in self.cells if cell.outcome_holds and not (cell.signature_holds or cell.unnamed))

@@ -136,6 +136,7 @@ def test_the_readme_tells_of_the_explored_matrix_what_its_report_says() -> None:
     told = sum(bool((cell.get("inferred") or {}).get("source")) for cell in explored["cells"])
     assert f"{told:,} of them by what sources say" in readme
     assert f"{sum(cell['outcome'] == 'untested' for cell in explored['cells'])} stay untested" in readme
-    errors, named = found["audit"]["errors"], found["audit"]["errors_with_signature"]
+    errors, named, unnamed = (found["audit"][each] for each in ("errors", "other_names", "unnamed"))
     assert errors["hits"] == 0 and f"of {errors['count']} cells drawn for the audit no inferred outcome" in readme
-    assert f"in {named['hits']} the failure had another name" in readme
+    assert f"of {named['count']} failures that it named {named['hits']} had another name" in readme
+    assert f"{unnamed} more were inferred to fail, without a name" in readme

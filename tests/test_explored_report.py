@@ -207,6 +207,29 @@ def test_an_inferred_cell_is_neither_blamed_nor_compared(told: Context) -> None:
     assert changes[NEW.id] is Change.NO_LONGER_TESTED and changes[WORKS.id] is Change.FIXED
 
 
+def test_a_failure_by_another_name_and_one_without_a_name_are_told_apart() -> None:
+    fail, key, layers = Outcome.FAIL, "cache-key-missing", "cache-layers-empty"
+    audit = Audit((
+        Audited(WORKS.id, Outcome.PASS, None, Outcome.PASS, None),
+        Audited(FAILS.id, fail, layers, fail, layers),
+        Audited(AUDITED.id, fail, key, fail, layers),
+        Audited(BAD_NEW.id, fail, None, fail, layers),
+        Audited(OPEN.id, fail, layers, Outcome.PASS, None),
+    ))  # fmt: skip
+    assert (audit.errors, audit.names, audit.unnamed) == (Interval(1, 5), Interval(1, 2), 1)
+    assert [each.cell_id for each in audit.misnamed] == [AUDITED.id]
+    conclusions = {BAD_NEW.id: Conclusion(fail, None, 0.9, (FAILS.id,))}
+    told = context([result(WORKS, observation()), result(BAD_NEW)], explored=Explored(conclusions, audit))
+    found = document(told)["exploration"]["audit"]
+    assert (found["other_names"]["hits"], found["other_names"]["count"], found["unnamed"]) == (1, 2, 1)
+    markdown = markdown_text(told)
+    assert "the failure was another one in 1 of 2 (50.0 %" in markdown
+    assert "1 were rightly inferred to fail, without a name." in markdown
+    assert (
+        f"| `{AUDITED.id}`" in markdown and f"`{BAD_NEW.id}`" not in markdown.split("| missed")[1].split("What each")[0]
+    )
+
+
 def test_an_audit_that_has_not_been_run_is_said_to_be_none() -> None:
     explored = Explored({NEW.id: Conclusion(Outcome.PASS, None, 0.9, (WORKS.id,))})
     told = context([result(WORKS, observation()), result(NEW)], explored=explored)

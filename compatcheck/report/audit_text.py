@@ -37,8 +37,10 @@ def sentences(context: Context) -> list[str]:
     if claimed is not None:
         said.append(f"The confidence of the inferred cells is {claimed:.3f} on average, before the audit.")
     said.append(audit.words())
-    if audit.cells:
-        said.append(f"Outcome or signature was wrong in {audit.signature.missed.words()}.")
+    if audit.names.count:
+        said.append(f"Where it named the failure, too, the failure was another one in {audit.names.missed.words()}.")
+    if audit.unnamed:
+        said.append(f"{audit.unnamed} were rightly inferred to fail, without a name.")
     said += [
         f"An earlier audit found a miss and became material for the search: wrong in {each.missed.words()}."
         for each in audit.retired
@@ -58,11 +60,11 @@ def audit_section(context: Context) -> str:
     parts = [f"## {TITLE}", "\n".join(f"- {line}" for line in sentences(context))]
     if rows := audit_rows(audit):
         parts.append(tabulate(rows, headers=["inferred", "wrong in"], tablefmt="github", disable_numparse=True))
-    if audit.misses:
+    if missed := (*audit.misses, *audit.misnamed):
         misses = [
             [f"`{each.cell_id}`", f"{each.inferred} {escaped(each.inferred_signature or '')}".strip(),
              f"{each.measured} {escaped(each.measured_signature or '')}".strip()]
-            for each in audit.misses
+            for each in missed
         ]  # fmt: skip
         parts.append(
             tabulate(misses, headers=["missed", "inferred", "measured"], tablefmt="github", disable_numparse=True)
@@ -81,6 +83,8 @@ def exploration_data(context: Context) -> dict[str, Any]:
         "audit": {
             "errors": audit.errors.as_data(),
             "errors_with_signature": audit.signature.missed.as_data(),
+            "other_names": audit.names.missed.as_data(),
+            "unnamed": audit.unnamed,
             "by_outcome": {str(outcome): held.missed.as_data() for outcome, held in audit.by_outcome.items()},
             "cells": [
                 {
