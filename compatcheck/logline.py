@@ -85,7 +85,7 @@ _LINK = re.compile(r"^\[([^\]]{1,600})\]\(https?://[^)\s]{0,300}\)")
 EXCEPTION = re.compile(
     r"(?P<type>[A-Za-z_]\w{0,100}(?:\.[A-Za-z_]\w{0,100}){0,10})(?:\((?P<of>\w{1,100})\))?"
     r"(?P<colon>:(?:\s(?P<message>.*))?)?$",
-    re.DOTALL,
+    re.DOTALL | re.ASCII,
 )
 _BOLD_INIT = re.compile(r"(?<=\.)init\(\)(?= (?:got|missing|takes))")
 """What Markdown leaves of `__init__()`, which it takes for bold type."""

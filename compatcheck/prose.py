@@ -3,7 +3,8 @@
 Only for short texts in which nothing stands as an exception is printed. A line counts where a signature fits what it
 says, and where it speaks of an error or begins with the very words; and where it quotes what a system writes at a
 process's end. A warning does not count, nor does code; and beside a traceback whose end was cut off, no line that does
-not speak of an error itself.
+not speak of an error itself, but for the one right above frames that have no heading: there programs with a window of
+their own (ComfyUI, web interfaces) show the message.
 """
 
 from __future__ import annotations
@@ -54,14 +55,17 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
     None where none does."""
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
     lines = [_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for line in text.splitlines()]
-    cut_off = any("Traceback (most recent" in line or frame_of(line.strip()) for line in lines)
+    framed = next((place for place, line in enumerate(lines) if frame_of(line.strip())), None)
+    headed = any("Traceback (most recent" in line for line in lines)
+    cut_off = headed or framed is not None
+    above = 0 if headed else next((place for place in range(framed or 0, 0, -1) if lines[place - 1].strip()), 0)
     counting = [
         (number, line, speaks)
         for (number, line), speaks in zip(enumerate(lines, 1), _spoken(lines), strict=True)
         if not _NO_FAILURE.search(line)
     ]
     for number, line, speaks in reversed(counting):
-        if diagnosis := _said(line, catalogue, telling, versions, speaks=speaks, cut_off=cut_off):
+        if diagnosis := _said(line, catalogue, telling, versions, speaks=speaks, cut_off=cut_off and number != above):
             return number, diagnosis
     for number, line, _ in reversed(counting):
         for raised in _told(line):

@@ -42,6 +42,10 @@ from compatcheck.prose import CAP
         ("In `torch.load' it appears `Segmentation fault (core dumped)'.", "segmentation-fault", 1),
         ("Target modules [gate_proj, up_proj] not found in the base model. Please check the target modules.\n"
          '  File "/srv/model.py", line 39, in __init__', "target-modules-not-found", 1),
+        ("Using `bitsandbytes` 4-bit quantization requires the latest version of bitsandbytes: `pip install -U "
+         'bitsandbytes`\n\n  File "/srv/ui/execution.py", line 323, in execute', "quantization-needs-package", 1),
+        ("dpo训练报错AttributeError: 'CustomDPOTrainer' object has no attribute '_peft_has_been_casted_to_bf16'",
+         "trainer-subclass-lacks-attribute", 1),
     ],
 )  # fmt: skip
 def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: str, line: int) -> None:
@@ -57,6 +61,8 @@ def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: st
         "The torch release notes speak of a fix for an exception in generate.",
         "error: no rule to make target 'all'",
         "We say so when target modules are not found in the base model.",
+        "Using bitsandbytes 4-bit quantization requires the latest version of bitsandbytes: so I have it.\n\n"
+        'Traceback (most recent call last):\n  File "/srv/ui/execution.py", line 323, in execute',
         "ValueError: The following things are not used",
         "ValueError: You have to do something else first",
         "except ValueError: return None  # the following `model_kwargs` are not used by the model",
