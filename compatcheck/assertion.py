@@ -91,5 +91,7 @@ def _lessons(verdict: Verdict, table: KnownTable) -> list[str]:
     cell = verdict.cell
     if cell is not None:
         told.append(f"known    {cell.basis} {cell.measured or ''} on Python {cell.python}, {cell.source.platform}")
+    if verdict.source:
+        told.append(f"known    {verdict.source}; not run")
     told.append("To see it happen: compatcheck probe")
     return told

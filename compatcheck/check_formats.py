@@ -110,6 +110,8 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
         yield f"  near     {each.words()}: {each.outcome}" + (f" ({each.signature})" if each.signature else "")
     if verdict.cell:
         yield f"  basis    {verdict.cell.basis} {verdict.cell.measured or ''}, {days(verdict.age)} ago"
+    if verdict.source:
+        yield f"  basis    {verdict.source}; not run"
 
 
 def _named(verdict: Verdict) -> str:
@@ -119,7 +121,7 @@ def _named(verdict: Verdict) -> str:
 
 def _standing(verdict: Verdict) -> str:
     told = str(verdict.status).replace("-", " ")
-    known = f" [{verdict.cell.signature}]" if verdict.cell and verdict.cell.signature else ""
+    known = f" [{verdict.named}]" if verdict.named else ""
     return f"{told}: {verdict.title}{known}" if verdict.title else told
 
 
@@ -237,8 +239,9 @@ def as_sarif(judgement: Judgement) -> str:
 
 def _rule(finding: Finding) -> str:
     verdict = finding.verdict
-    if verdict and verdict.bad and verdict.cell:
-        return _line(verdict.cell.signature or f"unknown-failure-{verdict.cell.fingerprint}")
+    if verdict and verdict.bad:
+        unnamed = f"unknown-failure-{verdict.cell.fingerprint}" if verdict.cell else "cannot-be-imported"
+        return _line(verdict.named or unnamed)
     return str(finding.status)
 
 

@@ -12,9 +12,8 @@ from itertools import product
 
 import numpy as np
 
-from .classify import diagnose_chain
-from .domain import Outcome, Stage
-from .import_needs import BrokenNeed
+from .domain import Outcome
+from .import_needs import BrokenNeed, signature_of
 from .signatures import Catalogue
 from .space import Ints, Space
 from .table import Unit
@@ -41,7 +40,7 @@ def foretold_failures(space: Space, broken: Iterable[BrokenNeed], catalogue: Cat
     for number, each in enumerate(broken):
         if each.package not in space.axes or each.other not in space.axes:
             continue
-        unit = Outcome.FAIL, _signature(each, catalogue)
+        unit = Outcome.FAIL, signature_of(each, catalogue)
         one, other = space.axes.index(each.package), space.axes.index(each.other)
         takers, lacking = set(each.releases), set(each.lacking)
         takes = [(rank, release) for rank, release in enumerate(space.versions[one]) if release in takers]
@@ -54,10 +53,6 @@ def foretold_failures(space: Space, broken: Iterable[BrokenNeed], catalogue: Cat
             for at in inside[space.exists[inside]].tolist():
                 found.setdefault(at, told)
     return found
-
-
-def _signature(each: BrokenNeed, catalogue: Catalogue) -> str | None:
-    return diagnose_chain((each.raised,), catalogue.sure, whole=False, stage=Stage.IMPORT).signature
 
 
 @dataclass(frozen=True)

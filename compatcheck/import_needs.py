@@ -13,10 +13,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .domain import Raised
+from .domain import Raised, Stage
 from .import_reader import Need, Taken, Tree
+
+if TYPE_CHECKING:
+    from .signatures import Catalogue
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "import_needs.json"
 
@@ -56,6 +59,13 @@ class BrokenNeed:
         what = ".".join(part for part in (self.need.module, self.need.name) if part)
         verb = "uses" if self.need.attribute else "imports"
         return f"{self.package} {release} {verb} {what} ({self.file}), which {self.other} {other} lacks"
+
+
+def signature_of(need: BrokenNeed, catalogue: Catalogue) -> str | None:
+    """What the catalogue calls the failure that comes of it."""
+    from .classify import diagnose_chain
+
+    return diagnose_chain((need.raised,), catalogue.sure, whole=False, stage=Stage.IMPORT).signature
 
 
 @dataclass(frozen=True)

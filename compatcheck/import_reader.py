@@ -12,6 +12,7 @@ import ast
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from .source_reader import last_name, module_names, outer_statements, parsed
 
@@ -180,15 +181,16 @@ class _Walk:
 # ------------------------------------------------------------------ one file
 
 
-def read_module(text: str, name: str, file: str, installed: Collection[str]) -> Module:
+@cache
+def read_module(text: str, name: str, file: str, installed: frozenset[str]) -> Module:
     """What one file does as it is imported, where the packages in `installed` are there; nothing where this Python
-    cannot parse it.
+    cannot parse it. Releases have most files in common: each text is read once.
     """
     found = Module(file)
     if (tree := parsed(text)) is None:
         return found
     package = name if "/__init__." in file else name.rpartition(".")[0]
-    _Reading(found, package, frozenset(installed), "annotations" in _future(tree)).statements(tree.body)
+    _Reading(found, package, installed, "annotations" in _future(tree)).statements(tree.body)
     for node in outer_statements(tree.body):
         if isinstance(node, ast.If) and _holds(node.test, frozenset()) is False:
             _take_told(node.body, package, found)

@@ -14,7 +14,7 @@ from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel
 
 from .errors import IndexUnavailable
 from .masking import masked
-from .releases import PackageIndex, newest_of_each_minor, patient_session
+from .releases import PackageIndex, patient_session
 
 if TYPE_CHECKING:
     import requests
@@ -36,14 +36,14 @@ class IndexWheel:
     """A file's path in it to the file's text; None where it has no such file."""
 
 
-def newest_wheels(index: PackageIndex, package: str, specifier: str) -> Iterator[IndexWheel]:
-    """Of every minor line within `specifier` the newest release, oldest first: a wheel for this platform's kind, or
-    for any. Raises UsageError and IndexUnavailable.
+def wheels(index: PackageIndex, package: str, specifier: str) -> Iterator[IndexWheel]:
+    """Of every final release within `specifier`, oldest first: a wheel for this platform's kind, or for any. Raises
+    UsageError and IndexUnavailable.
     """
     session = patient_session()
-    files = index.files(canonicalize_name(package))
-    for release in newest_of_each_minor(index.releases(package), SpecifierSet(specifier)):
-        file = _wheel(files, release.version)
+    files, within = index.files(canonicalize_name(package)), SpecifierSet(specifier)
+    for release in index.releases(package):
+        file = _wheel(files, release.version) if release.parsed in within else None
         if file is not None:
             yield IndexWheel(package, release.version, file.digests.get("sha256", ""), opened(session, file))
 

@@ -314,7 +314,7 @@ def _covers(waiver: Waiver, finding: Finding) -> bool:
     verdict = finding.verdict
     if verdict is None or verdict.status is Standing.WORKS:
         return False
-    return waiver.covers(verdict.cell.signature if verdict.cell else None, verdict.versions)
+    return waiver.covers(verdict.named, verdict.versions)
 
 
 def finding_json(finding: Finding) -> dict[str, Any]:

@@ -61,9 +61,10 @@ def _exact(versions: Mapping[str, str], table: KnownTable) -> MeasuredWord:
         named = verdict.cell.signature or verdict.cell.fingerprint
         said += f" ({named})" if named and verdict.bad else ""
         said += f", {verdict.cell.basis} {verdict.cell.measured or ''}".rstrip()
+    elif verdict.source:
+        said += f" ({verdict.source}; not run)"
     said = "; ".join([said, *verdict.notes])
-    signature = verdict.cell.signature if verdict.cell else None
-    return MeasuredWord(str(verdict.status), signature, said, _nearest(versions, table, str(verdict.status)))
+    return MeasuredWord(str(verdict.status), verdict.named, said, _nearest(versions, table, str(verdict.status)))
 
 
 def _whatever_torch(versions: Mapping[str, str], table: KnownTable) -> MeasuredWord | None:

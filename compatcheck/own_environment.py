@@ -121,7 +121,7 @@ class ProbeResult:
 
     def _compared(self) -> str:
         known = self.known
-        told = str(known.status).replace("-", " ") + (f" ({known.cell.signature})" if known.cell and known.bad else "")
+        told = str(known.status).replace("-", " ") + (f" ({known.named})" if known.named and known.bad else "")
         if self.as_known is None:
             return f"{told}: it has no measurement that could be compared"
         if self.as_known:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import bisect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
 from .known import KnownCell, KnownTable
 from .own_runs import known_table
+from .unimportable import unimportable
 
 if TYPE_CHECKING:
     from .signatures import Signature
@@ -39,7 +40,8 @@ class Standing(Word):
 
     WORKS = "works"
     KNOWN_BAD = "known-bad"
-    """It fails, or cannot be installed."""
+    """It fails, or cannot be installed; or it was not run, and the packages' own sources say that it cannot be
+    imported."""
     WRONG = "wrong"
     """It runs to the end, and the result is not right."""
     UNKNOWN = "unknown"
@@ -86,6 +88,8 @@ class Verdict:
     """Days since the measurement; of the table, where there is no cell."""
     table: str = ""
     """Where the table was read from."""
+    source: str = ""
+    """What stands in the packages' sources, where that decides: there is no cell."""
 
     @property
     def basis(self) -> Basis | None:
@@ -97,10 +101,19 @@ class Verdict:
         return self.status in (Standing.KNOWN_BAD, Standing.WRONG)
 
     @property
+    def named(self) -> str | None:
+        """The identifier of the failure's signature; None where it has none, or nothing is known to fail."""
+        if self.cell is not None:
+            return self.cell.signature
+        return self.signature.id if self.signature else None
+
+    @property
     def title(self) -> str:
         """What goes wrong, in a few words; empty where nothing is known to."""
         if self.signature is not None:
             return self.signature.title
+        if self.source:
+            return self.source
         if self.cell is None or self.cell.outcome not in _STANDINGS or self.cell.outcome is Outcome.PASS:
             return ""
         if self.cell.outcome is Outcome.UNRESOLVABLE:
@@ -123,12 +136,13 @@ class Verdict:
             "status": str(self.status),
             "python": self.python,
             "versions": dict(self.versions),
-            "signature": cell.signature if cell else None,
+            "signature": self.named,
             "fingerprint": cell.fingerprint if cell else None,
             "title": self.title or None,
             "remedy": self.remedy or None,
             "pins": list(self.pins),
             "cell": cell_json(cell) if cell else None,
+            "source": self.source or None,
             "neighbours": [cell_json(each) for each in self.neighbours],
             "differences": [
                 {"package": each.package, "given": each.given, "measured": each.measured} for each in self.differences
@@ -145,7 +159,7 @@ class Verdict:
             asked += f" on Python {self.python}"
         parts = [f"{self.status.replace('-', ' ')}: {asked}"]
         if self.title:
-            parts.append(f"{self.title} [{self.cell.signature or 'unknown'}]" if self.cell else self.title)
+            parts.append(f"{self.title} [{self.named or 'unknown'}]")
         if self.bad and self.remedy:
             parts.append(f"remedy: {self.remedy.rstrip('.')}")
         if self.bad and self.pins:
@@ -153,6 +167,8 @@ class Verdict:
         parts += self.notes
         if self.cell:
             parts.append(f"{self.cell.basis} {self.cell.measured or ''}".rstrip() + f", {days(self.age)} ago")
+        elif self.source:
+            parts.append(f"not run: {self.source}")
         else:
             if self.neighbours:
                 parts.append("nearest: " + "; ".join(f"{each.words()} {_said(each)}" for each in self.neighbours[:2]))
@@ -213,7 +229,12 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
         if elsewhere:
             notes.append(f"nothing was measured on Python {python} (only on {', '.join(known.pythons)})")
         near = tuple(itertools.islice(_neighbours(asked, python, known), NEIGHBOURS))
-        return Verdict(Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name)
+        verdict = Verdict(
+            Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name
+        )
+        if told := unimportable(asked, known.cells):
+            return replace(verdict, status=Standing.KNOWN_BAD, signature=told.signature, source=told.says)
+        return verdict
     cell = _chosen(candidates, asked)
     notes += cell.caveats
     if disagreeing := {each.outcome for each in candidates} - {cell.outcome}:

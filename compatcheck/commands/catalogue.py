@@ -158,7 +158,7 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     from ..errors import EXIT_DONE, UsageError
     from ..import_needs import ImportNeeds, broken_needs, written
     from ..import_reader import Tree, imports_of
-    from ..index_wheels import newest_wheels
+    from ..index_wheels import wheels
     from ..releases import PackageIndex, index_url
 
     try:
@@ -169,7 +169,7 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     trees: dict[str, dict[str, Tree]] = {}
     read: dict[str, dict[str, str]] = {}
     for each in wanted:
-        for wheel in newest_wheels(index, each.name, str(each.specifier)):
+        for wheel in wheels(index, each.name, str(each.specifier)):
             print(f"{each.name} {wheel.release}", file=sys.stderr)
             trees.setdefault(each.name, {})[wheel.release] = Tree(each.name, wheel.text, packages)
             read.setdefault(each.name, {})[wheel.release] = wheel.sha256
