@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import Any
 
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from .domain import CORE, Basis
+from .gaps import Gap, gaps, known_releases
+from .known import KnownTable
 from .recommendation import Recommendation
 from .request import PYTHON
+
+Series = tuple[int, int]
+"""The first two numbers of a version."""
 
 
 @dataclass(frozen=True)
@@ -26,22 +32,31 @@ class Bounds:
     inferred: int
     """How many of the combinations were not run."""
     pythons: tuple[str, ...]
+    gaps: tuple[Gap, ...] = ()
+    """Releases between the measured ones that are known to fail with something within the bounds."""
+    whole: Mapping[str, frozenset[Series]] = field(default_factory=dict)
+    """Package to the series of which every known release is a gap."""
 
     @property
     def requirements(self) -> tuple[str, ...]:
         """`transformers>=4.44.2,!=4.47.*,<=5.20.2` and so on."""
-        return tuple(f"{name}{self._specifier(name)}" for name in self.versions)
+        return tuple(f"{name}{self.specifier(name)}" for name in self.versions)
 
-    def _specifier(self, name: str) -> str:
+    def specifier(self, name: str) -> str:
+        """What is declared of a package: the ends, and what is left out in between."""
         within = self.versions[name]
         if len(within) == 1:
             return f"=={within[0]}"
-        series = {Version(each).release[:2] for each in within}
-        left_out = []
-        for each in self.left_out[name]:
-            minor = Version(each).release[:2]
-            left_out.append(f"!={each}" if minor in series else f"!={minor[0]}.{minor[1]}.*")
-        return ",".join([f">={within[0]}", *dict.fromkeys(left_out), f"<={within[-1]}"])
+        series = {_series(each) for each in within}
+        left_out = {each: _series(each) not in series for each in self.left_out[name]}
+        for gap in self.gaps:
+            if gap.package == name:
+                left_out[gap.version] = _series(gap.version) in self.whole[name]
+        told = [
+            "!={}.{}.*".format(*_series(each)) if whole else f"!={each}"
+            for each, whole in sorted(left_out.items(), key=lambda item: Version(item[0]))
+        ]
+        return ",".join([f">={within[0]}", *dict.fromkeys(told), f"<={within[-1]}"])
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -51,6 +66,7 @@ class Bounds:
             "left_out": {name: list(versions) for name, versions in self.left_out.items()},
             "combinations": self.combinations,
             "inferred": self.inferred,
+            "gaps": [{"package": each.package, "version": each.version, "why": each.why} for each in self.gaps],
             "pythons": list(self.pythons),
         }
 
@@ -64,7 +80,15 @@ class Bounds:
             *self.requirements,
             f"# {how}, on Python {', '.join(self.pythons)}",
             f"# measured: {tested}; the releases in between are not",
+            *(f"# left out: {each}" for each in self._told_gaps()),
         ]) + "\n"  # fmt: skip
+
+    def _told_gaps(self) -> list[str]:
+        """Each series once, with the reason of its first release."""
+        found: dict[tuple[str, Series], str] = {}
+        for gap in sorted(self.gaps, key=lambda gap: (list(self.versions).index(gap.package), Version(gap.version))):
+            found.setdefault((gap.package, _series(gap.version)), gap.why)
+        return list(found.values())
 
 
 def bounds(recommendation: Recommendation) -> Bounds | None:
@@ -91,13 +115,28 @@ def bounds(recommendation: Recommendation) -> Bounds | None:
     block = max((each for each in blocks if each is not None), key=_size, default=None)
     if block is None:
         return None
-    return Bounds(
+    found = Bounds(
         dict(zip(CORE, block, strict=True)),
         {name: _between(block[place], table.axes[name]) for place, name in enumerate(CORE)},
         _size(block),
         sum(point in inferred for point in product(*block)),
         pythons,
     )
+    ranges = {name: SpecifierSet(found.specifier(name)) for name in CORE}
+    holes = gaps(ranges, found.versions)
+    return replace(found, gaps=holes, whole={name: _whole(name, holes, table, found.versions[name]) for name in CORE})
+
+
+def _series(version: str) -> Series:
+    release = (*Version(version).release, 0)
+    return release[0], release[1]
+
+
+def _whole(name: str, holes: Sequence[Gap], table: KnownTable, within: Sequence[str]) -> frozenset[Series]:
+    """The series of a package of which every known release is a gap."""
+    missing = {gap.version for gap in holes if gap.package == name}
+    kept = {_series(each) for each in {*known_releases(name, table), *within} - missing}
+    return frozenset({_series(each) for each in missing} - kept)
 
 
 def _size(block: Sequence[Sequence[str]]) -> int:

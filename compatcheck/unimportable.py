@@ -10,10 +10,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING
 
+from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from .domain import Outcome, Stage
@@ -32,36 +34,45 @@ class Unimportable:
     signature: Signature | None
 
 
-def unimportable(versions: Mapping[str, str], cells: Iterable[KnownCell] = ()) -> Unimportable | None:
+def unimportable(
+    versions: Mapping[str, str], cells: Iterable[KnownCell] = (), among: Collection[str] | None = None
+) -> Unimportable | None:
     """The first thing that a release takes of another one that lacks it; None where the sources that were read say
-    nothing. `versions`: exact ones; one that was not read has no word.
+    nothing. `versions`: exact ones, by the packages' normal names; one that was not read has no word.
 
-    What one of the measured `cells` speaks against, with the same two releases, is not said.
+    What one of the measured `cells` speaks against, with the same two releases, is not said. `among`: packages of
+    which one must be concerned; None: any.
     """
+    needs = shipped_needs()
     read = {
         name: release
-        for name, releases in shipped_needs().read.items()
-        if name in versions and (release := _as_read(versions[name], releases)) is not None
+        for name in needs.read
+        if (version := versions.get(canonicalize_name(name))) and (release := _as_read(name, version)) is not None
     }
-    for each in shipped_needs().broken:
-        if read.get(each.package) in each.releases and read.get(each.other) in each.lacking:
-            if any(_against(cell, each, read) for cell in cells):
-                continue
-            return Unimportable(each.words(read[each.package], read[each.other]), _signature(each))
+    for each in needs.broken:
+        if read.get(each.package) not in each.releases or read.get(each.other) not in each.lacking:
+            continue
+        pair: dict[str, str] = {canonicalize_name(name): read[name] for name in (each.package, each.other)}
+        if (among is None or pair.keys() & set(among)) and not any(_against(cell, pair) for cell in cells):
+            return Unimportable(each.words(*pair.values()), _signature(each))
     return None
 
 
-def _as_read(version: str, releases: Iterable[str]) -> str | None:
+@cache
+def _as_read(package: str, version: str) -> str | None:
+    """The release as the table writes it; None where it was not read."""
     asked = Version(version)
-    return next((each for each in releases if Version(each) == asked), None)
+    return next((each for each in shipped_needs().read[package] if Version(each) == asked), None)
 
 
-def _against(cell: KnownCell, need: BrokenNeed, read: Mapping[str, str]) -> bool:
-    """Whether a run with these two releases came further than the import."""
-    same = all(cell.versions.get(name) == read[name] for name in (need.package, need.other))
-    if not same or cell.outcome not in (Outcome.PASS, Outcome.WRONG, Outcome.FAIL):
+def _against(cell: KnownCell, pair: Mapping[str, str]) -> bool:
+    """Whether a run with these releases came further than the import."""
+    there = {**cell.beside, **cell.versions}
+    if any(there.get(name) != version for name, version in pair.items()):
         return False
-    return cell.outcome is not Outcome.FAIL or cell.stage is not Stage.IMPORT
+    if cell.outcome is Outcome.FAIL:
+        return cell.stage is not Stage.IMPORT
+    return cell.outcome in (Outcome.PASS, Outcome.WRONG)
 
 
 def _signature(need: BrokenNeed) -> Signature | None:

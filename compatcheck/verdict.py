@@ -25,7 +25,7 @@ from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
 from .known import KnownCell, KnownTable
 from .own_runs import known_table
-from .unimportable import unimportable
+from .unimportable import Unimportable, unimportable
 
 if TYPE_CHECKING:
     from .signatures import Signature
@@ -232,21 +232,32 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
         verdict = Verdict(
             Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name
         )
-        if told := unimportable(asked, known.cells):
-            return replace(verdict, status=Standing.KNOWN_BAD, signature=told.signature, source=told.says)
-        return verdict
+        told = unimportable(asked, known.cells)
+        return _by_sources(verdict, told) if told else verdict
     cell = _chosen(candidates, asked)
+    differences = _differences(cell, asked)
+    told = unimportable(asked, known.cells, {each.package for each in differences})
+    if told:
+        beside = [f"measured beside {each.package} {each.measured}, here it is {each.given}" for each in differences]
+        verdict = Verdict(
+            Standing.UNKNOWN, asked, python, None, None, (cell,), differences, (*notes, *beside), known.age(day),
+            known.name,
+        )  # fmt: skip
+        return _by_sources(verdict, told)
     notes += cell.caveats
     if disagreeing := {each.outcome for each in candidates} - {cell.outcome}:
         notes.append("in other measurements of the same versions: " + ", ".join(sorted(disagreeing)))
     age = max(0, (day - (cell.measured or cell.source.generated)).days)
     signature = _signature(cell)
-    differences = _differences(cell, asked)
     status = _STANDINGS.get(cell.outcome, Standing.UNKNOWN) if cell.steady else Standing.UNKNOWN
     if status is not Standing.UNKNOWN and (reason := _stale(cell, signature, differences, asked, age)):
         status = Standing.STALE
         notes.insert(0, reason)
     return Verdict(status, asked, python, cell, signature, (), differences, tuple(notes), age, known.name)
+
+
+def _by_sources(verdict: Verdict, told: Unimportable) -> Verdict:
+    return replace(verdict, status=Standing.KNOWN_BAD, signature=told.signature, source=told.says)
 
 
 def asked_versions(versions: Mapping[str, str], table: KnownTable) -> dict[str, str]:

@@ -16,6 +16,8 @@ from test_verdict import DAY, TODAY, known, table
 from compatcheck.bounds import bounds
 from compatcheck.domain import CORE, Basis, Outcome, Policy
 from compatcheck.errors import UsageError
+from compatcheck.import_needs import BrokenNeed, ImportNeeds, shipped_needs
+from compatcheck.import_reader import Need
 from compatcheck.recommendation import recommend
 from compatcheck.request import Request, request_of
 from compatcheck.shipped import KnownCell, load_table
@@ -284,3 +286,60 @@ def test_bounds_never_hold_a_combination_that_is_not_known() -> None:
     cells = [known(), known(transformers="5.0.0", peft="0.20.0"), known(transformers="5.0.0")]
     ranges = bounds(recommend(table=table(*cells)))
     assert ranges is not None and ranges.combinations == 2
+
+
+# ------------------------------------------------------------------ what sources say of releases in between
+
+CACHE = Need("transformers", "HybridCache", False)
+
+
+def broken(monkeypatch: pytest.MonkeyPatch, *needs: BrokenNeed, read: Mapping[str, tuple[str, ...]]) -> None:
+    told = ImportNeeds({name: dict.fromkeys(releases, "") for name, releases in read.items()}, needs)
+    monkeypatch.setattr("compatcheck.gaps.shipped_needs", lambda: told)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_nothing_within_the_bounds_takes_what_another_release_within_them_lacks(seed: int) -> None:
+    try:
+        answer = recommend(random_request(random.Random(seed)), table=SHIPPED)
+    except UsageError:
+        return
+    if (ranges := bounds(answer)) is None:
+        return
+    needs = shipped_needs()
+    inside = {
+        name: [each for each in needs.read[name] if holds(requirement, name, each)]
+        for name, requirement in zip(CORE, ranges.requirements, strict=True)
+    }
+    told = [
+        each.words(release, other)
+        for each in needs.broken
+        if each.package in inside and each.other in inside
+        for release in inside[each.package] if release in each.releases
+        for other in inside[each.other] if other in each.lacking
+    ]  # fmt: skip
+    assert told == []
+
+
+def test_bounds_leave_out_what_sources_say_and_tell_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    need = BrokenNeed("peft", ("0.10.4", "0.11.0", "0.11.1"), "peft/x.py", CACHE, ("4.38.0", "4.39.0"))
+    read = {"peft": ("0.10.4", "0.11.0", "0.11.1", "0.12.0"), "transformers": ("4.38.0", "4.39.0")}
+    broken(monkeypatch, need, read=read)
+    cells = [known(peft=peft, transformers=each) for peft in ("0.10.0", "0.12.0") for each in ("4.38.0", "4.40.0")]
+    ranges = bounds(recommend(table=table(*cells)))
+    assert ranges is not None
+    assert ranges.requirements[1:] == (
+        "transformers>=4.38.0,<=4.40.0", "peft>=0.10.0,!=0.10.4,!=0.11.*,<=0.12.0"
+    )  # fmt: skip
+    assert "# left out: peft 0.11.0 imports transformers.HybridCache (peft/x.py), which" in ranges.as_text()
+    assert [each["version"] for each in ranges.as_json()["gaps"]] == ["0.10.4", "0.11.0", "0.11.1"]
+
+
+def test_of_two_unmeasured_releases_the_one_that_fails_more_often_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    need = BrokenNeed("peft", ("0.11.0", "0.11.1"), "peft/x.py", CACHE, ("4.39.0",))
+    read = {"peft": ("0.11.0", "0.11.1"), "transformers": ("4.38.0", "4.39.0", "4.39.1")}
+    broken(monkeypatch, need, read=read)
+    cells = [known(peft=peft, transformers=each) for peft in ("0.10.0", "0.12.0") for each in ("4.38.0", "4.40.0")]
+    ranges = bounds(recommend(table=table(*cells)))
+    assert ranges is not None
+    assert ranges.requirements[1:] == ("transformers>=4.38.0,!=4.39.0,<=4.40.0", "peft>=0.10.0,<=0.12.0")

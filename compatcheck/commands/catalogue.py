@@ -57,8 +57,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )
     importing.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/import_needs.json")
     importing.add_argument(
-        "--of", metavar="PACKAGE>=VERSION", nargs="+", default=["torch>=2.0", "transformers>=4.36", "peft>=0.5"],
-        help="in the order in which they are imported (default: %(default)s)",
+        "--of", metavar="PACKAGE>=VERSION", nargs="+", 
+        default=["torch>=2.0", "transformers>=4.36", "peft>=0.5", "accelerate>=0.21", "huggingface_hub>=0.19",
+                 "safetensors>=0.3.1", "tokenizers>=0.14"],
+        help="what the probe imports in its order, and what that imports itself (default: %(default)s)",
     )  # fmt: skip
     importing.set_defaults(execute=execute_imports)
 
@@ -166,14 +168,17 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     except InvalidRequirement as error:
         raise UsageError(str(error), "Name packages with the releases to read: transformers>=4.36.") from None
     packages, index = [each.name for each in wanted], PackageIndex(index_url())
+    entries = imports_of(Path(probe.__file__).read_text(encoding="utf-8"), packages)
+    # of the others it is not known how new one must be to count as there
+    there = [package for package in packages if entries[package]]
+    entries |= {package: [(package, ())] for package in packages if package not in there}
     trees: dict[str, dict[str, Tree]] = {}
     read: dict[str, dict[str, str]] = {}
     for each in wanted:
         for wheel in wheels(index, each.name, str(each.specifier)):
             print(f"{each.name} {wheel.release}", file=sys.stderr)
-            trees.setdefault(each.name, {})[wheel.release] = Tree(each.name, wheel.text, packages)
+            trees.setdefault(each.name, {})[wheel.release] = Tree(each.name, wheel.text, there)
             read.setdefault(each.name, {})[wheel.release] = wheel.sha256
-    entries = imports_of(Path(probe.__file__).read_text(encoding="utf-8"), packages)
     found = broken_needs(trees, entries)
     arguments.out.write_text(written(ImportNeeds(read, found)), encoding="utf-8")
     print(f"{len(found)} names that some releases lack", file=sys.stderr)

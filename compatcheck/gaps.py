@@ -1,0 +1,73 @@
+"""Releases between measured ones that cannot be imported beside something within the same bounds, by the packages' own
+sources: `recommend --bounds` leaves them out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from packaging.specifiers import SpecifierSet
+
+from .import_needs import shipped_needs
+from .known import KnownTable
+
+Release = tuple[str, str]
+"""A package and a version of it."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A release that the bounds leave out, and why."""
+
+    package: str
+    version: str
+    why: str
+
+
+@dataclass(frozen=True)
+class _Conflict:
+    """One or two releases that were not measured, of which one has to be left out."""
+
+    releases: frozenset[Release]
+    why: str
+
+
+def gaps(ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[str]]) -> tuple[Gap, ...]:
+    """What else `ranges` must leave out: package to specifier, and to the measured versions within, whose combinations
+    all work.
+
+    Where two releases fail with each other alone, the one that fails more often is left out.
+    """
+    left: dict[Release, str] = {}
+    conflicts = list(_conflicts(ranges, measured))
+    for each in conflicts:
+        if len(each.releases) == 1:
+            left.setdefault(next(iter(each.releases)), each.why)
+    while conflicts := [each for each in conflicts if not each.releases & left.keys()]:
+        often = Counter(release for each in conflicts for release in sorted(each.releases))
+        worst = max(often, key=lambda release: often[release])
+        left[worst] = next(each.why for each in conflicts if worst in each.releases)
+    return tuple(Gap(package, version, why) for (package, version), why in left.items())
+
+
+def known_releases(package: str, table: KnownTable) -> frozenset[str]:
+    """Those that were measured, and those whose sources were read."""
+    return frozenset({*table.axes.get(package, ()), *shipped_needs().read.get(package, ())})
+
+
+def _conflicts(ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[str]]) -> Iterator[_Conflict]:
+    def within(package: str, releases: Iterable[str]) -> list[str]:
+        return [each for each in releases if ranges[package].contains(each, prereleases=True)]
+
+    for need in shipped_needs().broken:
+        if need.package not in ranges or need.other not in ranges:
+            continue
+        for release in within(need.package, need.releases):
+            for other in within(need.other, need.lacking):
+                pair = {(need.package, release), (need.other, other)}
+                beyond = frozenset((name, version) for name, version in pair if version not in measured[name])
+                # of two measured ones the runs have told
+                if beyond:
+                    yield _Conflict(beyond, need.words(release, other))
