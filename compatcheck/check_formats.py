@@ -94,6 +94,8 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     yield from _reasons(verdict)
     if finding.mend:
         yield f"  works    {pins(finding.mend)}"
+    if verdict.status is Standing.UNKNOWN:
+        yield "  find out compatcheck probe runs the cycle with what is installed"
     if finding.waiver:
         yield f"  waived   until {finding.waiver.until}: {finding.waiver.reason}"
 

@@ -77,7 +77,7 @@ class Finding:
     note: str = ""
     """Why there is nothing to judge."""
     mend: KnownCell | None = None
-    """Where it is known not to work: the nearest combination that does; of ranges one that lies within them."""
+    """Where it is not known to work: the nearest combination that does; of ranges one that lies within them."""
     waiver: Waiver | None = None
     """The one that covers it."""
     undecided: bool = False
@@ -209,9 +209,9 @@ def judged_requirements(
 
 
 def _mended(finding: Finding, table: KnownTable, ranges: Mapping[str, SpecifierSet] | None = None) -> Finding:
-    """A bad finding with the nearest combination that works."""
+    """A finding that is bad, or that nothing is known of, with the nearest combination that works."""
     verdict = finding.verdict
-    if verdict is None or not verdict.bad:
+    if verdict is None or not (verdict.bad or verdict.status is Standing.UNKNOWN):
         return finding
     near = nearest_working(verdict.versions, table, verdict.python, ranges)
     return replace(finding, mend=near or nearest_working(verdict.versions, table, verdict.python))

@@ -367,19 +367,23 @@ def _series(version: str) -> tuple[int, ...]:
 
 
 def _neighbours(asked: Mapping[str, str], python: str | None, table: KnownTable) -> Iterator[KnownCell]:
-    """The measured cells around a combination: on both sides of every version that is not in the table."""
+    """The measured cells around a combination: on both sides of every version that is not in the table. Of several
+    measurements of the same versions the one that counts.
+    """
     names = [name for name in table.axes if name in asked]
     around = [_around(asked[name], table.axes[name]) for name in names]
     pythons: Iterable[str | None] = _around(python, table.pythons) if python else (None,)
-    found: dict[int, KnownCell] = {}
-    for which in pythons:
-        for point in itertools.product(*around):
-            for cell in table.at(dict(zip(names, point, strict=True)), which):
-                found[id(cell)] = cell
+    found = [
+        cell
+        for which in pythons
+        for point in itertools.product(*around)
+        for cell in table.at(dict(zip(names, point, strict=True)), which)
+    ]
     apart = _distances(asked, table)
-    if not found:
-        found = {id(cell): cell for cell in sorted(table.cells, key=apart)[:2]}
-    yield from sorted(found.values(), key=apart)
+    same: dict[tuple[str, ...], list[KnownCell]] = {}
+    for cell in sorted(found or sorted(table.cells, key=apart)[:NEIGHBOURS], key=apart):
+        same.setdefault((cell.python, *cell.versions.values()), []).append(cell)
+    yield from (_chosen(cells, asked) for cells in same.values())
 
 
 def _around(version: str, among: Sequence[str]) -> tuple[str, ...]:

@@ -68,6 +68,17 @@ def test_what_is_bad_comes_with_the_nearest_that_works() -> None:
     assert judged_environment(environment(WORKS), TABLE).mend is None
 
 
+def test_what_is_unknown_comes_with_what_works_nearby_and_how_to_find_out() -> None:
+    finding = judged_environment(environment(UNKNOWN), TABLE)
+    assert finding.mend is not None and finding.mend.versions["transformers"] == "4.44.2"
+    told = FORMATS["text"](waived([finding], Settings(), TABLE, today=DAY)).splitlines()
+    assert told[-3:-1] == [
+        "  works    torch==2.6.0 transformers==4.44.2 peft==0.20.0",
+        "  find out compatcheck probe runs the cycle with what is installed",
+    ]
+    assert len([line for line in told if line.startswith("  near")]) == 2
+
+
 def test_without_the_packages_there_is_nothing_to_judge() -> None:
     finding = judged_environment(environment({"torch": "2.6.0"}), TABLE)
     assert finding.verdict is None and finding.note == "transformers and peft not installed: nothing to judge"

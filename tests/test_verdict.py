@@ -154,3 +154,10 @@ def test_measured_counts_before_inferred_and_inferred_says_so() -> None:
 def test_runs_that_do_not_agree_are_no_verdict() -> None:
     verdict = lookup(ASKED, table(known(attempts=3, agreeing=2)), DAY)
     assert verdict.status is Standing.UNKNOWN and "1 of 3" in verdict.as_text()
+
+
+def test_of_several_measurements_of_a_neighbour_the_one_that_counts_is_told_once() -> None:
+    old = known(Outcome.FAIL, peft="0.11.0", source=replace(TODAY, policy=Policy.CONTEMPORARY))
+    new, far = known(peft="0.11.0"), known(peft="0.14.0")
+    verdict = lookup({**ASKED, "peft": "0.12.0"}, table(old, new, far), DAY)
+    assert verdict.neighbours == (new, far)
