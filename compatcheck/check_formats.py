@@ -123,6 +123,8 @@ def _named(verdict: Verdict) -> str:
 
 def _standing(verdict: Verdict) -> str:
     told = str(verdict.status).replace("-", " ")
+    if verdict.status is Standing.UNKNOWN and verdict.cell is None:
+        return f"{told}: this combination was not measured"
     known = f" [{verdict.named}]" if verdict.named else ""
     return f"{told}: {verdict.title}{known}" if verdict.title else told
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -228,7 +228,7 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
         elsewhere = python is not None and python not in known.pythons
         if elsewhere:
             notes.append(f"nothing was measured on Python {python} (only on {', '.join(known.pythons)})")
-        near = tuple(itertools.islice(_neighbours(asked, python, known), NEIGHBOURS))
+        near = tuple(_neighbours(asked, python, known))
         verdict = Verdict(
             Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name
         )
@@ -366,24 +366,21 @@ def _series(version: str) -> tuple[int, ...]:
     return release[:1] if release[0] else release[:2]
 
 
-def _neighbours(asked: Mapping[str, str], python: str | None, table: KnownTable) -> Iterator[KnownCell]:
-    """The measured cells around a combination: on both sides of every version that is not in the table. Of several
-    measurements of the same versions the one that counts.
+def _neighbours(asked: Mapping[str, str], python: str | None, table: KnownTable) -> list[KnownCell]:
+    """The measured combinations around one, once each: on both sides of every version that is not in the table.
+
+    The nearest first; of those as near, the one whose versions are all older and the one whose are all newer lead.
     """
     names = [name for name in table.axes if name in asked]
     around = [_around(asked[name], table.axes[name]) for name in names]
     pythons: Iterable[str | None] = _around(python, table.pythons) if python else (None,)
-    found = [
-        cell
-        for which in pythons
-        for point in itertools.product(*around)
-        for cell in table.at(dict(zip(names, point, strict=True)), which)
-    ]
-    apart = _distances(asked, table)
-    same: dict[tuple[str, ...], list[KnownCell]] = {}
-    for cell in sorted(found or sorted(table.cells, key=apart)[:NEIGHBOURS], key=apart):
-        same.setdefault((cell.python, *cell.versions.values()), []).append(cell)
-    yield from (_chosen(cells, asked) for cells in same.values())
+    points = [dict(zip(names, point, strict=True)) for point in itertools.product(*around)]
+    cells = [cell for which in pythons for point in points for cell in table.at(point, which)]
+    found: dict[Hashable, list[KnownCell]] = {}
+    for cell in cells or table.cells:
+        found.setdefault(cell.key, []).append(cell)
+    nearest = sorted((_chosen(each, asked) for each in found.values()), key=_distances(asked, table))
+    return nearest[: NEIGHBOURS if cells else 2]
 
 
 def _around(version: str, among: Sequence[str]) -> tuple[str, ...]:
@@ -394,17 +391,17 @@ def _around(version: str, among: Sequence[str]) -> tuple[str, ...]:
     return tuple(among[max(0, place - 1) : place + 1])
 
 
-def _distances(asked: Mapping[str, str], table: KnownTable) -> Callable[[KnownCell], tuple[int, float]]:
-    """How many versions of a cell differ, and over how many of the table's versions together."""
+def _distances(asked: Mapping[str, str], table: KnownTable) -> Callable[[KnownCell], tuple[int, float, bool]]:
+    """How many versions of a cell differ, over how many of the table's versions together, and whether both ways."""
     apart: dict[tuple[str, str], float] = {}
     for name in CORE:
         axis = [Version(each) for each in table.axes[name]]
         place = bisect.bisect_left(axis, Version(asked[name]))
         here = place if place < len(axis) and axis[place] == Version(asked[name]) else place - 0.5
-        apart |= {(name, version): abs(rank - here) for rank, version in enumerate(table.axes[name])}
+        apart |= {(name, version): rank - here for rank, version in enumerate(table.axes[name])}
 
-    def distance(cell: KnownCell) -> tuple[int, float]:
+    def distance(cell: KnownCell) -> tuple[int, float, bool]:
         steps = [apart[name, cell.versions[name]] for name in CORE]
-        return sum(map(bool, steps)), sum(steps)
+        return sum(map(bool, steps)), sum(map(abs, steps)), min(steps) < 0 < max(steps)
 
     return distance

@@ -116,3 +116,8 @@ def test_strict_makes_errors_of_what_is_unknown() -> None:
     judgement = waived([judged_environment(environment(UNKNOWN), TABLE)], Settings(), TABLE, strict=True, today=DAY)
     assert FORMATS["github"](judgement).startswith("::error ")
     assert 'failures="1"' in FORMATS["junit"](judgement)
+
+
+def test_what_was_not_measured_is_said_not_to_be_with_what_to_do_next() -> None:
+    told = FORMATS["text"](waived([judged_environment(environment(UNKNOWN), TABLE)], Settings(), TABLE, today=DAY))
+    assert "unknown: this combination was not measured" in told and "  find out compatcheck probe" in told

@@ -72,6 +72,17 @@ def test_a_version_that_was_not_measured_is_unknown_with_its_neighbours_on_both_
     assert "nearest" in beyond.as_text()
 
 
+def test_a_neighbour_is_told_once_and_the_two_that_lead_stand_on_both_sides() -> None:
+    sides = [{"transformers": one, "peft": other} for one in ("4.40.0", "4.50.0") for other in ("0.10.0", "0.12.0")]
+    then = replace(TODAY, policy=Policy.CONTEMPORARY)
+    cells = [known(source=source, **side) for source in (then, TODAY) for side in sides]
+    verdict = lookup({**ASKED, "transformers": "4.41.0", "peft": "0.11.0"}, table(*cells), DAY)
+    assert [(each.versions["transformers"], each.versions["peft"]) for each in verdict.neighbours] == [
+        ("4.40.0", "0.10.0"), ("4.50.0", "0.12.0"), ("4.40.0", "0.12.0"), ("4.50.0", "0.10.0"),
+    ]  # fmt: skip
+    assert {each.policy for each in verdict.neighbours} == {Policy.TODAY}
+
+
 def test_another_python_is_another_cell() -> None:
     verdict = lookup({**ASKED, "python": "3.12.1"}, table(known()), DAY)
     assert verdict.status is Standing.UNKNOWN and verdict.neighbours[0].python == "3.11"
