@@ -273,6 +273,8 @@ class Scenario:
         ]
         if not 0 < self.learning_rate < 100:
             problems.append(f"learning_rate: must lie between 0 and 100, got {self.learning_rate}")
+        if not 0 <= self.seed < 2**32:
+            problems.append(f"seed: must lie between 0 and {2**32 - 1}, got {self.seed}")
         if not self.prompts or not all(self.prompts):
             problems.append("prompts: at least one, and none empty")
         if problems:

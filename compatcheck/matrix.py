@@ -149,9 +149,12 @@ class Matrix:
             problems += [f"exclude[{place}].{problem}" for problem in _rule_problems(rule, self.axes)]
         for place, extra in enumerate(self.extras):
             try:
-                Requirement(extra)
+                asked = Requirement(extra)
             except InvalidRequirement:
                 problems.append(f"extras[{place}]: {extra!r} is not a requirement such as 'accelerate<1'")
+                continue
+            if asked.specifier and canonicalize_name(asked.name) in map(canonicalize_name, self.axes):
+                problems.append(f"extras[{place}]: {extra!r} is about an axis, whose versions stand under axes")
         problems += [f"axes.{package}: {problem}" for package in self.axes if (problem := _name_problem(package))]
         for place, cell in enumerate(self.include):
             problems += [f"include[{place}].{problem}" for problem in _cell_problems(cell)]
@@ -277,9 +280,13 @@ def load_matrix(path: Path) -> Matrix:
 
 
 def _missing_hint(path: Path) -> str:
-    folder = path.parent if path.parent.is_dir() else Path("matrix")
-    known = sorted(str(each) for each in folder.glob("*.toml"))
-    return f"Matrix files here: {', '.join(known)}." if known else "Name a matrix file, such as matrix/article.toml."
+    for folder in (path, path.parent, Path("matrix")):
+        if known := sorted(str(each) for each in folder.glob("*.toml") if each.name != "pyproject.toml"):
+            return f"Matrix files here: {', '.join(known)}."
+    return (
+        "Matrix files come with compatcheck's repository (matrix/), not with the installed package. Work in a clone of "
+        "it, or write one: README.md, Matrix files. What was measured needs none: compatcheck recommend, check."
+    )
 
 
 def sharded(cells: Iterable[Cell], shard: str) -> tuple[Cell, ...]:
@@ -306,9 +313,11 @@ def batches(cells: Iterable[Cell]) -> list[tuple[Cell, ...]]:
 def selected(cells: Iterable[Cell], only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Cell, ...]:
     """The cells that any pattern of `only` matches (all where there is none) and none of `skip` does.
 
-    Raises UsageError where nothing is left.
+    Raises UsageError where nothing is left, and for an empty pattern: a variable that is not set must not mean all.
     """
     cells, only, skip = tuple(cells), tuple(only), tuple(skip)
+    if "" in (*only, *skip):
+        raise UsageError("an empty pattern names no cells", "Leave it out for all cells.")
     kept = tuple(
         cell
         for cell in cells

@@ -44,7 +44,7 @@ def _converter(strict: bool) -> Converter:
     for kind in (str, int, float, bool):
         converter.register_structure_hook(kind, exactly(kind))
     # a hook for str would also take every enum that is a str
-    converter.register_structure_hook(Word, lambda value, kind: kind(value))
+    converter.register_structure_hook(Word, _word)
     for moment in (datetime, date):
         converter.register_unstructure_hook(moment, lambda value: value.isoformat())
     converter.register_structure_hook(
@@ -57,6 +57,13 @@ def _converter(strict: bool) -> Converter:
 
 
 _KIND_NAMES = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _word(value: Any, kind: type[Word]) -> Word:
+    try:
+        return kind(value)
+    except ValueError:
+        raise ValueError(f"{_shown(value)} is none of {', '.join(kind)}") from None
 
 
 def _shown(value: Any) -> str:

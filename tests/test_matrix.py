@@ -121,7 +121,7 @@ def test_exclude_include_and_a_further_axis(tmp_path: Path) -> None:
         (MINIMAL + "wheels = 1\n", "axes.wheels"),
         ("wheels = 1\n" + MINIMAL, "unknown key 'wheels'"),
         ('polcy = "today"\n' + MINIMAL, "unknown key 'polcy'"),
-        ('policy = "yesterday"\n' + MINIMAL, "policy: 'yesterday' is not a valid Policy"),
+        ('policy = "yesterday"\n' + MINIMAL, "policy: 'yesterday' is none of today, contemporary"),
         ("[axes]\ntorch = []\ntransformers = ['5']\npeft = ['1']\n", "axes.torch: an axis needs at least one version"),
         ("[axes]\ntorch = ['2']\ntransformers = ['5']\n", "axes.peft: this axis is missing"),
         ("[axes]\ntorch = [2.6]\ntransformers = ['5']\npeft = ['1']\n", "axes.torch[0]: expected a string, got 2.6"),
@@ -142,6 +142,8 @@ def test_exclude_include_and_a_further_axis(tmp_path: Path) -> None:
         (MINIMAL + "[scenario]\nlearning_rat = 1.0\n", "scenario: unknown key 'learning_rat'"),
         (MINIMAL + "[limits]\nmemory_mib = -1\n", "limits: stage_seconds and memory_mib must be positive"),
         ('extras = ["numpy <<2"]\n' + MINIMAL, "extras[0]: 'numpy <<2' is not a requirement"),
+        ('extras = ["peft <1"]\n' + MINIMAL, "extras[0]: 'peft <1' is about an axis"),
+        (MINIMAL + "[scenario]\nseed = -1\n", "scenario: seed: must lie between 0 and 4294967295, got -1"),
         ("axes = [", "not TOML"),
     ],
 )
@@ -158,6 +160,18 @@ def test_a_missing_file_names_those_that_there_are(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         load_matrix(tmp_path / "other.toml")
     assert "no such file" in str(caught.value) and "m.toml" in str(caught.value)
+    with pytest.raises(InputError, match=r"Matrix files here: .*m\.toml"):
+        load_matrix(tmp_path)
+
+
+def test_where_there_are_no_matrix_files_it_is_said_where_they_come_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="come with compatcheck's repository") as caught:
+        load_matrix(Path("matrix/article.toml"))
+    assert "pyproject" not in str(caught.value)
 
 
 def test_a_version_that_does_not_exist_is_named_with_its_neighbours() -> None:
@@ -180,6 +194,9 @@ def test_selection_by_globs() -> None:
     assert [cell.versions["peft"] for cell in selected(cells, skip=["peft0.9.0"])] == ["0.7.1", "0.15.2"]
     with pytest.raises(UsageError, match="no cell of 3 is selected by peft9"):
         selected(cells, ["peft9"])
+    for empty in (([""],), ([], [""])):
+        with pytest.raises(UsageError, match="an empty pattern names no cells"):
+            selected(cells, *empty)
 
 
 def test_shards_are_a_partition_and_keep_batches_together() -> None:

@@ -39,7 +39,7 @@ def test_there_and_back() -> None:
         ({}, "required field 'inner' is missing"),
         ({"inner": [{}]}, "inner[0].name: required field 'name' is missing"),
         ({"inner": [{"name": 3}]}, "inner[0].name: expected a string, got 3"),
-        ({"inner": [{"name": "a"}, {"name": "b", "stage": "lunch"}]}, "inner[1].stage: 'lunch' is not a valid Stage"),
+        ({"inner": [{"name": "a"}, {"name": "b", "stage": "lunch"}]}, "inner[1].stage: 'lunch' is none of resolve, "),
         ({"inner": [], "count": "3"}, "count: expected a whole number, got '3'"),
         ({"inner": [], "count": True}, "count: expected a whole number, got True"),
         ({"inner": [], "flag": 1}, "flag: expected true or false, got 1"),

@@ -35,13 +35,13 @@ def test_the_shipped_catalogue_is_whole() -> None:
         (GOOD.replace('title = "t"\n', ""), "signature[0].title: required field 'title' is missing"),
         (GOOD + 'colour = "red"\n', "signature[0]: unknown key 'colour'"),
         (GOOD + "message = 'a(b'\n", "signature[0]: message: not a regular expression"),
-        (GOOD + 'stages = ["lunch"]\n', "signature[0].stages[0]: 'lunch' is not a valid Stage"),
+        (GOOD + 'stages = ["lunch"]\n', "signature[0].stages[0]: 'lunch' is none of resolve, "),
         (GOOD.replace("some-words", "Some Words"), "signature[0]: id: 'Some Words' is not of the form some-words"),
         (GOOD.replace('exception = "KeyError"\n', ""), "signature[0]: nothing to recognise it by"),
         (GOOD + GOOD, "the id 'some-words' is given twice"),
         (
             GOOD + '[[signature.affected]]\nbasis = "guess"\nversions = {}\n',
-            "affected[0].basis: 'guess' is not a valid",
+            "affected[0].basis: 'guess' is none of ",
         ),
     ],
 )
