@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import io
 import os
 import platform
 import signal
@@ -36,7 +38,7 @@ from .commands import (
     show,
     table,
 )
-from .errors import EXIT_INTERRUPTED, EXIT_UNEXPECTED, CompatcheckError
+from .errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_MACHINE, EXIT_UNEXPECTED, CompatcheckError
 
 COMMANDS = (
     *(run, plan, refresh, report, infer, show),
@@ -77,7 +79,12 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command. Catches everything: the exit code and one clear line say what came of it."""
     try:
         signal.signal(signal.SIGTERM, _interrupt)
-        return main_inner(arguments)
+        if sys.stdout is None:
+            sys.stdout = io.StringIO()
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # what the terminal's encoding has no character for is a question mark, and no error
+            sys.stdout.reconfigure(errors="replace")
+        return _told(arguments)
     except CompatcheckError as error:
         from .domain import inert
 
@@ -87,10 +94,29 @@ def main(arguments: list[str] | None = None) -> int:
         print("compatcheck: interrupted; what was measured is kept, run again to go on", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception:
+        _give_up_output()
+        return EXIT_DONE
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            _give_up_output()
+            print("compatcheck: the disk is full\n  Free some space and run again.", file=sys.stderr)
+            return EXIT_MACHINE
         return _unexpected()
+
+
+def _told(arguments: list[str] | None) -> int:
+    """One command, whose output has gone out: what the interpreter writes as it ends, nobody catches."""
+    try:
+        code = main_inner(arguments)
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+    sys.stdout.flush()
+    return code
+
+
+def _give_up_output() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def main_inner(arguments: list[str] | None = None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -101,8 +102,55 @@ def test_every_command_explains_itself(words: list[str]) -> None:
     assert done.stdout.startswith("usage: compatcheck") and "compatcheck " in done.stdout.split("options:")[-1]
 
 
-def test_output_that_nobody_reads_to_the_end_is_no_error(tmp_path: Path) -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m compatcheck --help | head -1", shell=True, capture_output=True, text=True
-    )
-    assert done.returncode == 0 and "Traceback" not in done.stderr
+def shell(line: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    told = line.replace("compatcheck", f"{sys.executable} -m compatcheck")
+    whole = ["bash", "-o", "pipefail", "-c", told]
+    return subprocess.run(whole, capture_output=True, text=True, env={**buffered, **settings})
+
+
+@pytest.mark.parametrize("words", ["--help", "recommend"])
+def test_output_that_nobody_reads_is_no_error(words: str) -> None:
+    done = shell(f"compatcheck {words} | true")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_output_that_a_full_disk_does_not_take_is_the_machines_fault() -> None:
+    done = shell("compatcheck recommend > /dev/full")
+    assert done.returncode == 4 and done.stderr.startswith("compatcheck: the disk is full\n")
+
+
+def test_closed_streams_are_told_or_borne() -> None:
+    assert shell("compatcheck recommend >&-").returncode == 0
+    done = shell("compatcheck explain <&-")
+    assert done.returncode == 2 and "standard input is closed" in done.stderr
+
+
+def test_a_terminal_without_the_character_gets_a_question_mark() -> None:
+    done = shell("echo 'ValueError: caf\u00e9' | compatcheck explain", PYTHONIOENCODING="ascii")
+    assert done.returncode == 0 and "ValueError: caf?" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["run", "good.toml", "--budget", "2h"], '--budget is for a matrix with explore = "adaptive"'),
+        (["run", "explored.toml", "--again", "--max-cells", "3"], "--max-cells is for"),
+        (["refresh", "good.toml", "--max-disk", "3GB"], "--max-disk is for"),
+        (["run", "good.toml", "--with", "pytest"], "--with is for --command"),
+    ],
+)
+def test_what_would_not_hold_is_refused_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    (tmp_path / "good.toml").write_text(MINIMAL)
+    (tmp_path / "explored.toml").write_text('explore = "adaptive"\n' + MINIMAL)
+    assert cli.main(words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_store_that_is_not_there_is_not_joined_into_a_new_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["merge", "nowhere.sqlite3", "--into", "whole.sqlite3"]) == 2
+    assert "there is no store nowhere.sqlite3" in capsys.readouterr().err and list(tmp_path.iterdir()) == []

@@ -70,6 +70,18 @@ def add_budget(parser: argparse.ArgumentParser, target: float | None = 0.99) -> 
     budget.add_argument("--seed", type=int, default=1, help="of what is left to chance (default: %(default)s)")
 
 
+def limits_held(arguments: argparse.Namespace, held: bool) -> None:
+    """Refuse limits of an exploration where there is none: nothing would hold them. Raises UsageError."""
+    from ..errors import UsageError
+
+    given = [name for name in ("budget", "max_cells", "max_disk") if getattr(arguments, name) is not None]
+    if given and not held:
+        raise UsageError(
+            f'--{given[0].replace("_", "-")} is for a matrix with explore = "adaptive", and not with --again',
+            "Leave it out; --only, --axis and --shard choose fewer cells.",
+        )
+
+
 def explore_cells(arguments: argparse.Namespace, run: Run, cells: Sequence[Cell]) -> int:
     """Explore, and tell what came of it."""
     from ..errors import EXIT_DONE, MachineError

@@ -38,6 +38,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..errors import UsageError
 
     if arguments.file == "-":
+        if sys.stdin is None:
+            raise UsageError("standard input is closed", "Give a file, or the text by a pipe.")
         _print(sys.stdin.buffer, arguments)
         return 0
     try:

@@ -30,8 +30,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from ..errors import UsageError
     from ..store import Store
 
+    # before the store to join into is made
+    if missing := [str(path) for path in arguments.stores if not path.is_file()]:
+        raise UsageError(
+            f"there is no store {', '.join(missing)}", "Name stores that `compatcheck run --store` has written."
+        )
     with Store(arguments.into) as store:
         for path in arguments.stores:
             print(f"{path}: {store.merge(path)} new observations")

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from .adaptive import add_budget
+from .adaptive import add_budget, limits_held
 from .common import add_matrix, add_places, add_scenario, chosen_jobs, opened_run
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def execute(arguments: argparse.Namespace) -> int:
     jobs = chosen_jobs(arguments)
     with opened_run(arguments, PlainProgress(), jobs) as run:
         adaptive = run.matrix.explore is Explore.ADAPTIVE
+        limits_held(arguments, adaptive)
         if len(run.matrix.variants) > 1:
             raise UsageError(
                 "refresh is not for a matrix with several methods or architectures",

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .adaptive import add_budget, explore_cells
+from .adaptive import add_budget, explore_cells, limits_held
 from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, chosen_jobs, opened_run
 
 if TYPE_CHECKING:
@@ -88,8 +88,12 @@ def execute(arguments: argparse.Namespace) -> int:
         return _run_command(arguments)
     if arguments.scheduler and arguments.executor != "dask":
         raise UsageError("--scheduler is the address of a Dask cluster", "Add --executor dask.")
+    if arguments.extras:
+        raise UsageError("--with is for --command", "Add --command, or name it under extras in the matrix file.")
     jobs = chosen_jobs(arguments)
     with opened_run(arguments, jobs=jobs) as run:
+        explored = run.matrix.explore is Explore.ADAPTIVE and not arguments.again
+        limits_held(arguments, explored)
         cells = chosen_cells(arguments, run)
         progress: Progress
         if arguments.live:
@@ -103,7 +107,7 @@ def execute(arguments: argparse.Namespace) -> int:
         run.progress, run.isolation, run.forced = progress, Isolation(arguments.isolation), arguments.force
         if run.fleet is None and not run.forced:
             _keep_to_memory(run)
-        if run.matrix.explore is Explore.ADAPTIVE and not arguments.again:
+        if explored:
             if len(run.matrix.variants) > 1:
                 raise UsageError(
                     f'{arguments.matrix}: explore = "adaptive" is not for several methods or architectures',
