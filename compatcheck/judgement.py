@@ -26,6 +26,8 @@ from .waivers import Settings, Waiver
 COMBINATIONS_CAP = 64
 """Combinations of one lock file: locks that serve several platforms name a package more than once."""
 
+INSTALLED = " (judge what is installed, with --python PATH)"
+
 _ORDER = (Standing.KNOWN_BAD, Standing.WRONG, Standing.UNKNOWN, Standing.STALE, Standing.WORKS)
 
 
@@ -137,6 +139,11 @@ def judged_lock(
     for each in locked:
         versions.setdefault(each.name, {}).setdefault(each.version, each.line)
     missing = [name for name in CORE if name not in versions]
+    nameless = [name for name in CORE if "" in versions.get(name, ())]
+    if nameless:
+        note = f"{' and '.join(nameless)} in it from an address, which tells no version: unknown{INSTALLED}"
+        line = versions[nameless[0]][""]
+        return (Finding(str(path), None, file=str(path), line=line, note=note, undecided=True),)
     if missing:
         note = f"{' and '.join(missing)} not in it: nothing to judge"
         return (Finding(str(path), None, file=str(path), note=note),)
@@ -187,7 +194,7 @@ def judged_requirements(
     nameless = [each for each in wanted if each.name in CORE and each.address and each.name not in exact]
     if nameless:
         told = ", ".join(f"{each.name} from {each.address}" for each in nameless)
-        note = f"asks for {told}, which tells no version: unknown (judge what is installed, with --python PATH)"
+        note = f"asks for {told}, which tells no version: unknown{INSTALLED}"
         return Finding(subject, None, file=file, line=nameless[0].line, note=note, undecided=True)
     ranges = {name: _specifier(wanted, name) for name in CORE}
     beside = {name: version for name, version in exact.items() if name not in CORE}

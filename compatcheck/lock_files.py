@@ -25,6 +25,7 @@ class Locked:
 
     name: str
     version: str
+    """Empty where it comes from an address that tells none."""
     line: int
 
 
@@ -52,8 +53,12 @@ def _of_toml(path: Path, text: str, environment: dict[str, str] | None) -> Itera
     if not isinstance(packages, list) or not all(isinstance(each, dict) for each in packages):
         raise InputError(str(path), ["names no packages: not a lock file"], REMEDY)
     for each in packages:
-        # a project's own entry need not have a version
-        if not isinstance(each.get("name"), str) or not isinstance(each.get("version"), str):
+        if not isinstance(each.get("name"), str):
+            continue
+        if not isinstance(each.get("version"), str):
+            # what comes from a repository or a folder need not have one, the project itself above all
+            if each["name"] in CORE and any(_holds(marker, environment) for marker in _markers(each)):
+                yield Locked(each["name"], "", _line_of(text, f'name = "{each["name"]}"'))
             continue
         if any(_holds(marker, environment) for marker in _markers(each)):
             written = re.search(
@@ -83,17 +88,23 @@ def _holds(marker: Any, environment: dict[str, str] | None) -> bool:
 
 def _of_pipfile(path: Path, text: str, environment: dict[str, str] | None) -> Iterator[Locked]:
     try:
-        default = json.loads(text)["default"]
-        items = list(default.items())
+        told = json.loads(text)
+        items = [*told["default"].items(), *told.get("develop", {}).items()]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise InputError(str(path), ["not a Pipfile.lock"], REMEDY) from None
     for name, entry in items:
-        if not isinstance(entry, dict) or not str(entry.get("version", "")).startswith("=="):
+        if not isinstance(entry, dict) or not _holds(entry.get("markers"), environment):
             continue
-        if _holds(entry.get("markers"), environment):
-            place = text.find(f'"{name}"')
-            line = text.count("\n", 0, place) + 1 if place >= 0 else 1
+        line = _line_of(text, f'"{name}"')
+        if str(entry.get("version", "")).startswith("=="):
             yield _locked(name, entry["version"][2:], line, path)
+        elif canonicalize_name(name) in CORE:
+            yield Locked(canonicalize_name(name), "", line)
+
+
+def _line_of(text: str, part: str) -> int:
+    place = text.find(part)
+    return text.count("\n", 0, place) + 1 if place >= 0 else 1
 
 
 def _pinned(path: Path, wanted: Iterable[Wanted], environment: dict[str, str] | None) -> Iterator[Locked]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -174,6 +175,28 @@ def test_a_lock_for_several_platforms_is_judged_in_all_its_combinations(tmp_path
     assert [each.line for each in findings] == [14, 18]
     path.write_text('[[package]]\nname = "torch"\nversion = "2.6.0"\n')
     assert judged_lock(path, read_lock(path), TABLE)[0].note == "transformers and peft not in it: nothing to judge"
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Pipfile.lock", '{"default": {"torch": {"version": "==2.6.0"},\n"transformers": {"git": "https://x/y"}}}'),
+        ("pylock.toml", '[[packages]]\n\nname = "transformers"\n[packages.vcs]\nurl = "https://x/y"\n'),
+    ],
+)
+def test_what_a_lock_takes_from_a_repository_is_in_it_and_unknown(tmp_path: Path, name: str, text: str) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    (finding,) = judged_lock(path, read_lock(path), TABLE)
+    assert finding.status is Standing.UNKNOWN and "transformers in it from an address" in finding.note
+    assert finding.line == (2 if name == "Pipfile.lock" else 3)
+
+
+def test_the_packages_of_development_are_locked_too(tmp_path: Path) -> None:
+    path = tmp_path / "Pipfile.lock"
+    locked = {name: {"version": f"=={version}"} for name, version in WORKS.items()}
+    path.write_text(json.dumps({"default": {}, "develop": locked}))
+    assert judged_lock(path, read_lock(path), TABLE)[0].status is Standing.WORKS
 
 
 # ------------------------------------------------------------------ waivers
