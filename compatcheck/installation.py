@@ -62,7 +62,9 @@ def told_of(python: Path | None) -> dict[str, Any]:
         )
         told = json.loads(answer.stdout)
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UsageError(f"{python} cannot be run: {error}", "Name the python of an environment.") from None
+        raise UsageError(
+            f"{python} cannot be run: {getattr(error, 'strerror', None) or error}", "Name the python of an environment."
+        ) from None
     except ValueError:
         told = None
     if not isinstance(told, dict) or "packages" not in told:

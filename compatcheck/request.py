@@ -16,8 +16,8 @@ from packaging.version import InvalidVersion, Version
 from .domain import CORE, Word
 from .errors import UsageError
 from .known import KnownCell, KnownTable
-from .requirement_files import marker_environment, read_requirements
-from .requirement_lines import released
+from .requirement_files import applying, marker_environment, parts_of_project, read_requirements
+from .requirement_lines import Wanted, released
 
 PYTHON = "python"
 
@@ -143,6 +143,8 @@ def request_of(
         if origin and str(wanted):
             origins[name] = f"{origins[name]}, {origin}" if name in origins else origin
 
+    files, environment = tuple(files), marker_environment(_minor(python))
+    parts_of_project(files, extras, groups)
     for name, text in (options or {}).items():
         add(_known(name, table), range_of_text(name, text))
     for text in requirements:
@@ -152,12 +154,17 @@ def request_of(
             raise UsageError(
                 f"{text!r} is not a requirement: {str(error).splitlines()[0]}", "Example: 'peft>=0.13'"
             ) from None
-        add(_known(parsed.name, table), released(parsed.specifier))
+        name, stated = _known(parsed.name, table), Wanted(parsed, Path(), 0)
+        if not applying([stated], environment):
+            continue
+        if stated.address:
+            addresses.append(f"{name} from {stated.address}")
+        add(name, stated.specifier)
     if python:
         add(PYTHON, python_range(python))
     for path in files:
         chosen = (extras, groups) if path.suffix == ".toml" else ((), ())
-        for wanted in read_requirements(path, marker_environment(_minor(python)), *chosen):
+        for wanted in read_requirements(path, environment, *chosen):
             if wanted.name in CORE and wanted.address:
                 addresses.append(f"{wanted.name} from {wanted.address}")
             if wanted.name not in CORE and not wanted.constraint and not wanted.address:

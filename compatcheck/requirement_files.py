@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from .errors import InputError
+from .errors import InputError, UsageError
 from .project_files import MAIN, wanted_sections
 from .requirement_lines import REMEDY, Wanted, wanted_lines
 
@@ -35,6 +35,13 @@ def read_sections(path: Path, environment: dict[str, str] | None = None) -> dict
     """The same by section: what is always installed under the name "", `extra NAME` and `group NAME` beside it."""
     sections = wanted_sections(path) if path.suffix == ".toml" else {MAIN: tuple(wanted_lines(path))}
     return {section: applying(wanted, environment) for section, wanted in sections.items()}
+
+
+def parts_of_project(files: Iterable[Path], extras: Sequence[str], groups: Sequence[str]) -> None:
+    """Refuse extras and groups where no file has any. Raises UsageError."""
+    if (extras or groups) and not any(path.suffix == ".toml" for path in files):
+        part = f"extra {extras[0]}" if extras else f"group {groups[0]}"
+        raise UsageError(f"{part}: no pyproject.toml is named that could have it", "Name the project's pyproject.toml.")
 
 
 def applying(wanted: Iterable[Wanted], environment: dict[str, str] | None) -> tuple[Wanted, ...]:

@@ -26,9 +26,17 @@ from .domain import CORE
 from .errors import InputError
 
 REMEDY = "Name a requirements file, a pyproject.toml, or a lock file."
+OTHER_FORMAT = (
+    "This is no requirements file. Judge what is installed from it: compatcheck check --python PATH, or write it down "
+    "with pip freeze."
+)
+_OTHERS = re.compile(r".*\.(?:ya?ml|py|cfg|json|ipynb)|Pipfile|.*Dockerfile.*", re.IGNORECASE)
+"""Names of files that name packages in a form that is not read: conda's, setuptools', Pipenv's, Docker's."""
 NESTED_CAP = 20
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 """What pip puts the environment's values for; everything else with a dollar stays."""
+_CODING = re.compile(rb"(?:[^\n]*\n)?[ \t]*#[^\n]*coding[:=]\s*([-\w.]+)")
+"""`# -*- coding: latin-1 -*-` in one of the first two lines, which pip goes by."""
 _BYTE_ORDER_MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -95,14 +103,15 @@ def exact_version(wanted: Wanted) -> str | None:
 
 
 def text_of(path: Path) -> str:
-    """The text of a file: UTF-8, or what its byte order mark says, as PowerShell writes it. Raises InputError."""
+    """The text of a file: UTF-8, or what its byte order mark (PowerShell's) or a comment says. Raises InputError."""
     try:
         body = path.read_bytes()
-        coding = next((name for mark, name in _BYTE_ORDER_MARKS if body.startswith(mark)), "utf-8")
-        return body.decode(coding)
+        coding = next((name for mark, name in _BYTE_ORDER_MARKS if body.startswith(mark)), None)
+        said = _CODING.match(body)
+        return body.decode(coding or (said[1].decode() if said else "utf-8"))
     except FileNotFoundError:
         raise InputError(str(path), ["no such file"], REMEDY) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UnicodeDecodeError, LookupError) as error:
         raise InputError(str(path), [f"cannot be read: {error}"], REMEDY) from None
 
 
@@ -157,7 +166,7 @@ def requirement_of(line: str, path: Path, number: int) -> Requirement | None:
         problem = f"line {number}: {text[:80]!r} is not a requirement: {said}"
         if unset := _VARIABLE.search(text):
             problem = f"line {number}: the environment variable {unset[1]} is not set"
-        raise InputError(str(path), [problem], REMEDY) from None
+        raise InputError(str(path), [problem], OTHER_FORMAT if _OTHERS.fullmatch(path.name) else REMEDY) from None
 
 
 def _of_address(text: str) -> Requirement | None:

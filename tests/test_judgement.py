@@ -266,6 +266,18 @@ def test_the_command_judges_files_and_says_so_with_its_code(
         assert capsys.readouterr().out.startswith(f"{words[0]}: ")
 
 
+def test_an_extra_without_a_project_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "works.txt").write_text("peft\n")
+    for words in (["--extra", "train"], ["--group", "dev", "works.txt"]):
+        assert cli.main(["check", *words]) == 2
+        assert "no pyproject.toml is named" in capsys.readouterr().err
+
+
+def test_a_python_that_is_not_there_is_named_as_it_was_given(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["check", "--python", "none/python"]) == 2
+    assert "compatcheck: none/python cannot be run: No such file or directory\n" in capsys.readouterr().err
+
+
 def test_the_projects_settings_count(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "bad.txt").write_text("".join(f"{name}=={version}\n" for name, version in BAD.items()))
     (project / "pyproject.toml").write_text(

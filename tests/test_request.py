@@ -101,6 +101,20 @@ def test_contradicting_files_are_named(tmp_path: Path) -> None:
         request_of({}, files=[path])
 
 
+def test_a_marker_and_an_address_count_as_in_a_file() -> None:
+    later = request_of({}, requirements=['peft>=0.15; python_version>="3.12"'], python="3.11", table=TABLE)
+    assert later.admits("peft", "0.13.2")
+    address = "git+https://github.com/huggingface/peft"
+    assert request_of({}, requirements=[f"peft @ {address}"], table=TABLE).addresses == (f"peft from {address}",)
+
+
+def test_an_extra_needs_a_project_that_may_have_it() -> None:
+    with pytest.raises(UsageError, match=r"extra train: no pyproject\.toml is named"):
+        request_of({"torch": "2.6.0"}, extras=["train"], table=TABLE)
+    with pytest.raises(UsageError, match="group dev: "):
+        request_of({}, files=[Path("requirements.txt")], groups=["dev"])
+
+
 def test_an_unknown_preference_is_refused() -> None:
     with pytest.raises(UsageError, match="newest, stable, oldest"):
         request_of({}, prefer="best")

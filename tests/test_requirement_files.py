@@ -233,6 +233,26 @@ def test_bad_requirements_give_one_line(name: str, text: str, said: str, tmp_pat
     assert said in caught.value.what and "\n" not in caught.value.what
 
 
+@pytest.mark.parametrize(
+    "name", ["environment.yml", "setup.py", "setup.cfg", "Pipfile", "Dockerfile", "train.Dockerfile"]
+)
+def test_a_file_of_another_form_is_told_from_a_mistake(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("[packages]\nname: x\n")
+    with pytest.raises(InputError) as caught:
+        read_requirements(tmp_path / name)
+    assert "This is no requirements file" in caught.value.remedy
+
+
+@pytest.mark.parametrize("first", ["", "#!/usr/bin/env pip\n"])
+def test_a_comment_names_the_encoding_as_for_pip(first: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.txt"
+    path.write_bytes(f"{first}# -*- coding: latin-1 -*-\npeft # caf\u00e9\n".encode("latin-1"))
+    assert [each.name for each in read_requirements(path)] == ["peft"]
+    path.write_bytes(b"# coding: none-such\npeft\n")
+    with pytest.raises(InputError, match="unknown encoding: none-such"):
+        read_requirements(path)
+
+
 UV = '[[package]]\nname = "peft"\nversion = "{}"\nresolution-markers = ["python_full_version {} \'3.12\'"]\n'
 
 

@@ -22,7 +22,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )  # fmt: skip
     for package in ("torch", "transformers", "peft"):
         parser.add_argument(
-            f"--{package}", metavar="VERSION", help=f"of {package}; 0.21 is its newest measured release"
+            f"--{package}", metavar="VERSION", help=f"of {package}; two numbers are the newest measured of that series"
         )
     parser.add_argument(
         "--requirements", type=Path, metavar="FILE", help="take the versions that FILE pins with == (options go first)"

@@ -94,12 +94,13 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
     from ..installation import installed
     from ..judgement import Corner, judged_environment, judged_lock, judged_requirements, judged_sections
     from ..lock_files import is_lock, read_lock
-    from ..requirement_files import marker_environment, read_requirements, read_sections
+    from ..requirement_files import marker_environment, parts_of_project, read_requirements, read_sections
 
     python = _python_version(arguments.python_version)
     files = [_from_here(each) for each in arguments.files]
     requirements = [*map(_from_here, arguments.requirements), *(each for each in files if not is_lock(each))]
     locks = [*map(_from_here, arguments.lock), *(each for each in files if is_lock(each))]
+    parts_of_project(requirements, arguments.extra, arguments.group)
     findings: list[Finding] = []
     environment, which = marker_environment(python), Corner(corner)
     chosen = [*(f"extra {each}" for each in arguments.extra), *(f"group {each}" for each in arguments.group)]

@@ -146,7 +146,9 @@ def _bounds(answer: Recommendation, form: PinFormat) -> str:
         return json.dumps(ranges.as_json(), indent=1) + "\n"
     if form in (PinFormat.TEXT, PinFormat.REQUIREMENTS, PinFormat.CONSTRAINTS):
         return ranges.as_text()
-    raise UsageError(f"--bounds cannot be written as {form}", "Formats for bounds: text, requirements, json.")
+    raise UsageError(
+        f"--bounds cannot be written as {form}", "Formats for bounds: text, requirements, constraints, json."
+    )
 
 
 def _give(text: str, output: Path | None) -> None:
