@@ -7,21 +7,20 @@ import ast
 import re
 import textwrap
 import warnings
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from .domain import digest_of
+from .source_archives import python_files
+from .sources import FOLDERS, HOLE
 
-HOLE = "{}"
-"""Where a message has a value in it."""
 _RAISES = re.compile(r"^ *raise \w+\(", re.MULTILINE)
 STATEMENT_CAP = 2000
 """Characters of a `raise` that are looked at."""
 _ALL = re.compile(r"^ *__all__ \+?= \[(.*?)\]", re.MULTILINE | re.DOTALL)
-_NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark"))
+_NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark", "benchmarks"))
 _PARTS = {
     "torch": frozenset((
         "distributed", "cuda", "utils", "optim", "amp", "multiprocessing", "accelerator", "mps", "xpu", "package",
@@ -30,6 +29,18 @@ _PARTS = {
 }  # fmt: skip
 """Of torch what speaks of files, devices, processes and the loop of a training: what torch.nn and its functions refuse
 is a slip in a script as often as not."""
+_LEFT_OUT = {
+    "axolotl": frozenset(("integrations",)), "liger_kernel": frozenset(("ops",)),
+    "swift": frozenset(("aigc", "megatron", "ray")), "torchao": frozenset(("_models", "experimental", "prototype")),
+    "torch": frozenset((
+        "distributed/_local_tensor", "distributed/_spmd", "distributed/_symmetric_memory", "distributed/_tools",
+        "distributed/_transport", "distributed/pipelining", "distributed/rpc", "utils/_debug_mode", "utils/_sympy",
+    )),
+    "unsloth_zoo": frozenset(("_vendored", "mlx")),
+    "vllm": frozenset(("model_executor/models", "third_party", "vllm_flash_attn")),
+    "xformers": frozenset(("_flash_attn", "third_party")),
+}  # fmt: skip
+"""By folder what only speaks of other frameworks, of experiments, of a single model or of a kernel's inner shapes."""
 LEAST_PART, LEAST_ALL = 14, 24
 """Characters of a message's longest part between holes, and of all of them: less is not a message's own wording."""
 
@@ -80,24 +91,23 @@ class SourceFacts:
 
 
 def read_wheel(path: Path, package: str, known: dict[str, SourceFacts] | None = None) -> SourceFacts:
-    """What the wheel (or any zip file) at `path` holds of `package`. Tests are left out.
+    """What the wheel or the source distribution at `path` holds of `package`. Tests are left out.
 
     `known` remembers files, so that what two releases have alike is read once.
     """
     facts = SourceFacts()
     known = {} if known is None else known
-    with zipfile.ZipFile(path) as archive:
-        for name in sorted(archive.namelist()):
-            parts = PurePosixPath(name).parts
-            if parts[:1] != (package,) or not name.endswith(".py") or _is_no_library(parts):
-                continue
-            text = archive.read(name).decode("utf-8", "replace")
-            key = f"{name} {digest_of(text)}"
-            if key not in known:
-                model = parts[1:2] == ("models",) and parts[2:3] != ("auto",) and len(parts) > 3
-                known[key] = skimmed(text, name) if model else read_source(text, name)
-            facts.add(known[key])
-    _open_the_lazy(facts, package)
+    folder = FOLDERS.get(package, package)
+    for name, text in python_files(path, folder):
+        parts = PurePosixPath(name).parts
+        if _is_no_library(parts):
+            continue
+        key = f"{name} {digest_of(text)}"
+        if key not in known:
+            model = parts[1:2] == ("models",) and parts[2:3] != ("auto",) and len(parts) > 3
+            known[key] = skimmed(text, name) if model else read_source(text, name)
+        facts.add(known[key])
+    _open_the_lazy(facts, folder)
     _inherit(facts)
     return facts
 
@@ -105,11 +115,11 @@ def read_wheel(path: Path, package: str, known: dict[str, SourceFacts] | None = 
 def _is_no_library(parts: tuple[str, ...]) -> bool:
     """Tests, command lines, conversion scripts, stand-ins for what is not installed, and what modules are generated
     from: not imported where the library is used. And the parts of a package that are left out on purpose."""
-    wanted = _PARTS.get(parts[0])
-    left_out = wanted is not None and parts[1] not in wanted
+    wanted, unwanted = _PARTS.get(parts[0]), _LEFT_OUT.get(parts[0], frozenset())
     return (
-        left_out
-        or bool(_NO_LIBRARY.intersection(parts))
+        (wanted is not None and parts[1] not in wanted)
+        or not unwanted.isdisjoint((parts[1], "/".join(parts[1:3])))
+        or not _NO_LIBRARY.isdisjoint(parts)
         or parts[-1].startswith(("dummy_", "convert_", "modular_", "testing_"))
     )
 

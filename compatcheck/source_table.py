@@ -1,5 +1,5 @@
-"""The table of what the stack's packages say in their own sources, made from their wheels: `data/sources.json`, which
-`sources` looks things up in. `compatcheck catalogue read` renews it.
+"""The table of what the stack's packages say in their own sources, made from their wheels and source
+distributions: `data/sources.json`, which `sources` looks things up in. `compatcheck catalogue read` renews it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import Any
 
 from packaging.version import Version
 
+from .source_archives import name_of
 from .source_reader import SourceFacts, read_wheel
 from .sources import PACKAGES, Span
 
-_WORDS_ONLY = frozenset(("torch", "diffusers", "optimum", "vllm"))
-"""Companions of which only the messages and the classes are kept: the rest would be as large as all of the stack's."""
+_WHOLE = frozenset((
+    "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
+    "safetensors", "deepspeed", "sentence_transformers",
+))  # fmt: skip
+"""Of the others only the messages and the classes are kept: the rest would be as large as all of the stack's."""
 
 _PYTHONS_OWN = re.compile(
     r"has no attribute|cannot import name|No module named|unexpected keyword argument|index out of range"
@@ -27,10 +31,11 @@ _PYTHONS_OWN = re.compile(
 
 
 def read_folder(folder: Path, told: Callable[[str], None]) -> dict[str, dict[str, SourceFacts]]:
-    """Package to release to what its wheel in `folder` holds, the releases in their order. `told` hears of each."""
+    """Package to release to what its wheel or source distribution in `folder` holds, the releases in their order.
+    `told` hears of each."""
     wheels = []
-    for path in sorted(folder.glob("*.whl")):
-        package, version = path.name.split("-")[:2]
+    for path in sorted(folder.iterdir()):
+        package, version = name_of(path.name)
         if package in PACKAGES:
             wheels.append((package, Version(version), path))
     read: dict[str, dict[str, SourceFacts]] = {}
@@ -61,7 +66,7 @@ def _line(each: Any) -> str:
 def gathered(read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
     """The table's data from package to release to what was read, the releases in their order."""
     packages = {
-        package: _package(list(by.items()), words_only=package in _WORDS_ONLY) for package, by in sorted(read.items())
+        package: _package(list(by.items()), words_only=package not in _WHOLE) for package, by in sorted(read.items())
     }
     return {"schema": 1, "packages": packages}
 

@@ -9,6 +9,7 @@ members; of messages it is kept, for they are looked up by their text.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -16,24 +17,45 @@ from pathlib import Path
 from typing import Any
 
 from .domain import Raised
-from .source_reader import HOLE
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "sources.json"
 MESSAGE_CAP = 4000
 """Characters of a message that are compared."""
+HOLE = "{}"
+"""Where a message has a value in it."""
 _START = 8
 """Characters by which a message is looked up, at most."""
 
 PACKAGES = (
     "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
-    "safetensors", "torch", "deepspeed", "sentence_transformers", "optimum", "diffusers", "vllm", "gradio",
+    "safetensors", "torch", "deepspeed", "sentence_transformers", "evaluate", "optimum", "optimum_quanto", "diffusers",
+    "vllm", "auto_gptq", "autoawq", "gptqmodel", "hqq", "torchao", "compressed_tensors", "flash_attn", "xformers",
+    "liger_kernel", "pytorch_lightning", "setfit", "adapters", "unsloth_zoo", "unsloth", "llamafactory",
+    "ms_swift", "axolotl", "fschat", "simpletransformers", "litgpt", "lm_eval", "langchain_huggingface",
+    "llama_index_llms_huggingface",
 )  # fmt: skip
 """Where two of them raise the same words, the one that stands first here is meant."""
+FOLDERS = {
+    "autoawq": "awq", "fschat": "fastchat", "ms_swift": "swift", "optimum_quanto": "optimum",
+    "llama_index_llms_huggingface": "llama_index",
+}  # fmt: skip
+"""Where a package's modules lie, if not in a folder of its own name."""
+_ALSO_IN = {"pytorch_lightning": "lightning/pytorch"}
+"""Where another package brings the same modules."""
 
 ABRIDGED = 18
 """Characters, in four words at least, by which the beginning of a message is known."""
 GAP = 60
 """Characters that may follow the last of its words in a beginning: what filled the next gap."""
+
+PLAIN_WORDS, PLAIN_LENGTH = 6, 40
+"""What has fewer words, or is shorter, anybody may say: `Required field {} is missing`."""
+_TRADE = re.compile(
+    r"\w_[a-z]|[a-z][A-Z]|\w\.\w{3}|\b(?i:torch|cuda|gpus?|nccl|triton|tensors?|dtypes?|tokeniz\w+|logits|embeddings?"
+    r"|attention|adapters?|q?lora|(?:de)?quantiz\w+|checkpoints?|optimizers?|gradients?|transformers?|deepspeed|fsdp"
+    r"|vllm|peft|safetensors)\b"
+)
+"""The form of a name in code, and words of the trade: who has one of them in a message, speaks of this stack."""
 
 _ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError"}
 """Names of a class in a source, and the one that Python shows."""
@@ -96,6 +118,13 @@ class Site:
     @cached_property
     def needle(self) -> str:
         return max(self.parts, key=len)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether any program may say this: then it tells of the package only where the traceback ends in it."""
+        words = " ".join(self.parts)
+        few = len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
+        return few and not _TRADE.search(words)
 
     def says(self, text: str, *, from_start: bool) -> bool:
         """Whether the words stand in `text` in their order; at its start where the template begins with words."""
@@ -184,7 +213,8 @@ class Sources:
 
     def site(self, raised: Raised, packages: Iterable[str] = ()) -> Site | None:
         """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
-        last frame lies in that package, or in none that is installed. The longest wording wins; None where none fits.
+        last frame lies in that package, or in none that is installed (which a plain message needs). The longest wording
+        wins; None where none fits.
         """
         text = _plain(raised.message[:MESSAGE_CAP])
         if raised.type == "KeyError":  # its text is the repr of what was given to it
@@ -196,7 +226,7 @@ class Sources:
                 continue
             if wanted and site.package not in wanted:
                 continue
-            if not site.says(text, from_start=bool(raised.type)) or not _lies_in(raised, site.package):
+            if not site.says(text, from_start=bool(raised.type)) or not _lies_in(raised, site):
                 continue
             if best is None or len(site.template) > len(best.template):
                 best = site
@@ -263,13 +293,15 @@ class Sources:
         return None
 
 
-def _lies_in(raised: Raised, package: str) -> bool:
-    """Whether the traceback does not speak against `package` as the one that raised."""
+def _lies_in(raised: Raised, site: Site) -> bool:
+    """Whether the traceback does not speak against the site's package as the one that raised; speaks for it, where the
+    message alone would not."""
     if not raised.frames:
-        return True
+        return not site.plain
     file = raised.frames[-1].file
     installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
-    return file.startswith(f"{package}/") or f"/{package}/" in file or not installed
+    folders = FOLDERS.get(site.package, site.package), _ALSO_IN.get(site.package, site.package)
+    return any(f"/{folder}/" in f"/{file}" for folder in folders) or not (installed or site.plain)
 
 
 def sources_of(data: Mapping[str, Any]) -> Sources:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -11,19 +13,19 @@ import pytest
 from compatcheck.cli import main
 from compatcheck.domain import Frame, Raised
 from compatcheck.source_reader import SourceFacts, read_source, read_wheel
-from compatcheck.source_table import gathered, written
+from compatcheck.source_table import gathered, read_folder, written
 from compatcheck.sources import SHIPPED, Sources, shipped_sources, sources_of
 
 OLD = """
 def load_it(path):
-    raise ValueError(f"The file {path} is not one of this library")
+    raise ValueError(f"The adapter file {path} is not one of this library")
 
 class OldThing:
     pass
 """
 NEW = (
     "def load_it(path, strict=True):\n"
-    '    raise ValueError(f"The file {path} is not one of this library: {strict}")\n\n'
+    '    raise ValueError(f"The adapter file {path} is not one of this library: {strict}")\n\n'
     "class NewThing:\n    def fit(self):\n        self.done = 1\n"
 )
 
@@ -49,14 +51,14 @@ def raised(message: str, *files: str, kind: str = "ValueError") -> Raised:
 
 
 def test_a_message_is_found_by_its_words_around_the_values(sources: Sources) -> None:
-    site = sources.site(raised("The file /x/y.bin is not one of this library"))
+    site = sources.site(raised("The adapter file /x/y.bin is not one of this library"))
     assert site is not None
     assert (site.package, site.file, site.function) == ("peft", "peft/load.py", "load_it")
     assert sources.lifetime(site).as_text() == "peft up to 0.2.0"
 
 
 def test_the_longer_wording_wins(sources: Sources) -> None:
-    site = sources.site(raised("The file x is not one of this library: True"))
+    site = sources.site(raised("The adapter file x is not one of this library: True"))
     assert site is not None
     assert sources.lifetime(site).as_text() == "peft 0.3.0 and later"
 
@@ -71,10 +73,10 @@ def test_a_key_errors_text_is_read_out_of_its_quotes() -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        raised("The file x is not one of this library", kind="KeyError"),
-        raised("Sorry: The file x is not one of this library"),
-        raised("The file x is not one of that library"),
-        raised("The file x is not one of this library", "otherpackage/load.py"),
+        raised("The adapter file x is not one of this library", kind="KeyError"),
+        raised("Sorry: The adapter file x is not one of this library"),
+        raised("The adapter file x is not one of that library"),
+        raised("The adapter file x is not one of this library", "otherpackage/load.py"),
     ],
     ids=["another class", "words before it", "other words", "raised by another package"],
 )
@@ -84,7 +86,7 @@ def test_what_another_program_says_is_not_the_packages(other: Raised, sources: S
 
 def test_frames_of_the_package_or_of_a_script_agree(sources: Sources) -> None:
     for file in ("peft/load.py", "/home/me/src/peft/load.py", "/home/me/copied.py"):
-        assert sources.site(raised("The file x is not one of this library", "mine.py", file)) is not None
+        assert sources.site(raised("The adapter file x is not one of this library", "mine.py", file)) is not None
 
 
 def test_names_with_their_releases_and_where_they_went(sources: Sources) -> None:
@@ -153,6 +155,47 @@ def test_the_command_reads_wheels_into_a_table_and_keeps_the_other_packages(
     empty.mkdir()
     assert main(["catalogue", "read", str(empty), "--out", str(out)]) != 0
     assert "no wheel of a package of the stack" in capsys.readouterr().err
+
+
+def test_a_source_distribution_is_read_where_its_modules_lie(tmp_path: Path) -> None:
+    path = tmp_path / "ms_swift-1.0.0.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for name in ("src/swift/load.py", "swift/again.py", "tests/swift/no.py", "setup.py"):
+            content = NEW.replace("this library", name).encode()
+            member = tarfile.TarInfo(f"ms_swift-1.0.0/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    (tmp_path / "ms_swift-1.0.0.zip").write_bytes(b"not looked at")
+    read = read_folder(tmp_path, lambda text: None)
+    assert {each.file for each in read["ms_swift"]["1.0.0"].messages} == {"swift/load.py", "swift/again.py"}
+    found = sources_of(json.loads(written(gathered(read))))
+    site = found.site(raised("The adapter file x is not one of src/swift/load.py: True", "/venv/swift/load.py"))
+    assert site is not None and found.lifetime(site).as_text() == "every ms_swift that was read"
+
+
+@pytest.mark.parametrize(
+    ("template", "plain"),
+    [
+        ("Required field {} is missing", True),
+        ("Only one of the two may be given", True),
+        ("{} is not in the list of allowed values", True),
+        ("Checkpoint {} is missing", False),
+        ("`load_in_8bit` is missing", False),
+        ("Required field {} is missing in the {} that was given to this function", False),
+    ],
+)
+def test_what_any_program_may_say_counts_only_where_the_traceback_ends_in_the_package(
+    template: str, plain: bool
+) -> None:
+    each = {
+        "releases": ["1.0"], "messages": [["ValueError", template, "peft/load.py f", 0, 0]], "names": {}, "modules": {},
+        "classes": "", "keywords": {}, "members": {},
+    }  # fmt: skip
+    sources = sources_of({"packages": {"peft": each}})
+    said = template.replace("{}", "x")
+    assert sources.site(raised(said, "peft/load.py")) is not None
+    assert (sources.site(raised(said)) is None) == plain
+    assert (sources.site(raised(said, "/home/me/shop/views.py")) is None) == plain
 
 
 def test_of_torch_only_what_speaks_of_files_devices_and_processes_is_read(tmp_path: Path) -> None:
