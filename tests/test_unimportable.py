@@ -128,3 +128,26 @@ def test_a_log_that_names_the_versions_hears_it() -> None:
     assert word is not None
     assert (word.status, word.signature) == ("known-bad", "import-cache-class-missing")
     assert f"({SAID}; not run)" in word.says and word.nearest
+
+
+def test_a_companion_that_lacks_a_name_is_told_though_the_three_were_measured() -> None:
+    """peft 0.15 and later take clear_device_cache of accelerate, which has it since 0.32; peft asks for 0.21."""
+    core = {"torch": "2.6.0", "transformers": "4.49.0", "peft": "0.15.2"}
+    (measured, *_) = load_table().at(core)
+    assert lookup({**core, **measured.beside}, load_table()).status is Standing.WORKS
+    told = lookup({**core, **measured.beside, "accelerate": "0.31.0"}, load_table())
+    assert told.status is Standing.KNOWN_BAD and told.cell is None
+    assert "imports accelerate.utils.memory.clear_device_cache" in told.source
+    assert f"measured beside accelerate {measured.beside['accelerate']}, here it is 0.31.0" in told.notes
+    assert measured in told.neighbours
+    later = lookup({**core, **measured.beside, "accelerate": "0.32.0"}, load_table())
+    assert later.status is not Standing.KNOWN_BAD
+
+
+def test_a_run_with_that_companion_silences_the_sources() -> None:
+    core = {"torch": "2.6.0", "transformers": "4.49.0", "peft": "0.15.2"}
+    ran = KnownCell("3.11", core, Outcome.PASS, SOURCE, measured=DAY, beside={"accelerate": "1.10.0"})
+    other = replace(ran, versions={**core, "transformers": "4.50.3"}, beside={"accelerate": "0.31.0"})
+    asked = {**core, "accelerate": "0.31.0"}
+    assert lookup(asked, KnownTable("one", (ran,))).status is Standing.KNOWN_BAD
+    assert lookup(asked, KnownTable("two", (ran, other))).status is Standing.STALE
