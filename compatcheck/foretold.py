@@ -40,7 +40,7 @@ def foretold_failures(space: Space, broken: Iterable[BrokenNeed], catalogue: Cat
     for number, each in enumerate(broken):
         if each.package not in space.axes or each.other not in space.axes:
             continue
-        unit = Outcome.FAIL, signature_of(each, catalogue)
+        unit = Outcome.FAIL, signature_of(each.raised, catalogue)
         one, other = space.axes.index(each.package), space.axes.index(each.other)
         takers, lacking = set(each.releases), set(each.lacking)
         takes = [(rank, release) for rank, release in enumerate(space.versions[one]) if release in takers]

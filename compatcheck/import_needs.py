@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from .domain import Raised, Stage
 from .import_reader import Need, Taken, Tree
+from .runtime_ranges import RuntimeRange
 
 if TYPE_CHECKING:
     from .signatures import Catalogue
@@ -61,11 +62,11 @@ class BrokenNeed:
         return f"{self.package} {release} {verb} {what} ({self.file}), which {self.other} {other} lacks"
 
 
-def signature_of(need: BrokenNeed, catalogue: Catalogue) -> str | None:
-    """What the catalogue calls the failure that comes of it."""
+def signature_of(raised: Raised, catalogue: Catalogue) -> str | None:
+    """What the catalogue calls the failure of an import."""
     from .classify import diagnose_chain
 
-    return diagnose_chain((need.raised,), catalogue.sure, whole=False, stage=Stage.IMPORT).signature
+    return diagnose_chain((raised,), catalogue.sure, whole=False, stage=Stage.IMPORT).signature
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class ImportNeeds:
     read: Mapping[str, Mapping[str, str]]
     """Package to release to the SHA-256 of the wheel that was read."""
     broken: tuple[BrokenNeed, ...]
+    ranges: tuple[RuntimeRange, ...] = ()
+    """Which versions a release accepts of another package as it is imported."""
 
 
 def broken_needs(
@@ -118,7 +121,14 @@ def written(needs: ImportNeeds) -> str:
         for release, digest in releases.items()
     ]
     lines = [json.dumps(_data(each)) for each in needs.broken]
-    return f'{{"schema": 1,\n"read": {{\n{_listed(read)}\n}},\n"broken": [\n{_listed(lines)}\n]}}\n'
+    ranges = [
+        json.dumps({"package": each.package, "of": each.other, "accepts": each.accepted, "in": each.releases})
+        for each in needs.ranges
+    ]
+    return (
+        f'{{"schema": 1,\n"read": {{\n{_listed(read)}\n}},\n"broken": [\n{_listed(lines)}\n],\n'
+        f'"ranges": [\n{_listed(ranges)}\n]}}\n'
+    )
 
 
 def _listed(lines: Sequence[str]) -> str:
@@ -143,7 +153,10 @@ def needs_of(data: Mapping[str, Any]) -> ImportNeeds:
         )
         for each in data["broken"]
     )  # fmt: skip
-    return ImportNeeds(read, broken)
+    ranges = tuple(
+        RuntimeRange(each["package"], tuple(each["in"]), each["of"], each["accepts"]) for each in data["ranges"]
+    )
+    return ImportNeeds(read, broken, ranges)
 
 
 def needs_on(url: str | None) -> tuple[BrokenNeed, ...]:

@@ -23,6 +23,7 @@ from compatcheck.import_needs import BrokenNeed, ImportNeeds, broken_needs, need
 from compatcheck.import_reader import Need, Tree
 from compatcheck.index_wheels import BLOCK, WHOLE, RangeFile, opened
 from compatcheck.inference import inference_of
+from compatcheck.runtime_ranges import RuntimeRange
 from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space
 from compatcheck.table import CLEAN, Unit
@@ -65,8 +66,11 @@ def test_a_name_that_some_releases_lack_is_found_with_who_takes_it() -> None:
 
 
 def test_the_file_gives_back_what_was_read() -> None:
-    needs = ImportNeeds({"peft": {"0.2": "abc", "0.3": "def"}}, (BROKEN, BrokenNeed("peft", ("0.2",), "peft/x.py",
-                        Need("torch", "float9", True), ("2.0",))))  # fmt: skip
+    needs = ImportNeeds(
+        {"peft": {"0.2": "abc", "0.3": "def"}},
+        (BROKEN, BrokenNeed("peft", ("0.2",), "peft/x.py", Need("torch", "float9", True), ("2.0",))),
+        (RuntimeRange("transformers", ("4.1", "4.2"), "tokenizers", ">=0.14,<0.19"),),
+    )
     assert needs_of(json.loads(written(needs))) == needs
 
 

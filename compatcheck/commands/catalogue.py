@@ -162,6 +162,8 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     from ..import_reader import Tree, imports_of
     from ..index_wheels import wheels
     from ..releases import PackageIndex, index_url
+    from ..runtime_ranges import PACKAGE as RANGED
+    from ..runtime_ranges import accepted_by, ranges_of
 
     try:
         wanted = [Requirement(each) for each in arguments.of]
@@ -173,13 +175,16 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     there = [package for package in packages if entries[package]]
     entries |= {package: [(package, ())] for package in packages if package not in there}
     trees: dict[str, dict[str, Tree]] = {}
+    accepted: dict[str, dict[str, str]] = {}
     read: dict[str, dict[str, str]] = {}
     for each in wanted:
         for wheel in wheels(index, each.name, str(each.specifier)):
             print(f"{each.name} {wheel.release}", file=sys.stderr)
             trees.setdefault(each.name, {})[wheel.release] = Tree(each.name, wheel.text, there)
             read.setdefault(each.name, {})[wheel.release] = wheel.sha256
+            if each.name == RANGED:
+                accepted[wheel.release] = accepted_by(wheel.text)
     found = broken_needs(trees, entries)
-    arguments.out.write_text(written(ImportNeeds(read, found)), encoding="utf-8")
+    arguments.out.write_text(written(ImportNeeds(read, found, ranges_of(accepted.items()))), encoding="utf-8")
     print(f"{len(found)} names that some releases lack", file=sys.stderr)
     return EXIT_DONE
