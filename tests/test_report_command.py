@@ -66,6 +66,21 @@ def test_one_format_is_printed(words: list[str], form: str, capsys: pytest.Captu
         assert ElementTree.fromstring(out).get("tests") == "2"
 
 
+def test_a_report_of_nothing_does_not_take_the_place_of_one_of_measurements(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0
+    before = Path("reports/small/compatibility.json").read_text()
+    with Store(tmp_path / "empty.sqlite3") as store:
+        store.save_expansion(load_matrix(Path(words[1])).digest, Expansion((cell(), cell(peft="0.10.0")), {}))
+    nothing = [*words[:2], "--store", "empty.sqlite3"]
+    assert main([*nothing, "--junit", "cells.xml"]) == 2
+    assert "has 2 measured cells: it stays" in capsys.readouterr().err
+    assert Path("reports/small/compatibility.json").read_text() == before and not Path("cells.xml").exists()
+    assert main([*nothing, "--reports", "elsewhere"]) == 0
+    assert main([*nothing, "--reports", "elsewhere"]) == 0, "what stands there is of nothing, too"
+
+
 def test_a_readme_that_cannot_be_renewed_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--readme", "none.md"]) == 2
     assert "none.md: cannot be read" in capsys.readouterr().err

@@ -12,6 +12,7 @@ from .common import add_matrix, add_places, add_scenario, opened_run, report_fol
 
 if TYPE_CHECKING:
     from ..pipeline import Run
+    from ..report.context import Context
 
 EPILOG = """\
 A diagnosis is never stored: a better catalogue re-reads every old observation here, without running anything.
@@ -84,6 +85,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.agrees_with:
         context = replace(context, agreement=compared_with(context, load_reported(arguments.agrees_with)))
     folder = report_folder(arguments)
+    if not arguments.stdout:
+        _spare(folder / FILE, context, arguments.store)
     earlier = load_reported(arguments.earlier) if arguments.earlier else None
     diff = None
     if arguments.since:
@@ -106,6 +109,24 @@ def execute(arguments: argparse.Namespace) -> int:
         seen = Path(os.path.relpath(folder, readme.parent)).as_posix()
         print(written_file(readme, with_blocks(read_file(readme), context, seen)))
     return 0
+
+
+def _spare(standing: Path, context: Context, store: Path) -> None:
+    """Refuse to put a report of nothing in the place of one of measurements: a clone has reports and no store."""
+    from ..errors import InputError, UsageError
+    from ..report.reread import TESTED, load_reported
+
+    if any(entry.measured and entry.outcome in TESTED for entry in context.entries) or not standing.is_file():
+        return
+    try:
+        known = sum(cell.tested for cell in load_reported(str(standing)).cells)
+    except InputError:
+        return
+    if known:
+        raise UsageError(
+            f"the store {store} knows no run of this matrix, and {standing} has {known} measured cells: it stays",
+            "Run the matrix first, name the store that knows it, or write elsewhere: --reports FOLDER.",
+        )
 
 
 def _methods(arguments: argparse.Namespace, run: Run) -> int:
