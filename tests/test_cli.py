@@ -11,7 +11,11 @@ import pytest
 
 from compatcheck import cli
 from compatcheck.commands import run as run_command
+from compatcheck.domain import Cell
 from compatcheck.errors import DiskFull
+from compatcheck.expansion import Expansion
+from compatcheck.matrix import load_matrix
+from compatcheck.store import Store
 
 MINIMAL = '[axes]\ntorch = ["2.6.0"]\ntransformers = ["4.51.3"]\npeft = ["0.15.2"]\n'
 
@@ -48,6 +52,25 @@ def test_bad_input_gives_one_clear_line_and_its_exit_code(
     error = capsys.readouterr().err
     assert said in error and error.startswith("compatcheck: ")
     assert "Traceback" not in error and len(error.splitlines()) <= 3
+
+
+def test_a_cell_that_was_not_run_here_is_shown_as_the_table_knows_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = "py311-torch2.6.0-transformers4.44.2-peft0.10.0"
+    assert cli.main(["show", known]) == 0, "there is no matrix file"
+    said = "store.sqlite3 has no run of it; the shipped table, of tiny-bloom: torch 2.6.0, transformers 4.44.2, "
+    told = capsys.readouterr().out
+    assert said in told and "known bad" in told and "cache-layers-empty" in told
+    (tmp_path / "m.toml").write_text('[axes]\ntorch = ["2.6.0"]\ntransformers = ["4.44.2"]\npeft = ["0.10.0"]\n')
+    matrix = load_matrix(tmp_path / "m.toml")
+    with Store(tmp_path / "store.sqlite3") as store:
+        cell = Cell("3.11", {"torch": "2.6.0", "transformers": "4.44.2", "peft": "0.10.0"})
+        store.save_expansion(matrix.digest, Expansion((cell,), {}))
+    assert cli.main(["show", known, "--matrix", "m.toml", "--store", "store.sqlite3"]) == 0
+    told = capsys.readouterr().out
+    assert "outcome     untested" in told and said in told
+    assert cli.main(["show", "torch2.6.0"]) == 2, "it names several"
 
 
 @pytest.mark.parametrize("words", [[], ["walk"], ["run", "--jobs", "many"], ["show"]])

@@ -8,7 +8,8 @@ from pathlib import Path
 from .common import DEFAULT_MATRIX, add_places, add_scenario, opened_run
 
 EPILOG = """\
-CELL is an identifier as the plan and the reports print it, or a glob that matches exactly one cell.
+CELL is an identifier as the plan and the reports print it, or a glob that matches exactly one cell. Of a cell that was
+not run here, what the table of measurements says that comes with compatcheck.
 
   compatcheck show py311-torch2.6.0-transformers4.51.3-peft0.12.0
   compatcheck show 'torch2.6.0*4.51.3*peft0.12*'
@@ -32,13 +33,50 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     from dataclasses import replace
 
+    from ..domain import Outcome
+    from ..errors import UsageError
     from ..report.cell_text import cell_lines, one_entry
     from ..reporting import context_of
 
-    with opened_run(arguments) as run:
-        context = context_of(run)
-        entry = one_entry(context, arguments.cell)
-        # a report does not keep all that is known of a cell
-        whole = replace(entry, result=run.stored(entry.cell))
+    try:
+        with opened_run(arguments) as run:
+            context = context_of(run)
+            entry = one_entry(context, arguments.cell)
+            # a report does not keep all that is known of a cell
+            whole = replace(entry, result=run.stored(entry.cell))
+    except UsageError:
+        # a clone has no store, and an installed package no matrix files: the table knows the cell all the same
+        if not (told := _from_table(arguments)):
+            raise
+        print(told, end="")
+        return 0
     print("\n".join(cell_lines(context, whole, arguments.matrix)))
+    if whole.outcome is Outcome.UNTESTED and whole.conclusion is None:
+        print(_from_table(arguments), end="")
     return 0
+
+
+def _from_table(arguments: argparse.Namespace) -> str:
+    """What the known table says of the one cell that is named; empty where it has none, or several."""
+    from ..check_formats import as_text
+    from ..domain import Cell
+    from ..errors import UsageError
+    from ..installation import Installed
+    from ..judgement import judged_environment, waived
+    from ..matrix import selected
+    from ..own_runs import known_table
+    from ..waivers import Settings
+
+    table = known_table(store=arguments.store)
+    models = {Cell(known.python, known.versions): known.source.model for known in table.cells}
+    try:
+        found = selected(models, [arguments.cell])
+    except UsageError:
+        return ""
+    if len(found) != 1:
+        return ""
+    (cell,) = found
+    there = Installed(Path(), cell.python, cell.versions)
+    subject = f"{arguments.store} has no run of it; {table.name}, of {models[cell]}"
+    finding = judged_environment(there, table, subject)
+    return as_text(waived([finding], Settings(), table))
