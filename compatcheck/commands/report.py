@@ -114,9 +114,9 @@ def execute(arguments: argparse.Namespace) -> int:
 def _spare(standing: Path, context: Context, store: Path) -> None:
     """Refuse to put a report of nothing in the place of one of measurements: a clone has reports and no store."""
     from ..errors import InputError, UsageError
-    from ..report.reread import TESTED, load_reported
+    from ..report.reread import load_reported
 
-    if any(entry.measured and entry.outcome in TESTED for entry in context.entries) or not standing.is_file():
+    if any(entry.told for entry in context.entries) or not standing.is_file():
         return
     try:
         known = sum(cell.tested for cell in load_reported(str(standing)).cells)

@@ -39,6 +39,11 @@ class Entry:
         return self.conclusion is None
 
     @property
+    def told(self) -> bool:
+        """Whether a run, or the resolver, has told something of the packages."""
+        return self.measured and self.outcome not in (Outcome.UNTESTED, Outcome.ERROR)
+
+    @property
     def outcome(self) -> Outcome:
         return self.result.outcome if self.conclusion is None else self.conclusion.outcome
 

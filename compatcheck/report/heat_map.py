@@ -32,7 +32,7 @@ class Words:
     """With the places `good` and `all`."""
 
     def headline(self, entries: Sequence[Entry]) -> str:
-        run = [entry for entry in entries if entry.measured]
+        run = [entry for entry in entries if entry.told]
         passing = sum(entry.outcome is Outcome.PASS for entry in run)
         return self.working.format(good=passing, all=len(run))
 
