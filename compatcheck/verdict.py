@@ -236,8 +236,8 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
         return _by_sources(verdict, told) if told else verdict
     cell = _chosen(candidates, asked)
     differences = _differences(cell, asked)
-    told = unimportable(asked, known.cells, {each.package for each in differences})
-    if told:
+    other = {each.package for each in differences}
+    if other and (told := unimportable(asked, known.cells, other)):
         beside = [f"measured beside {each.package} {each.measured}, here it is {each.given}" for each in differences]
         verdict = Verdict(
             Standing.UNKNOWN, asked, python, None, None, (cell,), differences, (*notes, *beside), known.age(day),
