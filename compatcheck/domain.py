@@ -15,6 +15,7 @@ from datetime import datetime
 from enum import Enum
 from fnmatch import fnmatchcase
 from functools import cached_property
+from itertools import starmap
 from typing import Any, NewType
 
 CORE = ("torch", "transformers", "peft")
@@ -156,6 +157,16 @@ class Architecture(Word):
     MISTRAL = "mistral"
 
 
+def python_id(python: str) -> str:
+    """How the identifier of a cell begins."""
+    return f"py{python.replace('.', '')}"
+
+
+def pin_id(package: str, version: str) -> str:
+    """How a release stands in the identifier of a cell."""
+    return f"{package}{version}"
+
+
 @dataclass(frozen=True)
 class Cell:
     """One point of a matrix: a Python and one version per axis package."""
@@ -168,8 +179,7 @@ class Cell:
     @cached_property
     def id(self) -> str:
         """For people and globs; never parsed back."""
-        pins = "-".join(f"{package}{version}" for package, version in self.versions.items())
-        return f"py{self.python.replace('.', '')}-{pins}"
+        return "-".join((python_id(self.python), *starmap(pin_id, self.versions.items())))
 
     def matches(self, pattern: str) -> bool:
         """Whether the glob `pattern` names this cell: against the whole identifier, or any part of it."""

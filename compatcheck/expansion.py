@@ -65,11 +65,12 @@ def expanded(matrix: Matrix, source: ReleaseSource) -> Expansion:
     if problems:
         raise InputError(f"matrix {matrix.name}", problems)
     core_first = [*CORE, *(package for package in axes if package not in CORE)]
-    cells = [
-        Cell(python, dict(zip(core_first, versions, strict=True)))
-        for python in (supported_pythons(matrix.python, window) if window else matrix.python)
+    pythons = supported_pythons(matrix.python, window) if window else matrix.python
+    pins = [
+        dict(zip(core_first, versions, strict=True))
         for versions in product(*(axes[package] for package in core_first))
-    ]
+    ]  # fmt: skip
+    cells = [Cell(python, each) for python in pythons for each in pins]
     cells += [cell for cell in matrix.include if cell not in cells]
     excluded = [(cell, rule.reason) for cell in cells if (rule := _excluding(matrix, cell))]
     out = {cell for cell, _ in excluded}

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from .conclusion import Conclusion, Explored
-from .domain import CellResult, Diagnosis, Outcome
+from .domain import Cell, CellResult, Diagnosis, Outcome
 from .expansion import Expansion
 from .explore import Choice, Role
 from .foretold import foretold_failures
+from .grounds import Ground
 from .import_needs import BrokenNeed
 from .inference import Inference, inference_of
 from .inference_audit import Audit, Audited
@@ -77,7 +79,7 @@ def explored(
     refusals = declared_refusals(space, expansion.declared, expansion.requires_python)
     foretold = foretold_failures(space, broken, load_catalogue())
     held = inference_of(space, found.known, refusals, foretold)
-    return Explored(conclusions_of(held, found.audited), audit_of(held, found.audited, found.retired))
+    return Explored(conclusions_of(held, expansion.cells, found.audited), audit_of(held, found.audited, found.retired))
 
 
 def known_space(expansion: Expansion, results: Iterable[CellResult]) -> Space:
@@ -85,22 +87,26 @@ def known_space(expansion: Expansion, results: Iterable[CellResult]) -> Space:
     return space_of(expansion.cells, (result.cell for result in results if result.observation is not None))
 
 
-def conclusions_of(held: Inference, audited: Mapping[int, Unit]) -> dict[str, Conclusion]:
-    """Of every inferred cell that no audit has run."""
-    space = held.space
-    places = [place for place in held.inferred.nonzero()[0].tolist() if place not in audited]
-    names = {place: space.cell(place).id for place in held.known}
-    found: dict[str, Conclusion] = {}
-    # thousands of cells rest on the same few: kept once
-    shared: dict[Conclusion, Conclusion] = {}
-    for place, ground in zip(places, held.grounds(places), strict=True):
-        outcome, signature = held.units[int(held.unit[place])]
-        conclusion = Conclusion(
-            outcome, signature, float(held.confidence[place]), tuple(names[each] for each in ground.measured),
-            tuple(names[each] for each in ground.against), ground.declared, ground.source,
-        )  # fmt: skip
-        found[space.cell(place).id] = shared.setdefault(conclusion, conclusion)
-    return found
+def conclusions_of(held: Inference, cells: Iterable[Cell], audited: Mapping[int, Unit]) -> dict[str, Conclusion]:
+    """Of every one of the space's `cells` that is inferred and that no audit has run, by place."""
+    inferred = held.inferred.tolist()
+    at = {
+        place: cell
+        for cell in cells
+        if (place := held.space.place(cell)) is not None and inferred[place] and place not in audited
+    }
+    places = sorted(at)
+    names = dict(zip(held.known, held.space.ids(list(held.known)), strict=True))
+
+    @cache
+    def concluded(number: int, confidence: float, ground: Ground) -> Conclusion:
+        """Thousands of cells rest on the same few: made once."""
+        outcome, signature = held.units[number]
+        measured, against = (tuple(names[each] for each in some) for some in (ground.measured, ground.against))
+        return Conclusion(outcome, signature, confidence, measured, against, ground.declared, ground.source)
+
+    told = map(concluded, held.unit[places].tolist(), held.confidence[places].tolist(), held.grounds(places))
+    return {at[place].id: each for place, each in zip(places, told, strict=True)}
 
 
 def audit_of(held: Inference, audited: Mapping[int, Unit], retired: tuple[Interval, ...] = ()) -> Audit:
@@ -148,4 +154,7 @@ def places_by_id(space: Space, wanted: Collection[str]) -> dict[str, int]:
     """The places of the cells with these identifiers."""
     if not wanted:
         return {}
-    return {cell_id: place for place in map(int, space.places()) if (cell_id := space.cell(place).id) in wanted}
+    places = space.places()
+    return {
+        cell_id: place for cell_id, place in zip(space.ids(places), places.tolist(), strict=True) if cell_id in wanted
+    }

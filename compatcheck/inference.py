@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .domain import Outcome
 from .foretold import Foretold, Tried, tried
+from .grounds import NAMED, Ground, likest
 from .likeness import STRANGER, Likeness, learnt_likeness
 from .space import Bools, Floats, Ints, Space
 from .table import Unit
@@ -25,27 +26,12 @@ EDGES = (0.5, 0.7, 0.8, 0.9, 0.96)
 """Between the shares of votes that are taken together when it is asked how often such shares were right."""
 DOUBT = 4.0
 """How many predictions of such a share all predictions together are worth."""
-NAMED = 3
-"""Measured cells that a ground names."""
-AT_ONCE = 2_000_000
-"""Likenesses that are held at a time."""
+AT_ONCE = 20_000
+"""Cells whose grounds are looked for at a time."""
 PARTS, MOST_LEFT_OUT = 4, 250
 """Parts in which measured cells are left out, and how many of each are foretold by the others."""
 Numbers = npt.NDArray[np.int16]
 REFUSED: Unit = (Outcome.UNRESOLVABLE, None)
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What an inferred cell rests on: measured cells that are like it, what releases declare, or what they import."""
-
-    measured: tuple[int, ...] = ()
-    """Places of the likest measured cells that say the same, the likest first."""
-    against: tuple[int, ...] = ()
-    """The likest that says something else, where it is among the likest of all."""
-    declared: str = ""
-    source: str = ""
-    """What stands in a release's source, where that decides."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -230,42 +216,37 @@ class Inference:
         return next(self.grounds([place]))
 
     def grounds(self, places: Sequence[int]) -> Iterator[Ground]:
-        """What each of some inferred cells rests on."""
-        step = max(1, AT_ONCE // max(1, len(self.known)))
-        for start in range(0, len(places), step):
-            some = places[start : start + step]
+        """What each of some inferred cells rests on. Cells that rest on the same share one."""
+        shared: dict[Ground, Ground] = {}
+        for start in range(0, len(places), AT_ONCE):
+            some = places[start : start + AT_ONCE]
             asked = [place for place in some if place not in self.declared and place not in self.foretold]
             told = self._grounds_among(np.array(asked, dtype=np.int64)) if asked else iter(())
             for place in some:
                 if place in self.declared:
-                    yield Ground(declared=self.declared[place])
+                    ground = Ground(declared=self.declared[place])
                 elif place in self.foretold:
-                    yield Ground(source=self.foretold[place].said)
+                    ground = Ground(source=self.foretold[place].said)
                 else:
-                    yield next(told)
+                    ground = next(told)
+                yield shared.setdefault(ground, ground)
 
     def _grounds_among(self, places: Ints) -> Iterator[Ground]:
         """The grounds of inferred cells in what was measured."""
         assert self.learnt is not None
-        at, numbers, units = self.learnt.places, self.learnt.numbers, self.units
-        weights = self.learnt.likeness.among(self.space.ranks(places), self.space.ranks(at))
-        # where only the outcome is held, every unit of that outcome says the same
-        says = np.array(
-            [[one == other or (other[1] is None and one[0] is other[0]) for one in units] for other in units]
-        )
-        same = says[self.unit[places]][:, numbers]
-        near, agreeing = _likest(weights), _likest(np.where(same, weights, -1.0))
-        agrees, named = np.take_along_axis(same, near, 1), np.take_along_axis(same, agreeing, 1)
-        for some, which, other, holds in zip(agreeing, named, near, agrees, strict=True):
-            yield Ground(tuple(at[some[which]].tolist()), tuple(at[other[~holds]].tolist()[:1]))
-
-
-def _likest(weights: Floats) -> Ints:
-    """In each row where the largest weights stand, as many as a ground names, the largest first."""
-    most = min(NAMED, weights.shape[1])
-    at = np.argpartition(-weights, most - 1, axis=1)[:, :most]
-    order = np.argsort(-np.take_along_axis(weights, at, 1), axis=1, kind="stable")
-    return np.take_along_axis(at, order, 1).astype(np.int64)
+        at, ranks, unit = self.learnt.places, self.space.ranks, self.unit[places]
+        named, against = np.full((len(places), NAMED), -1), np.full(len(places), -1)
+        for number in np.unique(unit):
+            # where only the outcome is held, every unit of that outcome says the same
+            outcome, signature = self.units[number]
+            says = np.array([each[0] is outcome and signature in (None, each[1]) for each in self.learnt.units])
+            same = says[self.learnt.numbers]
+            asked, agreeing, others = np.flatnonzero(unit == number), at[same], np.append(at[~same], -1)
+            found, other = likest(self.learnt.likeness, ranks(places[asked]), ranks(agreeing), ranks(others[:-1]))
+            named[asked, : found.shape[1]] = agreeing[found]
+            against[asked] = others[other]
+        for some, other in zip(named.tolist(), against.tolist(), strict=True):
+            yield Ground(tuple(each for each in some if each >= 0), (other,) if other >= 0 else ())
 
 
 def inference_of(

@@ -9,7 +9,7 @@ Adam (Kingma and Ba, 2015).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -90,11 +90,19 @@ class Likeness:
 
     def among(self, ranks: Ints, others: Ints) -> Floats:
         """The likeness of each cell to each of `others`, one row of ranks a cell."""
-        found = np.ones((len(ranks), len(others)))
-        for axis, kernel in enumerate(self.kernels):
-            if len(kernel) > 1:
-                found *= kernel[ranks[:, axis, None], others[None, :, axis]]
-        return found
+        return self.towards(others)(ranks)
+
+    def towards(self, others: Ints) -> Callable[[Ints], Floats]:
+        """The same for one set of cells after the other."""
+        parts = [(axis, kernel[:, others[:, axis]]) for axis, kernel in enumerate(self.kernels) if len(kernel) > 1]
+
+        def likeness_of(ranks: Ints) -> Floats:
+            found = np.ones((len(ranks), len(others)))
+            for axis, part in parts:
+                found *= part[ranks[:, axis]]
+            return found
+
+        return likeness_of
 
 
 def learnt_likeness(shape: Sequence[int], ranks: Ints, units: Ints, seed: int = 0) -> Likeness:

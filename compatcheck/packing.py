@@ -47,8 +47,10 @@ def _cells_of(columns: Any) -> tuple[Cell, ...]:
     try:
         pythons, *others = ([versions[place] for place in places] for versions, places in columns.values())
         _, *names = columns
+        pins: dict[tuple[str, ...], dict[str, str]] = {}  # the Pythons share them
         return tuple(
-            Cell(python, dict(zip(names, of, strict=True))) for python, *of in zip(pythons, *others, strict=True)
+            Cell(python, pins.get(of) or pins.setdefault(of, dict(zip(names, of, strict=True))))
+            for python, of in zip(pythons, zip(*others, strict=True), strict=True)
         )
     except (TypeError, LookupError, AttributeError) as error:
         raise ValueError(f"columns: {error}") from None

@@ -5,7 +5,7 @@ Not every place need be a cell: rules leave some out. A place is a number from 0
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from packaging.version import Version
 
-from .domain import CORE, Cell
+from .domain import CORE, Cell, pin_id, python_id
 from .table import PYTHON
 
 Bools = npt.NDArray[np.bool_]
@@ -71,6 +71,17 @@ class Space:
         """The versions at a place, in the order of the axes."""
         ranks = np.unravel_index(place, self.shape)
         return tuple(versions[int(rank)] for versions, rank in zip(self.versions, ranks, strict=True))
+
+    def ids(self, places: Sequence[int] | Ints) -> Iterator[str]:
+        """The identifiers of the cells at some places."""
+        pieces = [
+            [(python_id(version) if axis == PYTHON else pin_id(axis, version)) for version in versions]
+            for axis, versions in zip(self.axes, self.versions, strict=True)
+        ]
+        columns = (
+            map(each.__getitem__, ranks) for each, ranks in zip(pieces, self.ranks(places).T.tolist(), strict=True)
+        )
+        return map("-".join, zip(*columns, strict=True))
 
     def ranks(self, places: Sequence[int] | Ints) -> Ints:
         """One row a place: its rank on every axis."""

@@ -12,6 +12,7 @@ import pytest
 from conftest import PYTHON, MakeRun
 from test_minimatrix import CACHE_AXES
 
+from compatcheck import grounds
 from compatcheck.commands.common import chosen_cells
 from compatcheck.domain import Cell, Outcome
 from compatcheck.exploration import Budget, Exploration
@@ -152,6 +153,29 @@ def test_votes_over_a_table_are_those_of_each_cell() -> None:
     place = int(np.ravel_multi_index(asked, (1, 4, 6, 3)))
     assert likeness.spread(weights)[place] == pytest.approx(likeness.among(asked[None], ranks).sum())
     assert likeness.to(asked)[place] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("agreeing", [1, 2, 3, 9])
+def test_the_likest_cells_are_those_of_the_greatest_likeness(agreeing: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grounds, "AT_ONCE", 50)  # several times over
+    chance = np.random.default_rng(agreeing)
+    ranks = np.stack([chance.integers(0, length, 60) for length in (3, 7, 9)], axis=1)
+    measured = np.unique(np.stack([chance.integers(0, length, 30) for length in (3, 7, 9)], axis=1), axis=0)
+    likeness = learnt_likeness((3, 7, 9), measured, chance.integers(0, 3, len(measured)))
+    measured = chance.permutation(measured)
+    named, against = grounds.likest(likeness, ranks, measured[:agreeing], measured[agreeing:])
+    for row, some, other in zip(likeness.among(ranks, measured), named.tolist(), against.tolist(), strict=True):
+        order = np.argsort(-row, kind="stable").tolist()
+        assert some == [each for each in order if each < agreeing][: grounds.NAMED]
+        further = [each - agreeing for each in order[: grounds.NAMED] if each >= agreeing]
+        assert other == (further[0] if further else -1)
+
+
+def test_identifiers_made_by_place_are_those_of_the_cells() -> None:
+    versions = [{"torch": torch, "peft": "0.9.0", "transformers": "4.40.0"} for torch in ("2.10.0", "2.9.1")]
+    cells = [Cell("3.11", versions[0]), Cell("3.9", versions[0]), Cell("3.9", versions[1])]
+    space = space_of(cells)
+    assert list(space.ids(space.places())) == [space.cell(place).id for place in space.places().tolist()]
 
 
 @pytest.mark.parametrize("report", ["every-transformers", "article"])
