@@ -19,7 +19,7 @@ from .domain import Stage
 from .errors import InputError
 from .logtext import read_text
 from .parse import structured, toml
-from .signatures import Catalogue, Signature
+from .signatures import Catalogue, Signature, signature_files
 
 SLOW_SECONDS = 0.1
 """A search in a message that takes longer is a defect of its pattern: a sound one takes a few milliseconds at most."""
@@ -67,11 +67,8 @@ class _Read:
 
 def checked(folder: Path) -> Checked:
     """The folder's signatures and all that is wrong with them. Raises InputError where there is no such folder."""
-    files = sorted(folder.glob("*.toml"))
-    if not files:
-        raise InputError(str(folder), ["no .toml file in it"], "Give a folder of signatures.")
     read = _Read()
-    for path in files:
+    for path in signature_files(folder):
         _read_file(path, read)
     catalogue = Catalogue(tuple(read.signatures))
     for signature in catalogue:

@@ -295,9 +295,17 @@ def _shipped() -> Catalogue:
     return _read(FOLDER)
 
 
+def signature_files(folder: Path) -> list[Path]:
+    """The files of a folder of signatures, in their order. Raises InputError where there are none."""
+    files = sorted(folder.glob("*.toml"))
+    if not files:
+        raise InputError(str(folder), ["no .toml file in it"], "Give a folder of signatures.")
+    return files
+
+
 def _read(folder: Path) -> Catalogue:
     found: dict[str, Signature] = {}
-    for path in sorted(folder.glob("*.toml")):
+    for path in signature_files(folder):
         for each in structured(toml(path), Catalogue, path.name):
             if each.id in found:
                 raise InputError(path.name, [f"signature: the id {each.id!r} is given twice"])

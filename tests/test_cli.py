@@ -73,7 +73,9 @@ def test_a_cell_that_was_not_run_here_is_shown_as_the_table_knows_it(
     assert cli.main(["show", "torch2.6.0"]) == 2, "it names several"
 
 
-@pytest.mark.parametrize("words", [[], ["walk"], ["run", "--jobs", "many"], ["show"]])
+@pytest.mark.parametrize(
+    "words", [[], ["walk"], ["run", "--jobs", "many"], ["show"], ["cache", "prune", "--days", "-1"]]
+)
 def test_usage_is_exit_code_two(words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(words)
@@ -161,6 +163,11 @@ def test_a_terminal_without_the_character_gets_a_question_mark() -> None:
         (["run", "explored.toml", "--again", "--max-cells", "3"], "--max-cells is for"),
         (["refresh", "good.toml", "--max-disk", "3GB"], "--max-disk is for"),
         (["run", "good.toml", "--with", "pytest"], "--with is for --command"),
+        (["claims", "good.toml", "--sample", "0"], "--sample: at least one claim"),
+        (["memory", "--room-gib", "-1"], "--room-gib -1: nothing fits into it"),
+        (["explain", "good.toml", "--catalogue", "none"], "none: no .toml file in it"),
+        (["catalogue", "list", "none"], "none: no .toml file in it"),
+        (["catalogue", "read", "none", "--out", "x.json"], "none: no wheel of a package of the stack in it"),
     ],
 )
 def test_what_would_not_hold_is_refused_before_anything_runs(

@@ -35,12 +35,19 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add_cache(info)
     info.set_defaults(execute=execute_info)
     prune = actions.add_parser("prune", help="remove environments that no run holds")
-    prune.add_argument("--days", type=float, default=0.0, help="only those not used for so many days")
+    prune.add_argument("--days", type=days, default=0.0, help="only those not used for so many days")
     prune.add_argument("--most", type=size, metavar="SIZE", help="only until the rest takes at most so much: 20G, 500M")
     prune.add_argument("--uv", action="store_true", help="prune uv's cache too (uv cache prune)")
     prune.add_argument("--dry-run", action="store_true", help="say what would be removed, and remove nothing")
     add_cache(prune)
     prune.set_defaults(execute=execute_prune)
+
+
+def days(text: str) -> float:
+    """A number of days, which a slip of the pen must not make all of time."""
+    if not re.fullmatch(r"\d+(\.\d*)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of days")
+    return float(text)
 
 
 def size(text: str) -> int:

@@ -141,15 +141,17 @@ def _in_store(path: Path) -> Iterator[Unknown]:
 
 def execute_read(arguments: argparse.Namespace) -> int:
     from ..errors import EXIT_DONE, InputError
+    from ..report.files import written_file
     from ..source_table import read_folder, renewed, written
 
-    read = read_folder(arguments.folder, lambda text: print(text, file=sys.stderr))
+    there = arguments.folder.is_dir()
+    read = read_folder(arguments.folder, lambda text: print(text, file=sys.stderr)) if there else None
     if not read:
         raise InputError(
             str(arguments.folder), ["no wheel of a package of the stack in it"], "Give a folder of wheels."
         )
     before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
-    arguments.out.write_text(written(renewed(before, read)), encoding="utf-8")
+    written_file(arguments.out, written(renewed(before, read)))
     return EXIT_DONE
 
 
@@ -162,6 +164,7 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     from ..import_reader import Tree, imports_of
     from ..index_wheels import wheels
     from ..releases import PackageIndex, index_url
+    from ..report.files import written_file
     from ..runtime_ranges import PACKAGE as RANGED
     from ..runtime_ranges import accepted_by, ranges_of
 
@@ -185,6 +188,6 @@ def execute_imports(arguments: argparse.Namespace) -> int:
             if each.name == RANGED:
                 accepted[wheel.release] = accepted_by(wheel.text)
     found = broken_needs(trees, entries)
-    arguments.out.write_text(written(ImportNeeds(read, found, ranges_of(accepted.items()))), encoding="utf-8")
+    written_file(arguments.out, written(ImportNeeds(read, found, ranges_of(accepted.items()))))
     print(f"{len(found)} names that some releases lack", file=sys.stderr)
     return EXIT_DONE

@@ -58,6 +58,8 @@ def execute(arguments: argparse.Namespace) -> int:
     from ..report.files import written_file
     from ..reporting import context_of
 
+    if arguments.sample < 1:
+        raise UsageError("--sample: at least one claim")
     with opened_run(arguments, jobs=max(1, arguments.jobs)) as run:
         context = context_of(run)
         kept = {cell.id for cell in selected([entry.cell for entry in context.entries], arguments.only, [])}

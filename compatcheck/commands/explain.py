@@ -40,6 +40,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if arguments.file == "-":
         if sys.stdin is None:
             raise UsageError("standard input is closed", "Give a file, or the text by a pipe.")
+        if sys.stdin.isatty():
+            print("paste the traceback, and end it with Ctrl-D", file=sys.stderr)
         _print(sys.stdin.buffer, arguments)
         return 0
     try:

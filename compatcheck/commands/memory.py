@@ -64,6 +64,8 @@ def execute(arguments: argparse.Namespace) -> int:
         raise UsageError(str(error), "Example: --batch-size 1 --max-length 128") from None
     shape = model_shape(arguments.model)
     found = forecast(scenario, shape)
+    if arguments.room_gib is not None and not arguments.room_gib > 0:
+        raise UsageError(f"--room-gib {arguments.room_gib:g}: nothing fits into it", "Example: --room-gib 8")
     room = room_mib() if arguments.room_gib is None else arguments.room_gib * 1024
     fits = at_a_time(found, room)
     if arguments.json:

@@ -76,7 +76,11 @@ def execute(arguments: argparse.Namespace) -> int:
         context = context_of(run)
         if not _chosen(context, arguments.about):
             told = " with these words" if arguments.about else ""
-            raise UsageError(f"there is no rule{told}", "Run the matrix first, or see all: compatcheck rules")
+            raise UsageError(
+                f"there is no rule{told} in what {arguments.store} knows of this matrix",
+                "See all: compatcheck rules, or run the matrix first. A report that is there has its own rules "
+                "(compatibility.md, compatibility.json).",
+            )
         if arguments.exact:
             context = _exact(arguments, run, teller())
     chosen = _chosen(context, arguments.about)
