@@ -35,6 +35,8 @@ PACKAGES = (
     "llama_index_llms_huggingface",
 )  # fmt: skip
 """Where two of them raise the same words, the one that stands first here is meant."""
+_TOOLS = frozenset(PACKAGES[PACKAGES.index("vllm") + 1 :])
+"""Those beside the stack, for many another program speaks of the same things in the same few words."""
 FOLDERS = {
     "autoawq": "awq", "fschat": "fastchat", "ms_swift": "swift", "optimum_quanto": "optimum",
     "llama_index_llms_huggingface": "llama_index",
@@ -55,7 +57,7 @@ _TRADE = re.compile(
     r"|attention|adapters?|q?lora|(?:de)?quantiz\w+|checkpoints?|optimizers?|gradients?|transformers?|deepspeed|fsdp"
     r"|vllm|peft|safetensors)\b"
 )
-"""The form of a name in code, and words of the trade: who has one of them in a message, speaks of this stack."""
+"""The form of a name in code, and words of the trade: a short message with one of them may well be the stack's."""
 
 _ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError"}
 """Names of a class in a source, and the one that Python shows."""
@@ -100,6 +102,14 @@ def _plain(text: str) -> str:
     return " ".join(text.replace("`", "").split())
 
 
+def _parts(template: str) -> tuple[str, ...]:
+    """The words between the holes of a template, which has single blanks already."""
+    bare = _plain(template) if "`" in template else template
+    if HOLE not in bare:
+        return (bare,)
+    return tuple(part for each in bare.split(HOLE) if (part := each.strip()))
+
+
 @dataclass(frozen=True)
 class Site:
     """Where a message is raised."""
@@ -113,18 +123,14 @@ class Site:
 
     @cached_property
     def parts(self) -> tuple[str, ...]:
-        return tuple(part for part in (_plain(each) for each in self.template.split(HOLE)) if part)
-
-    @cached_property
-    def needle(self) -> str:
-        return max(self.parts, key=len)
+        return _parts(self.template)
 
     @cached_property
     def plain(self) -> bool:
         """Whether any program may say this: then it tells of the package only where the traceback ends in it."""
         words = " ".join(self.parts)
         few = len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
-        return few and not _TRADE.search(words)
+        return few and (self.package in _TOOLS or not _TRADE.search(words))
 
     def says(self, text: str, *, from_start: bool) -> bool:
         """Whether the words stand in `text` in their order; at its start where the template begins with words."""
@@ -164,7 +170,8 @@ class PackageSources:
     """What was read of one package."""
 
     releases: tuple[str, ...]
-    messages: tuple[Site, ...]
+    raised: Sequence[Sequence[Any]]
+    """Exception, template, the file and the function that raise it, and the first and last place in `releases`."""
     names: Mapping[str, Mapping[str, Sequence[Any]]]
     """Module to name to first and last place, and the module where the newest release has it instead."""
     modules: Mapping[str, Span]
@@ -183,33 +190,43 @@ class PackageSources:
 
 
 class Sources:
-    """The table, with what is looked up in it."""
+    """The table, with what is looked up in it. Of its many messages only those that may be meant become sites."""
 
     def __init__(self, packages: Mapping[str, PackageSources]) -> None:
         self.packages = packages
 
     @cached_property
-    def _sites(self) -> tuple[Site, ...]:
+    def _rows(self) -> tuple[tuple[str, Sequence[Any]], ...]:
+        """What every package raises, in the packages' order."""
         order = sorted(self.packages, key=lambda name: PACKAGES.index(name) if name in PACKAGES else len(PACKAGES))
-        return tuple(site for name in order for site in self.packages[name].messages)
+        return tuple((name, row) for name in order for row in self.packages[name].raised)
+
+    def _site(self, place: int) -> Site:
+        package, (kind, template, where, first, last) = self._rows[place]
+        file, _, function = str(where).partition(" ")
+        return Site(package, kind, template, file, function, (first, last))
 
     @cached_property
-    def _sites_by_start(self) -> tuple[int, dict[str, list[int]]]:
-        """How many characters of a needle are its start, and each start with the places of its messages in `_sites`."""
-        length = min((len(site.needle) for site in self._sites), default=_START)
-        length = min(length, _START)
+    def _needles(self) -> tuple[str, ...]:
+        """The longest words of every message, by which it is found."""
+        return tuple(max(_parts(row[1]), key=len) for _, row in self._rows)
+
+    @cached_property
+    def _rows_by_start(self) -> tuple[int, dict[str, list[int]]]:
+        """How many characters of a needle are its start, and each start with the places of its messages in `_rows`."""
+        length = min((*map(len, self._needles), _START))
         found: dict[str, list[int]] = {}
-        for place, site in enumerate(self._sites):
-            found.setdefault(site.needle[:length], []).append(place)
+        for place, needle in enumerate(self._needles):
+            found.setdefault(needle[:length], []).append(place)
         return length, found
 
     def _said_in(self, text: str) -> Iterator[Site]:
         """The messages whose needle stands in a text, in the packages' order."""
-        length, by_start = self._sites_by_start
+        length, by_start = self._rows_by_start
         starts = {text[at : at + length] for at in range(len(text) - length + 1)}
         for place in sorted(place for start in starts & by_start.keys() for place in by_start[start]):
-            if self._sites[place].needle in text:
-                yield self._sites[place]
+            if self._needles[place] in text:
+                yield self._site(place)
 
     def site(self, raised: Raised, packages: Iterable[str] = ()) -> Site | None:
         """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
@@ -233,23 +250,20 @@ class Sources:
         return best
 
     @cached_property
-    def _sites_by_opening(self) -> dict[str, list[Site]]:
-        """The first characters of a message's first words to the messages that begin with them."""
-        found: dict[str, list[Site]] = {}
-        for site in self._sites:
-            if site.parts:
-                found.setdefault(site.parts[0][:_START], []).append(site)
+    def _rows_by_opening(self) -> dict[str, list[int]]:
+        """The first characters of a message's first words to the places of the messages that begin with them."""
+        found: dict[str, list[int]] = {}
+        for place, (_, row) in enumerate(self._rows):
+            found.setdefault(_parts(row[1])[0][:_START], []).append(place)
         return found
 
     def begun(self, raised: Raised) -> list[Site]:
         """The messages of its class that this is the beginning of."""
         text = _plain(raised.message[:MESSAGE_CAP]).rstrip(" .,:;'\"")
-        return [
-            site
-            for size in range(1, _START + 1)
-            for site in self._sites_by_opening.get(text[:size], ())
-            if _shown(site.exception) == _shown(raised.type) and site.begins(text)
-        ]
+        sites = (
+            self._site(place) for size in range(1, _START + 1) for place in self._rows_by_opening.get(text[:size], ())
+        )
+        return [site for site in sites if _shown(site.exception) == _shown(raised.type) and site.begins(text)]
 
     def lifetime(self, site: Site) -> Lifetime:
         """The releases that raise a message."""
@@ -308,12 +322,8 @@ def sources_of(data: Mapping[str, Any]) -> Sources:
     """The table from its data."""
     packages = {}
     for package, each in data["packages"].items():
-        sites = []
-        for kind, template, place, first, last in each["messages"]:
-            file, _, function = str(place).partition(" ")
-            sites.append(Site(package, kind, template, file, function, (first, last)))
         packages[package] = PackageSources(
-            tuple(each["releases"]), tuple(sites), each["names"], each["modules"],
+            tuple(each["releases"]), each["messages"], each["names"], each["modules"],
             frozenset(each["classes"].split()), each["keywords"], each["members"],
         )  # fmt: skip
     return Sources(packages)

@@ -116,8 +116,8 @@ def test_the_shipped_table_is_whole_and_says_what_its_sources_say() -> None:
     sources = shipped_sources()
     for package in ("transformers", "peft", "accelerate", "trl", "huggingface_hub", "datasets", "bitsandbytes"):
         each = sources.packages[package]
-        assert len(each.releases) > 9 and len(each.messages) > 50
-        assert all(0 <= site.span[0] <= site.span[1] < len(each.releases) for site in each.messages)
+        assert len(each.releases) > 9 and len(each.raised) > 50
+        assert all(0 <= first <= last < len(each.releases) for *_, first, last in each.raised)
     life = sources.name("transformers", "HybridCache")
     assert life is not None and life[0].as_text() == "transformers 4.44.2 to 4.57.6"
     for owner, keyword, specifier in (
@@ -127,7 +127,10 @@ def test_the_shipped_table_is_whole_and_says_what_its_sources_say() -> None:
     ):
         life_of = sources.keyword(owner, keyword)
         assert life_of is not None and life_of.specifier == specifier
-    for name, specifier in (("AutoModelForVision2Seq", "<=4.57.6"), ("AutoModelForImageTextToText", ">=4.46.3")):
+    for name, specifier in (
+        ("AutoModelForVision2Seq", ">=4.13.0,<=4.57.6"),
+        ("AutoModelForImageTextToText", ">=4.46.3"),
+    ):
         found = sources.name("transformers", name)
         assert found is not None and found[0].specifier == specifier
 
@@ -193,6 +196,8 @@ def test_what_any_program_may_say_counts_only_where_the_traceback_ends_in_the_pa
     }  # fmt: skip
     sources = sources_of({"packages": {"peft": each}})
     said = template.replace("{}", "x")
+    tool = sources_of({"packages": {"axolotl": each}})
+    assert (tool.site(raised(said)) is None) == (len(said) < 60), "of a tool every short one is plain"
     assert sources.site(raised(said, "peft/load.py")) is not None
     assert (sources.site(raised(said)) is None) == plain
     assert (sources.site(raised(said, "/home/me/shop/views.py")) is None) == plain
