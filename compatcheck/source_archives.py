@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +31,8 @@ def python_files(path: Path, folder: str) -> Iterator[tuple[str, str]]:
 
 
 def _built(path: Path, folder: str) -> Iterator[tuple[str, bytes]]:
+    import zipfile
+
     with zipfile.ZipFile(path) as archive:
         for name in sorted(archive.namelist()):
             if _is_wanted(name, folder):
@@ -40,6 +40,8 @@ def _built(path: Path, folder: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _distributed(path: Path, folder: str) -> Iterator[tuple[str, bytes]]:
+    import tarfile
+
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
             _, _, inside = member.name.removeprefix("./").partition("/")
