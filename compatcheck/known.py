@@ -113,8 +113,9 @@ class KnownTable:
 
     name: str
     """Where it was read from."""
-    cells: tuple[KnownCell, ...]
-    released: Mapping[str, date] = field(default_factory=dict)
+    cells: tuple[KnownCell, ...] = field(repr=False)
+    """Not in the repr, and neither is what follows: hundreds of them tell nobody anything."""
+    released: Mapping[str, date] = field(default_factory=dict, repr=False)
     """`torch 2.6.0` to the day it was released."""
     locks: Mapping[Digest, Lock] = field(default_factory=dict, repr=False)
     locked_names: frozenset[str] = field(default=frozenset(), repr=False)

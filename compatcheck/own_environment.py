@@ -153,7 +153,7 @@ def probe_environment(
     there = installed(python or Path(sys.executable))
     if there.missing:
         raise UsageError(
-            f"{', '.join(there.missing)} is not installed in the environment of {there.python}",
+            f"{' and '.join(there.missing)} not installed in the environment of {there.python}",
             "Install it there, or name another environment with --python. "
             "(Packages of PYTHONPATH and of the user's own site folder do not count.)",
         )

@@ -20,6 +20,11 @@ def test_everything_exported_is_there() -> None:
         _ = compatcheck.nothing
 
 
+def test_what_a_notebook_shows_of_an_answer_is_short() -> None:
+    assert len(repr(compatcheck.load_table())) < 200
+    assert len(repr(compatcheck.recommend())) < 2000
+
+
 def test_the_import_alone_imports_no_other_module_of_the_package() -> None:
     code = "import compatcheck, sys; print([name for name in sys.modules if name.startswith('compatcheck.')])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

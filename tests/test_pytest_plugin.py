@@ -221,6 +221,7 @@ def test_a_marker_that_is_no_requirement_is_an_error(works: Project) -> None:
     )
     result = works.run()
     assert result.ret != 0 and "not a requirement such as 'peft>=0.13'" in result.stdout.str()
+    assert "pytest_plugin.py" not in result.stdout.str(), "the mistake is in the test, not in the plugin"
 
 
 def test_under_xdist_the_verdict_is_told_once_and_failures_are_explained(works: Project) -> None:

@@ -150,3 +150,13 @@ def test_what_the_readmes_point_to_is_there() -> None:
     (lock,) = re.findall(r"reports/locks/(\S+)\.txt", CHINESE)
     assert {each["id"]: each["outcome"] for each in REPORT["cells"]}[lock] == "pass"
     assert (HERE / "reports" / "locks" / f"{lock}.txt").is_file()
+
+
+def test_every_module_has_its_room_in_the_readme() -> None:
+    rooms = (HERE / "README.md").read_text(encoding="utf-8").partition("## The code in half a page")[2]
+    modules = {path.name for path in (HERE / "compatcheck").glob("*.py")} - {"__init__.py", "__main__.py"}
+    told = set(re.findall(r"`([a-z_]+\.py)`", rooms))
+    assert modules <= told, f"without a room: {sorted(modules - told)}"
+    places = (HERE / "compatcheck", HERE / "compatcheck" / "report")
+    gone = {each for each in told if not any((place / each).is_file() for place in places)}
+    assert not gone, f"a room without a module: {sorted(gone)}"
