@@ -530,6 +530,11 @@ class CellResult:
         return Outcome.ERROR if self.trouble else Outcome.UNTESTED
 
     @property
+    def known(self) -> bool:
+        """Whether there is anything to tell of it: a lock, a run, or an attempt at one."""
+        return self.resolution is not None or self.observation is not None or bool(self.trouble)
+
+    @property
     def stage(self) -> Stage | None:
         if self.observation is not None:
             return self.observation.stage

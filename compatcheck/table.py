@@ -85,15 +85,21 @@ class Line:
 class Table:
     """Rows with their axes in order, and a look-up by coordinates. A cell may stand in it once."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
+    def __init__(self, rows: Iterable[Row], versions: Mapping[str, Iterable[str]] | None = None) -> None:
+        """`versions`: of each axis, also those of which there is no row."""
         self.rows: tuple[Row, ...] = tuple(rows)
-        names: dict[str, None] = {PYTHON: None}
+        beside = versions or {}
+        names: dict[str, None] = {PYTHON: None, **dict.fromkeys(beside)}
         for row in self.rows:
             names.update(dict.fromkeys(row.versions))
         self.names: tuple[str, ...] = tuple(names)
         """Every axis, Python first, in the order in which the rows name them."""
         self.versions: dict[str, tuple[str, ...]] = {
-            name: tuple(sorted({row.point[name] for row in self.rows if name in row.point}, key=Version))
+            name: tuple(
+                sorted(
+                    {*beside.get(name, ()), *(row.point[name] for row in self.rows if name in row.point)}, key=Version
+                )
+            )
             for name in self.names
         }
         """Axis to its versions, oldest first: those of every row, telling or not."""

@@ -17,6 +17,7 @@ from ..expansion import Expansion
 from ..experiment import Experiment
 from ..matrix import Matrix
 from ..signatures import Catalogue
+from ..table import PYTHON
 from .entry import Entry, FailureClass, classes_of
 from .findings import Findings, findings_of
 
@@ -141,10 +142,11 @@ class Context:
 
     @cached_property
     def _versions(self) -> dict[str, tuple[str, ...]]:
-        names = dict.fromkeys(name for entry in self.entries for name in entry.cell.versions)
-        return {
-            name: tuple(sorted({entry.cell.versions[name] for entry in self.entries}, key=Version)) for name in names
-        }
+        found: dict[str, set[str]] = {}
+        for entry in self.entries:
+            for name, version in entry.cell.versions.items():
+                found.setdefault(name, set()).add(version)
+        return {name: tuple(sorted(versions, key=Version)) for name, versions in found.items()}
 
     @cached_property
     def pythons(self) -> tuple[str, ...]:
@@ -164,7 +166,7 @@ class Context:
         """Blame, rules and the rest, worked out when they are first asked for."""
         return findings_of(
             self.entries, self.expansion.declared, self.beside, self.expansion.known, self.in_their_time,
-            self.experiments,
+            self.experiments, {PYTHON: self.pythons, **self._versions},
         )  # fmt: skip
 
     def letter(self, entry: Entry) -> str:

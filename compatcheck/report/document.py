@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import Any
 
 from .. import __version__
 from ..conclusion import Conclusion
-from ..domain import UNPRINTABLE, Mode, Observation, without_later
+from ..domain import UNPRINTABLE, Cell, Mode, Observation, without_later
 from ..parse import unstructured
 from .agreement_text import agreement_data
 from .audit_text import exploration_data
 from .context import Context
 from .entry import Entry, FailureClass
 from .findings import findings_data
-from .pieces import json_pieces
+from .pieces import Written, json_pieces
 
 SCHEMA = 1
 SCHEMA_FILE = Path(__file__).resolve().parent / "schema.json"
 """The JSON Schema (draft 2020-12) of it: the description of every field."""
+DEPTH = 2
+"""How deep a cell lies in the document."""
+DEEPER = "\n" + " " * (DEPTH + 1)
 
 
 def document(context: Context) -> dict[str, Any]:
     """The whole report as plain data, in the order in which a person would read it."""
-    data = _document(context)
-    return {**data, "cells": list(data["cells"])}
+    return _document(context, [_cell(context, entry) for entry in context.entries])
 
 
-def _document(context: Context) -> dict[str, Any]:
-    """The same with the cells made one at a time."""
+def _document(context: Context, cells: Iterable[Any]) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "compatcheck": __version__,
@@ -47,7 +49,7 @@ def _document(context: Context) -> dict[str, Any]:
         "headline": context.headline(),
         "totals": {str(outcome): count for outcome, count in sorted(context.totals.items())},
         "released": {release: date.date().isoformat() for release, date in sorted(context.expansion.released.items())},
-        "cells": (_cell(context, entry) for entry in context.entries),
+        "cells": cells,
         "classes": [_class(each) for each in context.classes],
         **findings_data(context.findings),
         "excluded": [{"id": cell.id, "reason": reason} for cell, reason in context.expansion.excluded],
@@ -57,13 +59,19 @@ def _document(context: Context) -> dict[str, Any]:
 
 
 def _cell(context: Context, entry: Entry) -> dict[str, Any]:
+    return {**_place(entry.cell), **_said(context, entry)}
+
+
+def _place(cell: Cell) -> dict[str, Any]:
+    return {"id": cell.id, "python": cell.python, "versions": dict(cell.versions)}
+
+
+def _said(context: Context, entry: Entry) -> dict[str, Any]:
+    """All but its place."""
     result, observation = entry.result, entry.result.observation
     said = context.findings.verdicts.get(entry.cell.id)
     exception = entry.exception
     return {
-        "id": entry.cell.id,
-        "python": entry.cell.python,
-        "versions": dict(entry.cell.versions),
         "outcome": str(entry.outcome),
         "basis": str(entry.basis),
         "stage": str(result.stage) if result.stage else None,
@@ -152,6 +160,34 @@ def json_text(context: Context) -> str:
 
 def document_pieces(context: Context) -> Iterator[str]:
     """Without a character that could command a terminal: what JSON leaves bare of them is escaped."""
-    for piece in json_pieces(_document(context)):
-        yield UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", piece)
+    for piece in json_pieces(_document(context, _cell_texts(context))):
+        yield piece if isinstance(piece, Written) else _escaped(piece)
     yield "\n"
+
+
+def _cell_texts(context: Context) -> Iterator[Written]:
+    """The cells one at a time. What is said of a cell that was not run is written once for all that it is said of."""
+    said: dict[Conclusion | None, str] = {}
+    for entry in context.entries:
+        if entry.result.known:
+            text = _object_end(_said(context, entry))
+        elif (text := said.get(entry.conclusion, "")) == "":
+            text = said[entry.conclusion] = _object_end(_said(context, entry))
+        yield Written(_object_begun(entry.cell) + text)
+
+
+def _object_begun(cell: Cell) -> str:
+    """What `_place` says, as JSON."""
+    versions = f",{DEEPER} ".join(f"{quoted(name)}: {quoted(version)}" for name, version in cell.versions.items())
+    return _escaped(
+        f'{{{DEEPER}"id": {quoted(cell.id)},{DEEPER}"python": {quoted(cell.python)},'
+        f'{DEEPER}"versions": {{{DEEPER} {versions}{DEEPER}}},'
+    )
+
+
+def _object_end(said: dict[str, Any]) -> str:
+    return _escaped("".join(json_pieces(said, depth=DEPTH))[1:])
+
+
+def _escaped(text: str) -> str:
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -20,7 +20,7 @@ from .entry import Entry
 
 
 def rows_of(entries: Iterable[Entry]) -> list[Row]:
-    """The cells of a report as rows of a table: what was measured of them."""
+    """The cells of a report that something was tried of, as rows of a table: what was measured of them."""
     return [
         Row(
             entry.cell.id,
@@ -32,6 +32,7 @@ def rows_of(entries: Iterable[Entry]) -> list[Row]:
             entry.result.stage,
         )
         for entry in entries
+        if entry.result.outcome is not Outcome.UNTESTED
     ]
 
 
@@ -96,11 +97,13 @@ def findings_of(
     releases: Mapping[str, Sequence[str]] | None = None,
     in_their_time: Mapping[str, Entry] | None = None,
     experiments: Mapping[str, Experiment] | None = None,
+    versions: Mapping[str, Iterable[str]] | None = None,
 ) -> Findings:
+    """`versions`: all those of each axis, Python's first, whether a cell of them was tried or not."""
     known = tuple(entries)
-    rows = rows_of(known)
-    table, others = Table(rows), rows_of(beside)
-    finer = Table([*rows, *others]) if others else table
+    rows, others = rows_of(known), rows_of(beside)
+    table = Table(rows, versions)
+    finer = Table([*rows, *others], versions) if others else table
     return Findings(table, requires, finer, _own_time(known, in_their_time or {}), experiments or {}, releases or {})
 
 

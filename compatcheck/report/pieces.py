@@ -17,11 +17,21 @@ def later(make: Callable[P, str], *given: P.args, **named: P.kwargs) -> Iterator
     yield make(*given, **named)
 
 
+class Written(str):
+    """JSON that is written already, as it shall stand where it is."""
+
+    __slots__ = ()
+
+
 def json_pieces(value: Any, *, compact: bool = False, depth: int = 0) -> Iterator[str]:
     """`value` as `json.dumps` writes it, with an indent of one, or without any white space where it is `compact`.
 
-    An iterator counts as a list whose items are made one at a time; it may stand in dicts and in other iterators.
+    An iterator counts as a list whose items are made one at a time; it may stand in dicts and in other iterators, and
+    what is written already in either.
     """
+    if isinstance(value, Written):
+        yield value
+        return
     inner, outer = ("", "") if compact else ("\n" + " " * (depth + 1), "\n" + " " * depth)
     if isinstance(value, Iterator):
         mark = "["

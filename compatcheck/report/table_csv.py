@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..conclusion import Conclusion, Explored
-from ..domain import Mode, printable
+from ..domain import CORE, Mode, printable
 from .context import Context
+from .entry import Entry
 
 COLUMNS = (
     "id", "python", "torch", "transformers", "peft", "outcome", "basis", "stage", "cached", "uncached", "class",
@@ -25,36 +26,35 @@ def csv_text(context: Context) -> str:
 
 
 def csv_pieces(context: Context) -> Iterator[str]:
-    """A line a piece."""
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(COLUMNS if context.explored is None else COLUMNS + INFERRED)
+    """A line a piece. What is said of a cell that was not run is written once for all that it is said of."""
+    yield _line(COLUMNS if context.explored is None else COLUMNS + INFERRED) + "\n"
+    said: dict[Conclusion | None, str] = {}
     for entry in context.entries:
-        observation, exception = entry.result.observation, entry.exception
-        rows.writerow(
-            _harmless(value)
-            for value in (
-                entry.cell.id,
-                entry.cell.python,
-                *(entry.cell.versions[package] for package in ("torch", "transformers", "peft")),
-                entry.outcome,
-                entry.basis,
-                entry.result.stage or "",
-                entry.mode(Mode.CACHED) or "",
-                entry.mode(Mode.UNCACHED) or "",
-                entry.failure or "",
-                exception.type if exception else "",
-                exception.message[:MESSAGE_CAP] if exception else "",
-                observation.seconds if observation else "",
-                observation.peak_rss_mib if observation else "",
-                entry.result.lock.digest if entry.result.lock else "",
-                *(_inferred(context.explored, entry.conclusion) if context.explored else ()),
-            )
-        )
-        yield out.getvalue()
-        out.seek(0)
-        out.truncate()
-    yield out.getvalue()
+        if entry.result.known:
+            text = _line(_said(context, entry))
+        elif (text := said.get(entry.conclusion, "")) == "":
+            text = said[entry.conclusion] = _line(_said(context, entry))
+        versions = entry.cell.versions
+        place = (entry.cell.id, entry.cell.python, *(versions[package] for package in CORE))
+        yield f"{_line(place)},{text}\n"
+
+
+def _said(context: Context, entry: Entry) -> Iterator[object]:
+    """The columns behind those of its place."""
+    observation, exception = entry.result.observation, entry.exception
+    yield from (entry.outcome, entry.basis, entry.result.stage or "")
+    yield from (entry.mode(Mode.CACHED) or "", entry.mode(Mode.UNCACHED) or "", entry.failure or "")
+    yield from (exception.type, exception.message[:MESSAGE_CAP]) if exception else ("", "")
+    yield from (observation.seconds, observation.peak_rss_mib) if observation else ("", "")
+    yield entry.result.lock.digest if entry.result.lock else ""
+    if context.explored:
+        yield from _inferred(context.explored, entry.conclusion)
+
+
+def _line(values: Iterable[object]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="").writerow(map(_harmless, values))
+    return out.getvalue()
 
 
 def _inferred(explored: Explored, held: Conclusion | None) -> tuple[str, ...]:
