@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import chain
+from functools import cache, lru_cache
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from ..domain import printable
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
+AT_ONCE = 200
+"""Squares that are made before they are written."""
 CHARACTER = 0.59
 """Of the size of the text: how wide a character is on average in the widest font that the pictures ask for."""
 
@@ -48,6 +51,42 @@ class Box:
     """Drawn lighter: inferred, not measured."""
 
 
+def squares(boxes: Iterable[Box]) -> Iterator[Markup]:
+    """The cells of a heat map as SVG, a line each, some of them at a time."""
+    left = iter(boxes)
+    while some := list(islice(left, AT_ONCE)):
+        yield Markup("".join(map(_square, some)))
+
+
+def _square(box: Box) -> str:
+    name, x, y, corner = box.outcome, box.x, box.y, box.corner
+    middle, height = x + box.width / 2, y + box.height / 2
+    parts = ['<g class="faint">' if box.faint else "<g>"]
+    if box.title:
+        parts.append(f"<title>{escape(printable(box.title))}</title>")
+    parts.append(
+        f'<rect class="{name}" x="{short(x)}" y="{short(y)}" width="{short(box.width)}" '
+        f'height="{short(box.height)}" rx="3"/>'
+    )
+    if corner:
+        side = short(corner - 3)
+        at = f"M{short(x + box.width - corner)} {short(y)}"
+        parts.append(f'<path class="{name}-ink corner" d="{at} h{side} a3 3 0 0 1 3 3 v{side} z"/>')
+    mark = middle - 7 if box.letter else middle
+    parts.append(f'<use href="#{name}" class="mark {name}-ink" x="{short(mark)}" y="{short(height)}"/>')
+    if box.letter:
+        parts.append(
+            f'<text class="small {name}-text" x="{short(middle + 3)}" y="{short(height + 4)}">{box.letter}</text>'
+        )
+    return "".join((*parts, "</g>\n"))
+
+
+@lru_cache(maxsize=4096)
+def short(number: float) -> str:
+    """As few digits as a picture needs."""
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
 def drawn(template: str, **values: Any) -> Iterator[str]:
     """The picture of a template, a line at a time. Text is escaped, and numbers are written short."""
     begun = ""
@@ -72,7 +111,7 @@ def _environment() -> Environment:
 
 def _finalized(value: Any) -> Any:
     if isinstance(value, float):
-        return f"{value:.2f}".rstrip("0").rstrip(".")
+        return short(value)
     return printable(value) if type(value) is str else value
 
 

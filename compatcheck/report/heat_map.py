@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from ..domain import Outcome
 from .context import Context
-from .drawing import Box, Label, drawn, fitted, text_width
+from .drawing import Box, Label, drawn, fitted, squares, text_width
 from .entry import Entry
 from .pieces import Pieces
 
@@ -139,7 +139,7 @@ def overview(context: Context, words: Words = ENGLISH) -> Pieces:
     keys, key_boxes, height = _legend(words, context.entries, width, bottom + 30)
     every = chain(*boxes, key_boxes)
     picture = Map(title, _description(context), width, height, (*labels, *keys), every)
-    return drawn("heat.svg.j2", picture=picture)
+    return drawn("heat.svg.j2", picture=picture, squares=squares)
 
 
 def one_torch(context: Context, panel: Panel) -> Pieces:
@@ -167,7 +167,7 @@ def one_torch(context: Context, panel: Panel) -> Pieces:
         keys.append(Label(fitted(said, width - 2 * EDGE - 26), LEFT + 28, height))
         height += 19
     picture = Map(title, _description(context), width, height, (*labels, *keys), chain(boxes, key_boxes))
-    return drawn("heat.svg.j2", picture=picture)
+    return drawn("heat.svg.j2", picture=picture, squares=squares)
 
 
 def _classes(context: Context, panel: Panel) -> list[tuple[str, str]]:
