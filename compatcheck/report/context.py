@@ -20,6 +20,7 @@ from ..signatures import Catalogue
 from ..table import PYTHON
 from .entry import Entry, FailureClass, classes_of
 from .findings import Findings, findings_of
+from .panel import Panel, panels_of
 
 Diagnose = Callable[[CellResult], Diagnosis | None]
 """What a result that is not a pass is recognised as; None where there is nothing to recognise."""
@@ -147,6 +148,11 @@ class Context:
             for name, version in entry.cell.versions.items():
                 found.setdefault(name, set()).add(version)
         return {name: tuple(sorted(versions, key=Version)) for name, versions in found.items()}
+
+    @cached_property
+    def panels(self) -> tuple[Panel, ...]:
+        """For each Python and torch its cells, oldest first."""
+        return panels_of(self.entries)
 
     @cached_property
     def pythons(self) -> tuple[str, ...]:

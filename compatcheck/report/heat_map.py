@@ -13,6 +13,7 @@ from ..domain import Outcome
 from .context import Context
 from .drawing import Box, Label, drawn, fitted, squares, text_width
 from .entry import Entry
+from .panel import Panel
 from .pieces import Pieces
 
 LEFT, TOP, EDGE = 20.0, 32.0, 20.0
@@ -30,6 +31,8 @@ class Words:
     inferred: str
     working: str
     """With the places `good` and `all`."""
+    further: str
+    """Where panels are left out: with the places `shown` and `all`."""
 
     def headline(self, entries: Sequence[Entry]) -> str:
         run = [entry for entry in entries if entry.told]
@@ -50,6 +53,7 @@ ENGLISH = Words(
     "works with use_cache=False instead",
     "inferred, not run",
     "{good} of {all} combinations work",
+    "The newest {shown} of {all} panels. Every panel has a picture of its own beside this one.",
 )
 CHINESE = Words(
     {
@@ -64,8 +68,11 @@ CHINESE = Words(
     "加上 use_cache=False 才可用",
     "推断，没有实测",
     "{all} 个组合中有 {good} 个可用",
+    "共 {all} 个分图，这里只画最新的 {shown} 个；每个分图另有单独的图。",
 )
 CORNER = 7.0
+MOST_SQUARES = 20_000
+"""Of the overview: of more of them nobody sees anything, and no browser shows them well."""
 MOST = 900.0
 """How wide a picture may become for the sake of its words; longer ones are cut."""
 
@@ -83,43 +90,32 @@ class Map:
     """Gone through once."""
 
 
-@dataclass(frozen=True)
-class Panel:
-    """The cells of one Python and one torch."""
-
-    python: str
-    torch: str
-    cells: dict[tuple[str, str], Entry]
-    """transformers and peft version to the cell."""
-
-
 def panel_name(python: str, torch: str) -> str:
     """`py311-torch2.6.0`."""
     return f"py{python.replace('.', '')}-torch{torch}"
 
 
-def panels(context: Context) -> list[Panel]:
-    """A panel for each Python and torch that has cells, oldest first."""
-    found: dict[tuple[str, str], dict[tuple[str, str], Entry]] = {}
-    for entry in context.entries:
-        versions = entry.cell.versions
-        group = found.setdefault((entry.cell.python, versions["torch"]), {})
-        group[versions["transformers"], versions["peft"]] = entry
-    ordered = sorted(found.items(), key=lambda item: (Version(item[0][0]), Version(item[0][1])))
-    return [Panel(python, torch, cells) for (python, torch), cells in ordered]
+def newest(panels: Sequence[Panel]) -> Sequence[Panel]:
+    """The newest of them that an overview has room for, at least one."""
+    room = MOST_SQUARES
+    for count, panel in enumerate(reversed(panels)):
+        room -= sum(map(len, panel.lines.values()))
+        if room < 0:
+            return panels[len(panels) - max(1, count) :]
+    return panels
 
 
 def overview(context: Context, words: Words = ENGLISH) -> Pieces:
-    """All panels side by side, small: the picture for a README."""
-    shown = panels(context)
-    rows = _newest_first({transformers for panel in shown for transformers, _ in panel.cells})
+    """The panels side by side, small: the picture for a README."""
+    shown = newest(context.panels)
+    rows = _newest_first({transformers for panel in shown for transformers in panel.lines})
     wide, high, gap = 25.0, 20.0, 26.0
     labels: list[Label] = []
     boxes: list[Iterable[Box]] = []
     x, y = _row_labels_width(), TOP + 88
     right, first, bottom = x, True, y + len(rows) * high
     for panel in shown:
-        columns = _oldest_first({peft for _, peft in panel.cells})
+        columns = _oldest_first(panel.pefts)
         if x + len(columns) * wide > WIDTH and not first:
             x, y = _row_labels_width(), bottom + 96
             bottom, first = y + len(rows) * high, True
@@ -137,6 +133,9 @@ def overview(context: Context, words: Words = ENGLISH) -> Pieces:
     title = f"torch x transformers x peft: {words.headline(context.entries)}"
     width = max(right, LEFT + text_width(title, 16), LEFT + 400) + EDGE
     keys, key_boxes, height = _legend(words, context.entries, width, bottom + 30)
+    if len(shown) < len(context.panels):
+        keys.append(Label(words.further.format(shown=len(shown), all=len(context.panels)), LEFT, height, "soft"))
+        height += 19
     every = chain(*boxes, key_boxes)
     picture = Map(title, _description(context), width, height, (*labels, *keys), every)
     return drawn("heat.svg.j2", picture=picture, squares=squares)
@@ -144,8 +143,8 @@ def overview(context: Context, words: Words = ENGLISH) -> Pieces:
 
 def one_torch(context: Context, panel: Panel) -> Pieces:
     """One panel, large: with the months of release and the letters of the failure classes."""
-    rows = _newest_first({transformers for transformers, _ in panel.cells})
-    columns = _oldest_first({peft for _, peft in panel.cells})
+    rows = _newest_first(set(panel.lines))
+    columns = _oldest_first(panel.pefts)
     wide, high = 52.0, 24.0
     x, y = _row_labels_width(), TOP + 70
     labels = _row_labels(context, rows, y, high)
@@ -156,7 +155,7 @@ def one_torch(context: Context, panel: Panel) -> Pieces:
         labels.append(Label(peft, middle, y - 24, "middle"))
         labels.append(Label(_month(context, "peft", peft), middle, y - 9, "soft small middle"))
     boxes = _boxes(context, panel, rows, columns, (x, y), (wide, high), letters=True)
-    entries = tuple(panel.cells.values())
+    entries = panel.entries
     title = f"{_panel_title(context, panel)}: {ENGLISH.headline(entries)}"
     classes = _classes(context, panel)
     needed = [text_width(title, 16) + 2 * EDGE, *(text_width(said) + 2 * EDGE + 26 for _, said in classes)]
@@ -172,7 +171,7 @@ def one_torch(context: Context, panel: Panel) -> Pieces:
 
 def _classes(context: Context, panel: Panel) -> list[tuple[str, str]]:
     """Letter and title, with the number of its cells here, of every failure class in the panel."""
-    here = Counter(entry.failure for entry in panel.cells.values() if entry.measured)
+    here = Counter(entry.failure for entry in panel.entries if entry.measured)
     return [(each.letter, f"{each.title} ({here[each.key]})") for each in context.classes if here[each.key]]
 
 
@@ -188,7 +187,7 @@ def _boxes(
 ) -> Iterator[Box]:
     for down, transformers in enumerate(rows):
         for across, peft in enumerate(columns):
-            entry = panel.cells.get((transformers, peft))
+            entry = panel.at(transformers, peft)
             if entry is None:
                 continue
             letter, inferred = context.letter(entry), not entry.measured
@@ -214,9 +213,9 @@ def _legend(words: Words, entries: tuple[Entry, ...], width: float, y: float) ->
     """The marks that occur, in lines that fit; and the height at which they end."""
     items: list[tuple[str, str, float]] = []
     inferred = [entry for entry in entries if not entry.measured]
+    counts = Counter(entry.outcome for entry in entries if entry.measured)
     for outcome in Outcome:
-        count = sum(entry.outcome is outcome and entry.measured for entry in entries)
-        if count:
+        if count := counts[outcome]:
             items.append((str(outcome), f"{words.outcomes[outcome]} ({count})", 0))
     if count := sum(bool(entry.caveat) for entry in entries):
         items.append((str(Outcome.PASS), f"{words.caveat} ({count})", CORNER))

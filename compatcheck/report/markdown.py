@@ -17,8 +17,8 @@ from .context import Context, named
 from .effects import effects
 from .entry import Entry, FailureClass
 from .glossary import needed, needed_by
-from .heat_map import panels
 from .markup import escaped, shortened
+from .panel import Panel
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
 from .torch_answer import answer
 
@@ -124,10 +124,10 @@ def _legend(context: Context) -> str:
 def _torch_tables(context: Context) -> Iterator[str]:
     """A table for each torch and Python."""
     pefts, transformers = context.versions("peft"), context.versions("transformers")
-    cells = {(panel.torch, panel.python): panel.cells for panel in panels(context)}
+    panels = {(panel.torch, panel.python): panel for panel in context.panels}
     for torch, python in product(context.versions("torch"), context.pythons):
-        found = cells.get((torch, python), {})
-        rows = [[version, *(_mark(context, found.get((version, peft))) for peft in pefts)] for version in transformers]
+        panel = panels.get((torch, python)) or Panel(python, torch, {})
+        rows = [[version, *(_mark(context, panel.at(version, peft)) for peft in pefts)] for version in transformers]
         table = tabulate(rows, headers=["transformers \\ peft", *pefts], tablefmt="github", disable_numparse=True)
         large = panel_file(python, torch)
         yield f"### torch {torch}, Python {python}\n\n{table}\n\n[The same as a picture](pictures/{large})."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from .context import Context
 from .diff import Diff
 from .diff_text import CAP, SHOWN
 from .effects import effects
-from .entry import FailureClass
+from .entry import Entry, FailureClass
 from .glossary import TERMS, needed, needed_by
 from .page_data import Grid, cut, harmless_json, page_data
 
@@ -61,6 +61,7 @@ def html_pieces(context: Context, diff: Diff | None = None) -> Iterator[str]:
     yield from template("page.html.j2").generate(
         context=context,
         grids=grids,
+        line=_line(context),
         pefts=context.versions("peft"),
         marks=MARKS,
         words=WORDS,
@@ -124,20 +125,34 @@ def _script() -> str:
 
 
 def _grids(context: Context) -> Iterable[Grid]:
-    pefts, found = context.versions("peft"), {}
-    for entry in context.entries:
-        versions = entry.cell.versions
-        found[entry.cell.python, versions["torch"], versions["transformers"], versions["peft"]] = entry
+    pefts = context.versions("peft")
+    panels = {(panel.python, panel.torch): panel for panel in context.panels}
     for python in context.pythons:
         # the newest torch first: it is what an unpinned install gives
         for torch in reversed(context.versions("torch")):
-            rows = [
-                (version, tuple(found.get((python, torch, version, peft)) for peft in pefts))
-                for version in reversed(context.versions("transformers"))
-            ]
-            kept = tuple(row for row in rows if any(row[1]))
-            if kept:
-                yield Grid(python, torch, kept)
+            if panel := panels.get((python, torch)):
+                rows = (
+                    (version, tuple(panel.at(version, peft) for peft in pefts))
+                    for version in reversed(context.versions("transformers"))
+                )
+                yield Grid(python, torch, tuple(row for row in rows if any(row[1])))
+
+
+def _line(context: Context) -> Callable[[Iterable[Entry | None]], Markup]:
+    """What writes the cells of a row: there are many, and few that look different."""
+
+    @cache
+    def square(outcome: Outcome, measured: bool, letter: str, note: str) -> str:
+        look = outcome if measured else f"{outcome} inferred"
+        return Markup('<td class="{}">{}{}{}</td>').format(look, MARKS[outcome], letter, note)
+
+    def written(entry: Entry | None) -> str:
+        if entry is None:
+            return "<td></td>"
+        note = "*" if entry.caveat else "+" if entry.workaround else ""
+        return square(entry.outcome, entry.measured, context.letter(entry), note)
+
+    return lambda entries: Markup("".join(map(written, entries)))
 
 
 def _spans(each: FailureClass, package: str) -> str:

@@ -12,7 +12,7 @@ from .context import Context
 from .effects import check_words, effect
 from .entry import Entry, FailureClass
 from .glossary import Term, needed, needed_by
-from .pieces import json_pieces
+from .pieces import Written, json_pieces
 
 TEXT_CAP = 1500
 """Characters of a message or a detail that the page carries; the rest is cut, and said so."""
@@ -68,10 +68,21 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
             covering.setdefault(cell_id, []).append(number)
 
     shown = (entry for grid in grids for _, entries in grid.rows for entry in entries if entry)
-    # in the order in which the script meets them
-    places = {entry.cell.id: place for place, entry in enumerate(shown)}
+    # in the order in which the script meets them; cells that were run are grounds, no others
+    places = {entry.cell.id: place for place, entry in enumerate(shown) if entry.result.known}
+    unrun: dict[Conclusion | None, str] = {}
 
-    def told(entry: Entry) -> list[Any]:
+    def told(entry: Entry | None) -> str:
+        if entry is None:
+            return "0"
+        if entry.result.known:
+            return _compact(values(entry))
+        # written once for all cells of which the same is said
+        if (text := unrun.get(entry.conclusion, "")) == "":
+            text = unrun[entry.conclusion] = _compact(values(entry))
+        return text
+
+    def values(entry: Entry) -> list[Any]:
         said = context.findings.verdicts.get(entry.cell.id)
         words, rules = said.blame.words() if said else "", covering.get(entry.cell.id, [])
         return _cell(entry, classes, texts, words, rules, places)
@@ -95,13 +106,17 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
                 "python": grid.python,
                 "torch": grid.torch,
                 "transformers": [version for version, _ in grid.rows],
-                "cells": [[told(entry) if entry else 0 for entry in entries] for _, entries in grid.rows],
+                "cells": (Written(f"[{','.join(map(told, entries))}]") for _, entries in grid.rows),
             }
             for grid in grids
         ),
         "rules": [rule.words() for rule in rules],
         "texts": named(),
     }
+
+
+def _compact(values: list[Any]) -> str:
+    return "".join(json_pieces(values, compact=True))
 
 
 def _grounds(held: Conclusion, places: Mapping[str, int], text: _Texts) -> list[Any]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from .context import Context
 from .date_chart import date_chart, dates_known
-from .heat_map import CHINESE, one_torch, overview, panel_name, panels
+from .heat_map import CHINESE, one_torch, overview, panel_name
 from .pieces import Pieces
 from .stage_charts import memory_chart, stages_known, time_chart
 
@@ -22,7 +22,7 @@ def panel_file(python: str, torch: str) -> str:
 
 def drawings(context: Context) -> dict[str, Callable[[], Pieces]]:
     """File name to what draws it, for every picture that the context has something for."""
-    shown = panels(context)
+    shown = context.panels
     found: dict[str, Callable[[], Pieces]] = {}
     if shown:
         found |= {OVERVIEW: partial(overview, context), OVERVIEW_CHINESE: partial(overview, context, CHINESE)}
