@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -13,7 +14,7 @@ from jsonschema import Draft202012Validator
 from made_up import CACHE_LAYERS, cell, context, observation, result, texts
 
 from compatcheck.conclusion import Conclusion, Explored
-from compatcheck.domain import Outcome
+from compatcheck.domain import CellResult, Outcome, printable
 from compatcheck.errors import UsageError
 from compatcheck.inference_audit import Audit, Audited
 from compatcheck.interval import Interval
@@ -91,6 +92,30 @@ def test_pins_blame_and_badges_rest_on_measured_cells_alone(told: Context) -> No
     assert len(failure.entries) == 2 and failure.inferred == 1
     agreement = agreement_between(told, "other", {NEW.id: finding(told.by_id[NEW.id])})
     assert not agreement.compared, "nothing that was inferred is held against another model's run"
+
+
+def test_cells_of_which_the_same_is_said_are_written_like_any_other() -> None:
+    alike, other, untested = (cell(transformers="5.0.0", peft=f"0.1{number}.5") for number in range(3))
+    same = Conclusion(Outcome.FAIL, "cache-layers-empty", 0.875, (FAILS.id,))
+    refused = Conclusion(Outcome.UNRESOLVABLE, None, 1.0, declared='peft\u202e[2J <5,"<b>"')
+    told = context(
+        [result(FAILS, observation(CACHE_LAYERS)), *map(CellResult, (alike, NEW, other, OPEN, untested))],
+        explored=Explored({alike.id: same, NEW.id: same, other.id: refused}),
+    )
+    text = json_text(told)
+    assert json.loads(text) == json.loads(json.dumps(document(told)))
+    plain = json.dumps(document(told), indent=1, ensure_ascii=False)
+    assert text == plain.replace("\u202e", "\\u202e") + "\n"
+    rows = list(csv.reader(csv_text(told).splitlines()))
+    assert len({len(row) for row in rows}) == 1
+    assert [row[0] for row in rows[1:]] == [printable(entry.cell.id) for entry in told.entries]
+    assert [row[5:7] for row in rows[1:]] == [[entry.outcome, entry.basis] for entry in told.entries]
+    assert rows[2][5:] == rows[3][5:] != rows[4][5:] and rows[5][5:] == rows[6][5:]
+    shown = json.loads(re.search('id="data">(.*?)</script>', html_text(told), re.S)[1])
+    cells = dict(zip(shown["grids"][0]["transformers"], shown["grids"][0]["cells"], strict=True))
+    by_peft = dict(zip(shown["pefts"], cells["5.0.0"], strict=True))
+    failing = (by_peft[each.versions["peft"]] for each in (alike, NEW))
+    assert len({str(each) for each in failing}) == 1 and by_peft[OPEN.versions["peft"]] != by_peft["0.15.2"]
 
 
 def test_compatibility_json_tells_basis_grounds_and_audit(told: Context) -> None:

@@ -15,6 +15,7 @@ from made_up import CACHE_LAYERS, NOON, cell, context, inferred, observation, re
 
 from compatcheck.domain import Basis, CellResult, Outcome, Raised, Stage, printable
 from compatcheck.expansion import Expansion
+from compatcheck.report import heat_map
 from compatcheck.report.charts import Scale, decade_ticks, linear_ticks, quantile
 from compatcheck.report.context import Context
 from compatcheck.report.drawing import fitted, spread_out
@@ -23,6 +24,19 @@ from compatcheck.report.pictures import picture_files
 from compatcheck.table import TELLING
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
+def test_an_overview_draws_the_newest_panels_that_one_can_look_at_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = texts(picture_files(mixed(torches=3)))["heatmap.svg"]
+    assert shown.count("<rect") > 60 and "panels" not in shown
+    monkeypatch.setattr(heat_map, "MOST_SQUARES", 45)
+    drawn = texts(picture_files(mixed(torches=3)))
+    assert 40 < drawn["heatmap.svg"].count("<rect") < 60
+    assert "torch 2.2.0" in drawn["heatmap.svg"] and "torch 2.0.0" not in drawn["heatmap.svg"]
+    assert "The newest 2 of 3 panels" in drawn["heatmap.svg"] and "共 3 个分图" in drawn["heatmap.zh-CN.svg"]
+    assert "heatmap-py311-torch2.0.0.svg" in drawn
+    monkeypatch.setattr(heat_map, "MOST_SQUARES", 1)
+    assert "The newest 1 of 3 panels" in texts(picture_files(mixed(torches=3)))["heatmap.svg"]
 
 
 def dated(results: list[CellResult], days: int = 40) -> Context:
