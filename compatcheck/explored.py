@@ -15,7 +15,7 @@ from .expansion import Expansion
 from .explore import Choice, Role
 from .foretold import foretold_failures
 from .grounds import Ground
-from .import_needs import BrokenNeed
+from .import_needs import ImportNeeds
 from .inference import Inference, inference_of
 from .inference_audit import Audit, Audited
 from .interval import Interval
@@ -67,9 +67,9 @@ def explored(
     results: Iterable[CellResult],
     diagnose: Diagnose,
     choices: Iterable[ChosenCell],
-    broken: Iterable[BrokenNeed] = (),
+    needs: ImportNeeds | None = None,
 ) -> Explored:
-    """What follows of the cells that were not run. `broken`: what their releases' sources say.
+    """What follows of the cells that were not run. `needs`: what their releases' sources say.
 
     Results of cells that the matrix does not have, or no longer, are material like any other.
     """
@@ -77,7 +77,7 @@ def explored(
     space = known_space(expansion, results)
     found = recalled(space, results, diagnose, choices)
     refusals = declared_refusals(space, expansion.declared, expansion.requires_python)
-    foretold = foretold_failures(space, broken, load_catalogue())
+    foretold = foretold_failures(space, needs, load_catalogue()) if needs else {}
     held = inference_of(space, found.known, refusals, foretold)
     return Explored(conclusions_of(held, expansion.cells, found.audited), audit_of(held, found.audited, found.retired))
 

@@ -1,4 +1,5 @@
-"""Cells that fail by what sources say: a release takes a name from another one that does not have it. Pure.
+"""Cells that fail by what sources say: a release takes a name from another one that does not have it, or does not
+accept its version. Pure.
 
 The source tells of the import alone, and only of what is sure to be reached; a run that went otherwise than a statement
 says puts an end to the whole statement.
@@ -6,14 +7,14 @@ says puts an end to the whole statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from .domain import Outcome
-from .import_needs import BrokenNeed, signature_of
+from .import_needs import BrokenNeed, ImportNeeds, Statement, signature_of
 from .signatures import Catalogue
 from .space import Ints, Space
 from .table import Unit
@@ -33,26 +34,37 @@ class Foretold:
     """The number of what releases take and others lack, of which this is one pair."""
 
 
-def foretold_failures(space: Space, broken: Iterable[BrokenNeed], catalogue: Catalogue) -> dict[int, Foretold]:
+def foretold_failures(space: Space, needs: ImportNeeds, catalogue: Catalogue) -> dict[int, Foretold]:
     """By place; of several statements on a cell the first counts, as Python comes to it first."""
-    places = np.arange(space.size, dtype=np.int64).reshape(space.shape)
+    off: dict[str, set[int]] = {}
+    for floor in needs.floors:
+        for _, _, places in _stopped(space, floor):
+            off.setdefault(floor.package, set()).update(places)
     found: dict[int, Foretold] = {}
-    for number, each in enumerate(broken):
-        if each.package not in space.axes or each.other not in space.axes:
-            continue
-        unit = Outcome.FAIL, signature_of(each.raised, catalogue)
-        one, other = space.axes.index(each.package), space.axes.index(each.other)
-        takers, lacking = set(each.releases), set(each.lacking)
-        takes = [(rank, release) for rank, release in enumerate(space.versions[one]) if release in takers]
-        lacks = [(rank, release) for rank, release in enumerate(space.versions[other]) if release in lacking]
-        for (rank, release), (beside, without) in product(takes, lacks):
+    for number, each in enumerate(needs.statements):
+        nothing_taken = off.get(each.package, set()) if isinstance(each, BrokenNeed) else set()
+        for release, version, places in _stopped(space, each):
+            told = Foretold(
+                (Outcome.FAIL, signature_of(each, version, catalogue)), each.words(release, version), number
+            )
+            for place in places:
+                if place not in nothing_taken:
+                    found.setdefault(place, told)
+    return found
+
+
+def _stopped(space: Space, statement: Statement) -> Iterator[tuple[str, str, list[int]]]:
+    """Each two releases of which a statement is true, with the places that have both."""
+    if not set(statement.pair) <= set(space.axes):
+        return
+    one, other = map(space.axes.index, statement.pair)
+    everything = np.arange(space.size, dtype=np.int64).reshape(space.shape)
+    for (rank, release), (beside, version) in product(enumerate(space.versions[one]), enumerate(space.versions[other])):
+        if statement.stops(release, version):
             window: list[slice | int] = [slice(None)] * len(space.axes)
             window[one], window[other] = rank, beside
-            told = Foretold(unit, each.words(release, without), number)
-            inside: Ints = places[tuple(window)].ravel()
-            for at in inside[space.exists[inside]].tolist():
-                found.setdefault(at, told)
-    return found
+            inside: Ints = everything[tuple(window)].ravel()
+            yield release, version, inside[space.exists[inside]].tolist()
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ sources: `recommend --bounds` leaves them out.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import product
 
 from packaging.specifiers import SpecifierSet
 
@@ -58,16 +59,18 @@ def known_releases(package: str, table: KnownTable) -> frozenset[str]:
 
 
 def _conflicts(ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[str]]) -> Iterator[_Conflict]:
-    def within(package: str, releases: Iterable[str]) -> list[str]:
-        return [each for each in releases if ranges[package].contains(each, prereleases=True)]
-
-    for need in shipped_needs().broken:
-        if need.package not in ranges or need.other not in ranges:
-            continue
-        for release in within(need.package, need.releases):
-            for other in within(need.other, need.lacking):
-                pair = {(need.package, release), (need.other, other)}
-                beyond = frozenset((name, version) for name, version in pair if version not in measured[name])
-                # of two measured ones the runs have told
-                if beyond:
-                    yield _Conflict(beyond, need.words(release, other))
+    needs = shipped_needs()
+    within = {
+        name: [each for each in needs.read.get(name, ()) if specifier.contains(each, prereleases=True)]
+        for name, specifier in ranges.items()
+    }
+    for statement in needs.statements:
+        package, other = statement.pair
+        for release, beside in product(within.get(package, ()), within.get(other, ())):
+            beyond = frozenset(
+                (name, version) for name, version in ((package, release), (other, beside))
+                if version not in measured[name]
+            )  # fmt: skip
+            # of two measured ones the runs have told
+            if beyond and statement.stops(release, beside):
+                yield _Conflict(beyond, statement.words(release, beside))

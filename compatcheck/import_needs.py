@@ -1,6 +1,6 @@
-"""Combinations that cannot be imported, read from the packages' sources: a release takes a name from another package as
-it is imported, and the other's release does not have it. One JSON file, `data/import_needs.json`; `compatcheck
-catalogue imports` renews it from the wheels of the index.
+"""Combinations that cannot work, read from the packages' sources: a release takes a name from another package as it is
+imported, and the other's release does not have it; or it does not accept the other's version. One JSON file,
+`data/import_needs.json`; `compatcheck catalogue imports` renews it from the wheels of the index.
 
 A name counts as missing only where another release of the same package has it: what no release shows in its source is
 made while it runs, and nothing is said of it.
@@ -11,9 +11,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from packaging.utils import canonicalize_name
 
 from .domain import Raised, Stage
 from .import_reader import Need, Taken, Tree
@@ -43,8 +45,21 @@ class BrokenNeed:
         return self.need.package
 
     @property
-    def raised(self) -> Raised:
-        """What Python raises where it is missing."""
+    def pair(self) -> tuple[str, str]:
+        """The packages by their normal names."""
+        return canonicalize_name(self.package), canonicalize_name(self.other)
+
+    @property
+    def stage(self) -> Stage:
+        """Where the cycle ends."""
+        return Stage.IMPORT
+
+    def stops(self, release: str, other: str) -> bool:
+        """Whether this release takes what that release of the other package lacks."""
+        return release in self.releases and other in self.lacking
+
+    def raised_by(self, other: str) -> Raised:
+        """What Python raises where it is missing; the same for every release of the other package."""
         if self.need.attribute:
             return Raised(
                 "AttributeError", "builtins", f"module {self.need.module!r} has no attribute {self.need.name!r}"
@@ -62,11 +77,16 @@ class BrokenNeed:
         return f"{self.package} {release} {verb} {what} ({self.file}), which {self.other} {other} lacks"
 
 
-def signature_of(raised: Raised, catalogue: Catalogue) -> str | None:
-    """What the catalogue calls the failure of an import."""
+Statement = BrokenNeed | RuntimeRange
+"""What the sources of a package's releases say of another package's."""
+
+
+def signature_of(statement: Statement, other: str, catalogue: Catalogue) -> str | None:
+    """What the catalogue calls the failure beside that version of the other package."""
     from .classify import diagnose_chain
 
-    return diagnose_chain((raised,), catalogue.sure, whole=False, stage=Stage.IMPORT).signature
+    raised = statement.raised_by(other)
+    return diagnose_chain((raised,), catalogue.sure, whole=False, stage=statement.stage).signature
 
 
 @dataclass(frozen=True)
@@ -77,7 +97,18 @@ class ImportNeeds:
     """Package to release to the SHA-256 of the wheel that was read."""
     broken: tuple[BrokenNeed, ...]
     ranges: tuple[RuntimeRange, ...] = ()
-    """Which versions a release accepts of another package as it is imported."""
+    """Which versions a release accepts of another package."""
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """All of them, in the order in which Python comes to them."""
+        refusing = (each for each in self.ranges if not each.switches_off)
+        return (*refusing, *self.broken, *self.floors)
+
+    @property
+    def floors(self) -> tuple[RuntimeRange, ...]:
+        """Of the ranges those below which a package goes on without the other one: it takes nothing then."""
+        return tuple(each for each in self.ranges if each.switches_off)
 
 
 def broken_needs(
@@ -122,7 +153,11 @@ def written(needs: ImportNeeds) -> str:
     ]
     lines = [json.dumps(_data(each)) for each in needs.broken]
     ranges = [
-        json.dumps({"package": each.package, "of": each.other, "accepts": each.accepted, "in": each.releases})
+        json.dumps(
+            {"package": each.package, "of": each.other, "accepts": each.accepted}
+            | ({"switches_off": True} if each.switches_off else {})
+            | {"in": each.releases}
+        )
         for each in needs.ranges
     ]
     return (
@@ -154,17 +189,18 @@ def needs_of(data: Mapping[str, Any]) -> ImportNeeds:
         for each in data["broken"]
     )  # fmt: skip
     ranges = tuple(
-        RuntimeRange(each["package"], tuple(each["in"]), each["of"], each["accepts"]) for each in data["ranges"]
+        RuntimeRange(each["package"], tuple(each["in"]), each["of"], each["accepts"], each.get("switches_off", False))
+        for each in data["ranges"]
     )
     return ImportNeeds(read, broken, ranges)
 
 
-def needs_on(url: str | None) -> tuple[BrokenNeed, ...]:
+def needs_on(url: str | None) -> ImportNeeds:
     """What is known of the releases of an index; None: the one that is configured.
 
     What comes with this package was read from the public index: an index that a matrix names may have other builds.
     """
-    return shipped_needs().broken if url is None else ()
+    return shipped_needs() if url is None else ImportNeeds({}, ())
 
 
 @cache

@@ -47,8 +47,8 @@ def _context_of(known: Remembered) -> Context:
         from .import_needs import needs_on
 
         results = tuple(results)
-        choices, broken = known.store.choices(known.matrix.digest), needs_on(known.matrix.index.url)
-        inferred = explored(expansion, (*results, *beside), diagnosed, choices, broken)
+        choices, needs = known.store.choices(known.matrix.digest), needs_on(known.matrix.index.url)
+        inferred = explored(expansion, (*results, *beside), diagnosed, choices, needs)
     in_their_time = () if known.matrix.policy is Policy.CONTEMPORARY else known.in_their_time(expansion.cells)
     return built_context(
         known.matrix,

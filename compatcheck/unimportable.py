@@ -10,7 +10,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,17 +18,19 @@ from typing import TYPE_CHECKING
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from .domain import Outcome, Raised, Stage
-from .import_needs import ImportNeeds, shipped_needs, signature_of
+from .domain import Outcome, Stage
+from .import_needs import BrokenNeed, Statement, shipped_needs, signature_of
 
 if TYPE_CHECKING:
     from .known import KnownCell
     from .signatures import Signature
 
+_ORDER = list(Stage)
+
 
 @dataclass(frozen=True)
 class Unimportable:
-    """What is sure to fail as it is imported."""
+    """What is sure to fail, as it is imported or where the cycle first needs what was switched off."""
 
     says: str
     signature: Signature | None
@@ -45,34 +47,26 @@ def unimportable(
     """
     needs = shipped_needs()
     given = {name: version for name, version in versions.items() if version}
-    read = {
-        name: release
+    read: dict[str, str] = {
+        normal: release
         for name in needs.read
-        if (version := given.get(canonicalize_name(name))) and (release := _as_read(name, version)) is not None
+        if (version := given.get(normal := canonicalize_name(name))) and (release := _as_read(name, version))
     }
-    for pair, says, raised in (*_refused(needs, read, given), *_lacking(needs, read)):
-        if (among is None or pair.keys() & set(among)) and not any(_against(cell, pair) for cell in cells):
-            return Unimportable(says, _signature(raised))
+    beside = {**given, **read}
+    off = {each.package for each in needs.floors if _holds(each, read, beside)}
+    for each in needs.statements:
+        package, other = each.pair
+        if not _holds(each, read, beside) or (isinstance(each, BrokenNeed) and package in off):
+            continue
+        pair = {package: read[package], other: beside[other]}
+        if (among is None or pair.keys() & set(among)) and not any(_against(cell, pair, each.stage) for cell in cells):
+            return Unimportable(each.words(*pair.values()), _signature(each, beside[other]))
     return None
 
 
-_Told = tuple[dict[str, str], str, Raised]
-"""Two packages with their versions, what the sources say of them, and what is raised."""
-
-
-def _refused(needs: ImportNeeds, read: Mapping[str, str], given: Mapping[str, str]) -> Iterator[_Told]:
-    """Compared before anything else is imported."""
-    for each in needs.ranges:
-        release, version = read.get(each.package, ""), given.get(each.other)
-        if release in each.releases and version and each.refuses(version):
-            yield {each.package: release, each.other: version}, each.words(release, version), each.raised(version)
-
-
-def _lacking(needs: ImportNeeds, read: Mapping[str, str]) -> Iterator[_Told]:
-    for each in needs.broken:
-        if read.get(each.package) in each.releases and read.get(each.other) in each.lacking:
-            pair: dict[str, str] = {canonicalize_name(name): read[name] for name in (each.package, each.other)}
-            yield pair, each.words(*pair.values()), each.raised
+def _holds(statement: Statement, read: Mapping[str, str], beside: Mapping[str, str]) -> bool:
+    package, other = statement.pair
+    return package in read and other in beside and statement.stops(read[package], beside[other])
 
 
 @cache
@@ -82,19 +76,19 @@ def _as_read(package: str, version: str) -> str | None:
     return next((each for each in shipped_needs().read[package] if Version(each) == asked), None)
 
 
-def _against(cell: KnownCell, pair: Mapping[str, str]) -> bool:
-    """Whether a run with these releases came further than the import."""
+def _against(cell: KnownCell, pair: Mapping[str, str], stage: Stage) -> bool:
+    """Whether a run with these two releases came further than the stage in which it should have ended."""
     there = {**cell.beside, **cell.versions}
     if any(there.get(name) != version for name, version in pair.items()):
         return False
     if cell.outcome is Outcome.FAIL:
-        return cell.stage is not Stage.IMPORT
+        return cell.stage is None or _ORDER.index(cell.stage) > _ORDER.index(stage)
     return cell.outcome in (Outcome.PASS, Outcome.WRONG)
 
 
-def _signature(raised: Raised) -> Signature | None:
+def _signature(statement: Statement, other: str) -> Signature | None:
     from .explanation import shipped_catalogue
 
     catalogue = shipped_catalogue()
-    named = signature_of(raised, catalogue)
+    named = signature_of(statement, other, catalogue)
     return catalogue.get(named) if named else None

@@ -31,6 +31,7 @@ from compatcheck.table import CLEAN, Unit
 PACKAGES = ("transformers", "peft")
 CACHE = Need("transformers", "HybridCache", False)
 BROKEN = BrokenNeed("peft", ("0.2", "0.3"), "peft/model.py", CACHE, ("4.1", "5.0"))
+NEEDS = ImportNeeds({}, (BROKEN,))
 IMPORT: Unit = (Outcome.FAIL, "import-cache-class-missing")
 
 
@@ -75,7 +76,7 @@ def test_the_file_gives_back_what_was_read() -> None:
 
 
 def test_a_broken_need_has_a_name_and_stops_the_cells_of_its_releases() -> None:
-    found = foretold_failures(space(), [BROKEN], load_catalogue())
+    found = foretold_failures(space(), NEEDS, load_catalogue())
     assert {space().point(place)[2:] for place in found} == {
         ("4.1", "0.2"), ("4.1", "0.3"), ("5.0", "0.2"), ("5.0", "0.3")
     }  # fmt: skip
@@ -85,7 +86,7 @@ def test_a_broken_need_has_a_name_and_stops_the_cells_of_its_releases() -> None:
 
 
 def test_a_foretold_cell_is_inferred_on_the_ground_of_the_source_and_is_no_material() -> None:
-    foretold = foretold_failures(space(), [BROKEN], load_catalogue())
+    foretold = foretold_failures(space(), NEEDS, load_catalogue())
     known = {at("4.2", "0.1"): CLEAN, at("4.1", "0.3"): IMPORT}
     held = inference_of(space(), known, foretold=foretold)
     place = at("5.0", "0.2")
@@ -96,8 +97,32 @@ def test_a_foretold_cell_is_inferred_on_the_ground_of_the_source_and_is_no_mater
     assert held.learnt is not None and held.learnt.places.tolist() == [at("4.2", "0.1")]
 
 
+def test_a_package_that_goes_on_without_torch_takes_nothing_of_anyone() -> None:
+    """transformers 5.0 wants torch 2.6, 4.2 takes nothing that torch 2.5 lacks; peft's import comes first."""
+    axes = ("python", "torch", "transformers", "peft")
+    wide = Space(axes, (("3.11",), ("2.5", "2.6"), ("4.1", "5.0"), ("0.1", "0.2")), np.ones(8, dtype=np.bool_))
+    floor = RuntimeRange("transformers", ("5.0",), "torch", ">=2.6.0", True)
+    takes = BrokenNeed(
+        "transformers", ("4.1", "5.0"), "transformers/t.py", Need("torch", "float9", True), ("2.5", "2.6")
+    )
+    found = foretold_failures(wide, ImportNeeds({}, (takes, BROKEN), (floor,)), load_catalogue())
+    said = {wide.point(place)[1:]: each.said.split(" (")[0] for place, each in found.items()}
+    assert said == {
+        ("2.5", "4.1", "0.1"): "transformers 4.1 uses torch.float9",
+        ("2.5", "4.1", "0.2"): "transformers 4.1 uses torch.float9",
+        ("2.5", "5.0", "0.1"): "transformers 5.0 goes on without torch 2.5: it wants >=2.6.0",
+        ("2.5", "5.0", "0.2"): "peft 0.2 imports transformers.HybridCache",
+        ("2.6", "4.1", "0.1"): "transformers 4.1 uses torch.float9",
+        ("2.6", "4.1", "0.2"): "transformers 4.1 uses torch.float9",
+        ("2.6", "5.0", "0.1"): "transformers 5.0 uses torch.float9",
+        ("2.6", "5.0", "0.2"): "transformers 5.0 uses torch.float9",
+    }
+    units = {each.unit[1] for each in found.values() if "goes on" in each.said}
+    assert units == {"torch-too-old-for-transformers"}
+
+
 def test_a_run_that_went_otherwise_ends_the_statement() -> None:
-    foretold = foretold_failures(space(), [BROKEN], load_catalogue())
+    foretold = foretold_failures(space(), NEEDS, load_catalogue())
     said = tried(foretold, {at("4.1", "0.3"): IMPORT, at("5.0", "0.2"): CLEAN})
     assert not said.standing and not said.explained
     assert said.trust == pytest.approx(TRIED / (TRIED + 2))
@@ -106,7 +131,7 @@ def test_a_run_that_went_otherwise_ends_the_statement() -> None:
 
 
 def test_the_explorer_asks_last_for_what_is_foretold_and_audits_it() -> None:
-    foretold = foretold_failures(space(), [BROKEN], load_catalogue())
+    foretold = foretold_failures(space(), NEEDS, load_catalogue())
     explorer, order = Explorer(space(), foretold=foretold), []
     while choices := explorer.batch(1):
         order += [choice.place for choice in choices]
@@ -184,5 +209,5 @@ def test_the_command_reads_the_index_and_names_what_it_read(
 
 
 def test_an_index_that_a_matrix_names_may_have_other_builds() -> None:
-    assert needs_on("https://example.invalid/simple/") == ()
-    assert needs_on(None) == shipped_needs().broken != ()
+    assert needs_on("https://example.invalid/simple/").statements == ()
+    assert needs_on(None) is shipped_needs() and shipped_needs().statements

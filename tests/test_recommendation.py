@@ -313,11 +313,11 @@ def test_nothing_within_the_bounds_takes_what_another_release_within_them_lacks(
     }
     told = [
         each.words(release, other)
-        for each in needs.broken
-        if each.package in inside and each.other in inside
-        for release in inside[each.package] if release in each.releases
-        for other in inside[each.other] if other in each.lacking
-    ]  # fmt: skip
+        for each in needs.statements
+        if set(each.pair) <= inside.keys()
+        for release, other in product(*(inside[name] for name in each.pair))
+        if each.stops(release, other)
+    ]
     assert told == []
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compatcheck.import_needs import shipped_needs
-from compatcheck.runtime_ranges import CHECK, TABLE, RuntimeRange, accepted_by, ranges_of
+from compatcheck.runtime_ranges import CHECK, TABLE, UTILITIES, RuntimeRange, accepted_by, lowest_torch, ranges_of
 from compatcheck.unimportable import unimportable
 
 FILES = {
@@ -65,3 +65,46 @@ def test_every_release_that_was_read_compares_tokenizers_and_the_hub() -> None:
     for other in ("tokenizers", "huggingface-hub", "safetensors"):
         releases = [release for each in needs.ranges if each.other == other for release in each.releases]
         assert sorted(releases) == sorted(needs.read["transformers"]), other
+
+
+NEW = """
+def is_torch_available():
+    parsed_version = version.parse(torch_version)
+    if parsed_version < version.parse("2.4.0"):
+        logger.warning_once(f"Disabling PyTorch because PyTorch >= 2.4 is required but found {torch_version}")
+    return is_available and version.parse(torch_version) >= version.parse("2.4.0")
+def is_other():
+    return version.parse(torch_version) >= version.parse("2.9.0")
+"""
+OLD = """
+if wanted:
+    _torch_available, _torch_version = _is_package_available("torch", return_version=True)
+    if _torch_available:
+        _torch_available = version.parse(_torch_version) >= version.parse("2.1.0")
+        if not _torch_available:
+            logger.warning(f"Disabling PyTorch because PyTorch >= 2.1 is required but found {_torch_version}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "lowest"),
+    [
+        (NEW, "2.4.0"),
+        (OLD, "2.1.0"),
+        (NEW.replace(">= 2.4 is", ">= 2.9 is"), None),
+        (NEW.replace("Disabling", "Missing"), None),
+        (NEW + "(", None),
+        ("", None),
+    ],
+)
+def test_the_lowest_torch_is_read_where_warning_and_comparison_agree(source: str, lowest: str | None) -> None:
+    assert lowest_torch({UTILITIES: source}.get) == lowest
+
+
+def test_beside_an_older_torch_it_goes_on_without() -> None:
+    asked = {"torch": "2.3.1", "transformers": "5.1.0", "peft": "0.18.1"}
+    told = unimportable(asked)
+    assert told is not None and told.signature is not None
+    assert told.says.startswith("transformers 5.1.0 goes on without torch 2.3.1: it wants >=2.4.0")
+    assert told.signature.id == "torch-too-old-for-transformers"
+    assert unimportable({**asked, "torch": "2.4.0"}) is None

@@ -166,7 +166,7 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     from ..releases import PackageIndex, index_url
     from ..report.files import written_file
     from ..runtime_ranges import PACKAGE as RANGED
-    from ..runtime_ranges import accepted_by, ranges_of
+    from ..runtime_ranges import accepted_by, lowest_torch, ranges_of
 
     try:
         wanted = [Requirement(each) for each in arguments.of]
@@ -179,6 +179,7 @@ def execute_imports(arguments: argparse.Namespace) -> int:
     entries |= {package: [(package, ())] for package in packages if package not in there}
     trees: dict[str, dict[str, Tree]] = {}
     accepted: dict[str, dict[str, str]] = {}
+    lowest: dict[str, dict[str, str]] = {}
     read: dict[str, dict[str, str]] = {}
     for each in wanted:
         for wheel in wheels(index, each.name, str(each.specifier)):
@@ -187,7 +188,10 @@ def execute_imports(arguments: argparse.Namespace) -> int:
             read.setdefault(each.name, {})[wheel.release] = wheel.sha256
             if each.name == RANGED:
                 accepted[wheel.release] = accepted_by(wheel.text)
+                if torch := lowest_torch(wheel.text):
+                    lowest[wheel.release] = {"torch": f">={torch}"}
     found = broken_needs(trees, entries)
-    written_file(arguments.out, written(ImportNeeds(read, found, ranges_of(accepted.items()))))
+    ranges = (*ranges_of(accepted.items()), *ranges_of(lowest.items(), switches_off=True))
+    written_file(arguments.out, written(ImportNeeds(read, found, ranges)))
     print(f"{len(found)} names that some releases lack", file=sys.stderr)
     return EXIT_DONE
