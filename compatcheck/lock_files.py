@@ -11,7 +11,7 @@ from typing import Any
 
 from packaging.markers import InvalidMarker, Marker, UndefinedEnvironmentName
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from .domain import CORE
 from .errors import InputError
@@ -127,6 +127,6 @@ def _pinned(path: Path, wanted: Iterable[Wanted], environment: dict[str, str] | 
 def _locked(name: str, version: Any, line: int, path: Path) -> Locked:
     try:
         Version(version)
-    except InvalidVersion:
-        raise InputError(str(path), [f"{name}: {version!r} is not a version"], REMEDY) from None
+    except ValueError:
+        raise InputError(str(path), [f"{name}: {version[:80]!r} is not a version"], REMEDY) from None
     return Locked(canonicalize_name(name), version, line)

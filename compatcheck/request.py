@@ -17,7 +17,7 @@ from .domain import CORE, Word
 from .errors import UsageError
 from .known import KnownCell, KnownTable
 from .requirement_files import applying, marker_environment, parts_of_project, read_requirements
-from .requirement_lines import Wanted, released
+from .requirement_lines import LONGEST, Wanted, released
 
 PYTHON = "python"
 
@@ -87,9 +87,15 @@ def _contains(wanted: SpecifierSet, name: str, version: str) -> bool:
     return wanted.contains(version, prereleases=True)
 
 
+def _of_bearable_length(text: str) -> str:
+    if len(text) > LONGEST:
+        raise UsageError(f"{text[:40]!r}... has {len(text)} characters: no requirement has", "Example: 'peft>=0.13'")
+    return text
+
+
 def range_of_text(name: str, text: str) -> SpecifierSet:
     """`2.6.0`, `4.51` (every 4.51.x), `>=4.50,<5`. Raises UsageError."""
-    told = text.strip()
+    told = _of_bearable_length(text.strip())
     try:
         version = Version(told)
     except InvalidVersion:
@@ -149,7 +155,7 @@ def request_of(
         add(_known(name, table), range_of_text(name, text))
     for text in requirements:
         try:
-            parsed = Requirement(text)
+            parsed = Requirement(_of_bearable_length(text))
         except InvalidRequirement as error:
             raise UsageError(
                 f"{text!r} is not a requirement: {str(error).splitlines()[0]}", "Example: 'peft>=0.13'"

@@ -33,6 +33,8 @@ OTHER_FORMAT = (
 _OTHERS = re.compile(r".*\.(?:ya?ml|py|cfg|json|ipynb)|Pipfile|.*Dockerfile.*", re.IGNORECASE)
 """Names of files that name packages in a form that is not read: conda's, setuptools', Pipenv's, Docker's."""
 NESTED_CAP = 20
+LONGEST = 4000
+"""Characters of a requirement without its options; Python makes no number of more than 4300 digits."""
 _VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 """What pip puts the environment's values for; everything else with a dollar stays."""
 _CODING = re.compile(rb"(?:[^\n]*\n)?[ \t]*#[^\n]*coding[:=]\s*([-\w.]+)")
@@ -159,6 +161,8 @@ def requirement_of(line: str, path: Path, number: int) -> Requirement | None:
         return _of_address(editable[1].strip() if editable else text)
     if line.startswith("-"):
         return None
+    if len(text) > LONGEST:
+        raise InputError(str(path), [f"line {number}: {len(text)} characters are no requirement"], REMEDY)
     try:
         return Requirement(text)
     except InvalidRequirement as error:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
@@ -283,8 +283,9 @@ def _normal(name: str, text: str, table: KnownTable) -> str:
     """`2.6.0+cu124` as the table writes it, `2.6.0`; `5.0` as `5.0.0` where that is in the table."""
     try:
         version = Version(Version(str(text)).public)
-    except InvalidVersion:
-        raise UsageError(f"{name}: {text!r} is not a version such as '4.51.3'", "Give exact versions.") from None
+    except ValueError:
+        told = str(text)[:80]
+        raise UsageError(f"{name}: {told!r} is not a version such as '4.51.3'", "Give exact versions.") from None
     return next((each for each in table.axes.get(name, ()) if Version(each) == version), str(version))
 
 

@@ -82,6 +82,8 @@ def test_a_report_of_nothing_does_not_take_the_place_of_one_of_measurements(
 
 
 def test_a_readme_that_cannot_be_renewed_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--junit", "."]) == 4
+    assert "compatcheck: . cannot be written: it is a folder" in capsys.readouterr().err
     assert main([*words, "--readme", "none.md"]) == 2
     assert "none.md: cannot be read" in capsys.readouterr().err
     Path("bare.md").write_text("no markers")

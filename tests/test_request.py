@@ -76,6 +76,8 @@ def test_a_project_says_its_dependencies_and_its_python(tmp_path: Path) -> None:
         ({}, ["peft>>1"], "not a requirement"),
         ({}, ["tensorflow>=2"], "unknown package"),
         ({"tensorflow": "2.0.0"}, [], "unknown package"),
+        ({"torch": "9" * 5000}, [], "has 5000 characters"),
+        ({}, ["peft>=" + "9" * 5000], "has 5006 characters"),
     ],
 )
 def test_what_is_no_request_is_refused_in_one_line(options: dict[str, str], requirements: list[str], said: str) -> None:

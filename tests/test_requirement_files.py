@@ -211,6 +211,7 @@ def test_every_lock_format_is_read(name: str, tmp_path: Path) -> None:
     [
         ("r.txt", "peft >>= 1\n", "line 1: 'peft >>= 1' is not a requirement"),
         ("r.txt", "ok\n-r r.txt\n", "includes itself"),
+        ("r.txt", f"peft=={'9' * 5000}\n", "line 1: 5006 characters are no requirement"),
         ("r.txt", "-r nowhere.txt\n", "nowhere.txt: no such file"),
         ("r.txt", "\udcff", "cannot be read"),
         ("pyproject.toml", "project = 3\n", "project: not a table"),
@@ -293,6 +294,7 @@ def test_a_freeze_may_hold_projects_of_this_machine(tmp_path: Path) -> None:
         ("uv.lock", '[[package]]\nname = "peft"\nversion = "newest"\n', "'newest' is not a version"),
         ("uv.lock", "half a", "not TOML"),
         ("Pipfile.lock", "[]", "not a Pipfile.lock"),
+        ("uv.lock", f'[[package]]\nname = "peft"\nversion = "{"9" * 5000}"\n', "peft: '999"),
         ("pins.txt", "peft>=0.12\n", "line 1: peft>=0.12 is not pinned"),
     ],
 )

@@ -162,6 +162,8 @@ def read_file(path: Path) -> str:
 def written_file(path: Path, text: str) -> Path:
     """`text` as the whole content of `path`, whose folder is made. Raises MachineError."""
     try:
+        if path.is_dir():
+            raise IsADirectoryError("it is a folder")
         path.parent.mkdir(parents=True, exist_ok=True)
         return _replace(path, text)
     except OSError as error:
