@@ -75,10 +75,24 @@ def test_a_report_of_nothing_does_not_take_the_place_of_one_of_measurements(
         store.save_expansion(load_matrix(Path(words[1])).digest, Expansion((cell(), cell(peft="0.10.0")), {}))
     nothing = [*words[:2], "--store", "empty.sqlite3"]
     assert main([*nothing, "--junit", "cells.xml"]) == 2
-    assert "has 2 measured cells: it stays" in capsys.readouterr().err
+    assert "has 2 that were measured: it stays" in capsys.readouterr().err
     assert Path("reports/small/compatibility.json").read_text() == before and not Path("cells.xml").exists()
     assert main([*nothing, "--reports", "elsewhere"]) == 0
     assert main([*nothing, "--reports", "elsewhere"]) == 0, "what stands there is of nothing, too"
+
+
+def test_nor_does_one_of_methods(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    several = tmp_path / "several.toml"
+    several.write_text('method = ["lora", "ia3"]\n' + Path(words[1]).read_text())
+    with Store(tmp_path / "empty.sqlite3") as store:
+        store.save_expansion(load_matrix(several).digest, Expansion((cell(),), {}))
+    standing = Path("reports/several/methods.json")
+    standing.parent.mkdir(parents=True)
+    standing.write_text('{"totals": {"pass": 3, "untested": 4}}')
+    assert main(["report", str(several), "--store", "empty.sqlite3"]) == 2
+    assert "methods.json has 3 that were measured: it stays" in capsys.readouterr().err
+    standing.write_text("half a f")
+    assert main(["report", str(several), "--store", "empty.sqlite3"]) == 0
 
 
 def test_a_readme_that_cannot_be_renewed_is_named(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

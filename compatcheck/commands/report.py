@@ -12,7 +12,6 @@ from .common import add_matrix, add_places, add_scenario, opened_run, report_fol
 
 if TYPE_CHECKING:
     from ..pipeline import Run
-    from ..report.context import Context
 
 EPILOG = """\
 A diagnosis is never stored: a better catalogue re-reads every old observation here, without running anything.
@@ -86,7 +85,7 @@ def execute(arguments: argparse.Namespace) -> int:
         context = replace(context, agreement=compared_with(context, load_reported(arguments.agrees_with)))
     folder = report_folder(arguments)
     if not arguments.stdout:
-        _spare(folder / FILE, context, arguments.store)
+        _spare(folder / FILE, any(entry.told for entry in context.entries), arguments.store)
     earlier = load_reported(arguments.earlier) if arguments.earlier else None
     diff = None
     if arguments.since:
@@ -111,20 +110,23 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _spare(standing: Path, context: Context, store: Path) -> None:
+def _spare(standing: Path, told: bool, store: Path) -> None:
     """Refuse to put a report of nothing in the place of one of measurements: a clone has reports and no store."""
-    from ..errors import InputError, UsageError
-    from ..report.reread import load_reported
+    import json
 
-    if any(entry.told for entry in context.entries) or not standing.is_file():
+    from ..errors import UsageError
+
+    if told:
         return
     try:
-        known = sum(cell.tested for cell in load_reported(str(standing)).cells)
-    except InputError:
+        # both kinds of report have them; those of another version, or half a file, are nobody's loss
+        totals = json.loads(standing.read_text(encoding="utf-8"))["totals"]
+        known = sum(totals.get(outcome, 0) for outcome in ("pass", "fail", "wrong", "unresolvable"))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
     if known:
         raise UsageError(
-            f"the store {store} knows no run of this matrix, and {standing} has {known} measured cells: it stays",
+            f"the store {store} knows no run of this matrix, and {standing} has {known} that were measured: it stays",
             "Run the matrix first, name the store that knows it, or write elsewhere: --reports FOLDER.",
         )
 
@@ -148,6 +150,8 @@ def _methods(arguments: argparse.Namespace, run: Run) -> int:
             raise UsageError(f"such a matrix has no report as {arguments.format}", "html, markdown and json are there.")
         sys.stdout.writelines(methods_files(context)[f"methods.{ending}"])
         return 0
+    told = any(entry.told for each in context.contexts.values() for entry in each.entries)
+    _spare(report_folder(arguments) / "methods.json", told, arguments.store)
     for line in context.headline():
         print(line)
     for path in write_methods(context, report_folder(arguments)):
