@@ -29,6 +29,7 @@ from compatcheck.report.heat_map import overview
 from compatcheck.report.junit import junit_text
 from compatcheck.report.markdown import markdown_text, pins_table
 from compatcheck.report.page import html_text
+from compatcheck.report.page_data import FIELDS
 from compatcheck.report.reread import reported
 from compatcheck.report.table_csv import csv_text
 
@@ -114,8 +115,9 @@ def test_cells_of_which_the_same_is_said_are_written_like_any_other() -> None:
     shown = json.loads(re.search('id="data">(.*?)</script>', html_text(told), re.S)[1])
     cells = dict(zip(shown["grids"][0]["transformers"], shown["grids"][0]["cells"], strict=True))
     by_peft = dict(zip(shown["pefts"], cells["5.0.0"], strict=True))
-    failing = (by_peft[each.versions["peft"]] for each in (alike, NEW))
-    assert len({str(each) for each in failing}) == 1 and by_peft[OPEN.versions["peft"]] != by_peft["0.15.2"]
+    assert by_peft[alike.versions["peft"]] == by_peft[NEW.versions["peft"]] != by_peft[OPEN.versions["peft"]]
+    said = dict(zip(FIELDS, shown["unrun"][by_peft[NEW.versions["peft"]] - 1], strict=False))
+    assert shown["outcomes"][said["outcome"]] == "fail" and said["grounds"][0] == 875 and len(shown["unrun"]) == 3
 
 
 def test_compatibility_json_tells_basis_grounds_and_audit(told: Context) -> None:

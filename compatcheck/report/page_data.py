@@ -56,7 +56,8 @@ class _Texts:
 def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
     """What the page's script needs, as compact as 15,000 cells demand: a cell's versions are its place.
 
-    For `json_pieces`: the grids are made one at a time, and the texts are those that they turn out to name.
+    A cell that was not run is the number, from 1, of what `unrun` says of it and others; 0 is no cell. For
+    `json_pieces`: the grids are made one at a time, and the texts are those that they turn out to name.
     """
     texts = _Texts()
     classes = {each.key: number for number, each in enumerate(context.classes)}
@@ -70,25 +71,31 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
     shown = (entry for grid in grids for _, entries in grid.rows for entry in entries if entry)
     # in the order in which the script meets them; cells that were run are grounds, no others
     places = {entry.cell.id: place for place, entry in enumerate(shown) if entry.result.known}
-    unrun: dict[Conclusion | None, str] = {}
+    unrun: dict[Conclusion | None, int] = {}
+    said: list[list[Any]] = []
 
     def told(entry: Entry | None) -> str:
         if entry is None:
             return "0"
         if entry.result.known:
-            return _compact(values(entry))
-        # written once for all cells of which the same is said
-        if (text := unrun.get(entry.conclusion, "")) == "":
-            text = unrun[entry.conclusion] = _compact(values(entry))
-        return text
+            return "".join(json_pieces(values(entry), compact=True))
+        # once for all cells of which the same is said
+        if (number := unrun.get(entry.conclusion)) is None:
+            said.append(values(entry))
+            number = unrun[entry.conclusion] = len(said)
+        return str(number)
 
     def values(entry: Entry) -> list[Any]:
-        said = context.findings.verdicts.get(entry.cell.id)
-        words, rules = said.blame.words() if said else "", covering.get(entry.cell.id, [])
+        verdict = context.findings.verdicts.get(entry.cell.id)
+        words, rules = verdict.blame.words() if verdict else "", covering.get(entry.cell.id, [])
         return _cell(entry, classes, texts, words, rules, places)
 
+    # known once the grids are made
     def named() -> Iterator[str]:
         yield from texts.places
+
+    def shared() -> Iterator[list[Any]]:
+        yield from said
 
     terms = needed_by(context)
     return {
@@ -111,12 +118,9 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
             for grid in grids
         ),
         "rules": [rule.words() for rule in rules],
+        "unrun": shared(),
         "texts": named(),
     }
-
-
-def _compact(values: list[Any]) -> str:
-    return "".join(json_pieces(values, compact=True))
 
 
 def _grounds(held: Conclusion, places: Mapping[str, int], text: _Texts) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 from ..conclusion import Conclusion, Explored
 from ..domain import CORE, Mode, printable
@@ -29,14 +30,15 @@ def csv_pieces(context: Context) -> Iterator[str]:
     """A line a piece. What is said of a cell that was not run is written once for all that it is said of."""
     yield _line(COLUMNS if context.explored is None else COLUMNS + INFERRED) + "\n"
     said: dict[Conclusion | None, str] = {}
+    release = cache(lambda version: _line((version,)))
     for entry in context.entries:
         if entry.result.known:
             text = _line(_said(context, entry))
         elif (text := said.get(entry.conclusion, "")) == "":
             text = said[entry.conclusion] = _line(_said(context, entry))
-        versions = entry.cell.versions
-        place = (entry.cell.id, entry.cell.python, *(versions[package] for package in CORE))
-        yield f"{_line(place)},{text}\n"
+        cell = entry.cell
+        place = ",".join((_line((cell.id,)), release(cell.python), *(release(cell.versions[name]) for name in CORE)))
+        yield f"{place},{text}\n"
 
 
 def _said(context: Context, entry: Entry) -> Iterator[object]:

@@ -12,7 +12,8 @@ const lines = data.grids.map((grid, number) => {
     if (!values) return null;
     const cell = { ...EMPTY, grid: number, python: grid.python, torch: grid.torch,
       transformers: grid.transformers[row], peft: data.pefts[column] };
-    values.forEach((value, place) => { cell[FIELDS[place]] = value; });
+    // of cells that were not run the same is said many times: it is kept once
+    (Array.isArray(values) ? values : data.unrun[values - 1]).forEach((value, place) => { cell[FIELDS[place]] = value; });
     cell.id = `${before}${cell.transformers}-peft${cell.peft}`;
     cells.push(cell);
     byId.set(cell.id, cell);
