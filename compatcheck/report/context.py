@@ -98,6 +98,16 @@ class Context:
         dates = [entry.result.observation.started for entry in self.entries if entry.result.observation]
         return max(dates, default=datetime.fromtimestamp(0, timezone.utc)).replace(microsecond=0)
 
+    @cached_property
+    def workarounds(self) -> int:
+        """Cells that do not work as they are, and do with the other way to generate."""
+        return sum(entry.workaround is not None for entry in self.entries)
+
+    @cached_property
+    def caveats(self) -> int:
+        """Cells that work as they are, and do not with the other way to generate."""
+        return sum(entry.caveat is not None for entry in self.entries)
+
     @property
     def repeated(self) -> tuple[Entry, ...]:
         """The cells that were run more than once."""
@@ -184,11 +194,8 @@ class Context:
 
     def newest(self) -> Entry | None:
         """The cell with the newest of every axis: what an unpinned install gives."""
-        found = [
-            entry
-            for entry in self.entries
-            if all(version == self.versions(package)[-1] for package, version in entry.cell.versions.items())
-        ]
+        newest = {package: versions[-1] for package, versions in self._versions.items()}
+        found = [entry for entry in self.entries if entry.cell.versions == newest]
         return found[-1] if found else None
 
     def newest_passing(self, torch: str | None = None) -> Entry | None:

@@ -106,9 +106,9 @@ def _code(entry: Entry) -> str:
 
 def _legend(context: Context) -> str:
     lines = [f"- {MARKS[outcome]} {WORDS[outcome]}" for outcome in MARKS if context.totals[outcome]]
-    if any(entry.caveat for entry in context.entries):
+    if context.caveats:
         lines.append("- `*` works, but generating without the cache (`use_cache=False`) does not")
-    if any(entry.workaround for entry in context.entries):
+    if context.workarounds:
         lines.append("- `+` does not work, but generating without the cache (`use_cache=False`) gives the right result")
     lines.append("- a letter names the failure class, explained below")
     if context.inferred:
