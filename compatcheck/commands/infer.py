@@ -31,7 +31,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
 def execute(arguments: argparse.Namespace) -> int:
     from ..errors import UsageError
     from ..report.audit_text import audit_lines
-    from ..report.table_csv import csv_text
+    from ..report.table_csv import csv_pieces
     from ..reporting import context_of
 
     with opened_run(arguments) as run:
@@ -41,7 +41,7 @@ def execute(arguments: argparse.Namespace) -> int:
             f"the matrix {run.matrix.name!r} is not explored: every cell of it is run",
             'Name one with explore = "adaptive", such as matrix/full.toml.',
         )
-    print(csv_text(context), end="")
+    sys.stdout.writelines(csv_pieces(context))
     for line in audit_lines(context.explored.audit):
         print(line, file=sys.stderr)
     return 0
