@@ -52,6 +52,8 @@ GAP = 60
 
 PLAIN_WORDS, PLAIN_LENGTH = 6, 40
 """What has fewer words, or is shorter, anybody may say: `Required field {} is missing`."""
+PLAIN_OF_TOOLS = 60
+"""What is shorter and has no word of the trade, if only a tool beside the stack says it."""
 _TRADE = re.compile(
     r"\w_[a-z]|[a-z][A-Z]|\w\.\w{3}|\b(?i:torch|cuda|gpus?|nccl|triton|tensors?|dtypes?|tokeniz\w+|logits|embeddings?"
     r"|attention|adapters?|q?lora|(?:de)?quantiz\w+|checkpoints?|optimizers?|gradients?|transformers?|deepspeed|fsdp"
@@ -130,7 +132,10 @@ class Site:
         """Whether any program may say this: then it tells of the package only where the traceback ends in it."""
         words = " ".join(self.parts)
         few = len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
-        return few and (self.package in _TOOLS or not _TRADE.search(words))
+        of_the_trade = bool(_TRADE.search(words))
+        if self.package in _TOOLS:
+            return few or (len(words) < PLAIN_OF_TOOLS and not of_the_trade)
+        return few and not of_the_trade
 
     def says(self, text: str, *, from_start: bool) -> bool:
         """Whether the words stand in `text` in their order; at its start where the template begins with words."""
@@ -258,10 +263,13 @@ class Sources:
         return found
 
     def begun(self, raised: Raised) -> list[Site]:
-        """The messages of its class that this is the beginning of."""
+        """The messages of the stack, of its class, that this is the beginning of."""
         text = _plain(raised.message[:MESSAGE_CAP]).rstrip(" .,:;'\"")
         sites = (
-            self._site(place) for size in range(1, _START + 1) for place in self._rows_by_opening.get(text[:size], ())
+            self._site(place)
+            for size in range(1, _START + 1)
+            for place in self._rows_by_opening.get(text[:size], ())
+            if self._rows[place][0] not in _TOOLS
         )
         return [site for site in sites if _shown(site.exception) == _shown(raised.type) and site.begins(text)]
 
