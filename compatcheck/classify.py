@@ -131,7 +131,16 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
         else:
             loose.append((finding, diagnosis))
     known = [each for each in loose if each[1].signature]
-    return next(iter([*known, *(each for each in weak if each[1].signature), *loose, *weak]), (None, None))
+    known += _closest_first([each for each in weak if each[1].signature], catalogue)
+    return next(iter([*known, *loose, *weak]), (None, None))
+
+
+def _closest_first(weak: list[tuple[Finding, Diagnosis]], catalogue: Catalogue) -> list[tuple[Finding, Diagnosis]]:
+    """The last one first, but for one that says the same more closely: a build that failed, and the compiler that was
+    missing for it some lines above."""
+    wider = weak[0][1].signature if weak else None
+    closer = [each for each in weak if (known := catalogue.get(each[1].signature or "")) and wider in known.beside]
+    return [*closer[:1], *weak]
 
 
 def _with_stack(finding: Finding, diagnosis: Diagnosis, log: Log, catalogue: Catalogue) -> tuple[Finding, Diagnosis]:

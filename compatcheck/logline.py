@@ -30,7 +30,8 @@ _LEVEL = r"(?:TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)"
 _LEVELS = frozenset(_LEVEL[3:-1].split("|"))
 
 _TAG = re.compile(
-    r"\[(?:rank|default|\d{1,4},)(?P<rank>\d{1,4})\](?:<stderr>|<stdout>)?:?\s?"  # torchrun, accelerate, MPI
+    r"\[(?:rank|default|\d{1,4},(?:mpirank:)?)(?P<rank>\d{1,4})(?:,algo-\d{1,3})?\]"  # torchrun, accelerate, MPI
+    r"(?:<stderr>|<stdout>)?:?\s?"
     r"|\((?P<actor>[\w.() -]{0,60}pid=\d{1,9}[^)]{0,60})\)\s"  # Ray
 )
 _DECORATION = re.compile(
@@ -121,8 +122,6 @@ def cleaned(raw: str) -> Line:
     stripped = text.lstrip()
     if stripped[:1] == '"' and ("\\n" in text or "\\u001b" in text or stripped.rstrip().endswith(('",', '"'))):
         text = _unquoted(stripped) or text
-    elif stripped.startswith('{"log":'):
-        text = _docker(stripped) or text
     if "\x1b" in text:
         text = ANSI.sub("", text)
     if not text.isascii():
@@ -143,7 +142,7 @@ def cleaned(raw: str) -> Line:
     if text[:1] == "`" and "File " in text[:12]:
         text = text.lstrip("`")
     if text[:1] in "│┃|" and text:
-        text = text[1:].rstrip().rstrip("│┃").rstrip()
+        text = text[1:].rstrip().rstrip("│┃|").rstrip()
         text = text[1:] if text.startswith(" ") else text
     return Line(text.rstrip(), tag, dressed)
 
@@ -155,14 +154,6 @@ def _unquoted(text: str) -> str:
     except ValueError:
         return ""
     return value if isinstance(value, str) else ""
-
-
-def _docker(text: str) -> str:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return ""
-    return str(value["log"]).rstrip("\n") if isinstance(value, dict) and "log" in value else ""
 
 
 def unflattened(text: str) -> list[str]:

@@ -15,6 +15,7 @@ from typing import BinaryIO
 from .crash_reader import NEEDLES as CRASH_NEEDLES
 from .crash_reader import CrashReader
 from .domain import Raised
+from .logcarrier import LearnedPrefix, lines_within
 from .logline import cleaned, unflattened
 from .logversions import NEEDLES as VERSION_NEEDLES
 from .logversions import Versions
@@ -48,6 +49,7 @@ _PYTHON = (
     "{'loss'",
     "CUDA",
     "uv ",
+    "tokenizers-lib",
 )
 _OTHER = (
     ".java:", ".cpp:", ".cc:", ".cxx:", ".hpp:", ".rs:", ".go:", ".js:", ".ts:", ".cs:", "java.lang.", "npm ERR!",
@@ -196,6 +198,9 @@ class _LogReader:
         self.refusal: list[str] = []
         self.refusal_line = 0
         self.tail: list[str] = []
+        self.prefix = LearnedPrefix()
+        self.inner_prefix = LearnedPrefix()
+        """What is left in front where the process's mark and the like are taken off."""
 
     @property
     def busy(self) -> bool:
@@ -228,12 +233,12 @@ class _LogReader:
         self.tail = [line[:300] for line in (*self.tail, *lines[-10:]) if line.strip()][-10:]
 
     def _line(self, raw: str) -> None:
-        for part in raw.split("\\n") if "\\n" in raw and "Traceback (most" in raw and len(raw) < 200_000 else (raw,):
-            self._part(part.replace('\\"', '"') if part is not raw else raw)
+        for part in lines_within(raw):
+            self._part(self.prefix.off(part))
 
     def _part(self, raw: str) -> None:
         line = cleaned(raw)
-        lines = line.text.split("\n")
+        lines = self.inner_prefix.off(line.text).split("\n")
         if '", line ' in line.text:
             lines = [each for text in lines for each in unflattened(text)]
         for text in lines:

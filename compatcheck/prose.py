@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from .classify import diagnose_chain, diagnose_line, searched
 from .domain import Diagnosis, Raised
+from .logcarrier import carried
 from .logline import cleaned, exception_of, frame_of
 from .signatures import Catalogue
 from .sources import shipped_sources
@@ -28,7 +29,8 @@ in running text."""
 
 _SPEAKS_OF_ERROR = re.compile(
     r"(?i)error|exception|fail|not found|could not|has no attribute|cannot import name|no module named"
-    r"|unexpected keyword argument|is not defined|undefined symbol|out of memory"
+    r"|unexpected keyword argument|is not defined|undefined symbol|out of memory|unsupported|not supported"
+    r"|\bbug\b|crash|required but|timed out|^\W{0,3}[EF]\d{2,4} \d\d:\d\d:\d\d"
     r"|错误|報錯|报错|異常|异常|失败|失敗|エラー|오류|에러|ошибк|erreur|fehler"
 )
 _NO_FAILURE = re.compile(r"\w{3,40}Warning: |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]")
@@ -47,31 +49,56 @@ _FILLINGS = ("x", "1", "['x']")
 _CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
 _MARKS = "`*>|-# \t"
 _QUOTES = "'\""
-_QUOTED = re.compile(r"[`'\"](?P<text>[^`'\"]{1,200})[`'\"]")
+_QUOTED = re.compile(
+    r"(?<!\w)(?:(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)|`(?P<told>[^`'\"]{1,200})')(?!\w)"
+    r"|\((?P<aside>[^()]{1,200})\)"
+)
+LEAST_QUOTED = 18
+"""The same of what stands in quotation marks or brackets by itself: `Segmentation fault`."""
 
 
 def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> tuple[int, Diagnosis] | None:
     """The last line that tells of a known failure, with what it is, before those that tell only a message's beginning;
     None where none does."""
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
-    lines = [_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for line in text.splitlines()]
-    framed = next((place for place, line in enumerate(lines) if frame_of(line.strip())), None)
-    headed = any("Traceback (most recent" in line for line in lines)
-    cut_off = headed or framed is not None
-    above = 0 if headed else next((place for place in range(framed or 0, 0, -1) if lines[place - 1].strip()), 0)
-    counting = [
-        (number, line, speaks)
-        for (number, line), speaks in zip(enumerate(lines, 1), _spoken(lines), strict=True)
-        if not _NO_FAILURE.search(line)
-    ]
-    for number, line, speaks in reversed(counting):
-        if diagnosis := _said(line, catalogue, telling, versions, speaks=speaks, cut_off=cut_off and number != above):
-            return number, diagnosis
-    for number, line, _ in reversed(counting):
-        for raised in _told(line):
+    counting = [line for line in _lines(text) if not _NO_FAILURE.search(line.text)]
+    for line in reversed(counting):
+        if diagnosis := _said(line, catalogue, telling, versions):
+            return line.number, diagnosis
+    for line in reversed(counting):
+        for raised in _told(line.text):
             if raised.type and (diagnosis := _begun(raised, catalogue)):
-                return number, diagnosis
+                return line.number, diagnosis
     return None
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line, with what it counts for."""
+
+    number: int
+    text: str
+    speaks: bool
+    """It speaks of an error, or the sentence before it did and ended in a colon."""
+    beside: bool
+    """A traceback stands in the same text, so that it must speak of an error itself."""
+    within: bool
+    """It stands in that traceback or behind it, where code is quoted."""
+
+
+def _lines(text: str) -> list[_Line]:
+    carriers = list(carried(text.splitlines()))
+    lines = [_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for _, line in carriers]
+    headed = next((place for place, line in enumerate(lines) if "Traceback (most recent" in line), None)
+    framed = next((place for place, line in enumerate(lines) if frame_of(line.strip())), None)
+    first = min((place for place in (headed, framed) if place is not None), default=None)
+    above = None
+    if headed is None and framed is not None:
+        above = next((place - 1 for place in range(framed, 0, -1) if lines[place - 1].strip()), None)
+    return [
+        _Line(number, line, speaks, first is not None and place != above, first is not None and place >= first)
+        for place, ((number, _), line, speaks) in enumerate(zip(carriers, lines, _spoken(lines), strict=True))
+    ]
 
 
 def _spoken(lines: Sequence[str]) -> list[bool]:
@@ -85,30 +112,23 @@ def _spoken(lines: Sequence[str]) -> list[bool]:
     return spoken
 
 
-def _said(
-    line: str,
-    catalogue: Catalogue,
-    telling: Catalogue,
-    versions: Mapping[str, str],
-    *,
-    speaks: bool,
-    cut_off: bool,
-) -> Diagnosis | None:
+def _said(line: _Line, catalogue: Catalogue, telling: Catalogue, versions: Mapping[str, str]) -> Diagnosis | None:
     """What a line tells, or quotes of a process's end."""
-    for raised in _told(line):
+    for quoted in _QUOTED.finditer(line.text):
+        told = quoted["text"] or quoted["told"] or quoted["aside"]
+        ended = diagnose_line(Raised("", "", told), catalogue) if len(told) >= LEAST_QUOTED else None
+        if ended:
+            return ended
+    for raised in _told(line.text):
         diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
         signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
-        if signature and signature.raised_by and speaks and not cut_off:
+        if signature and signature.raised_by and line.speaks and not line.within:
             return diagnosis
         found = searched(signature, raised.message) if signature else None
         if found is None or len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3):
             continue
-        if speaks or (found.start() == 0 and not cut_off):
+        if line.speaks or (found.start() == 0 and not line.beside):
             return diagnosis
-    for quoted in _QUOTED.finditer(line):
-        ended = diagnose_line(Raised("", "", quoted["text"]), catalogue) if len(quoted["text"]) >= LEAST else None
-        if ended:
-            return ended
     return None
 
 

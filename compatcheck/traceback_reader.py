@@ -189,8 +189,6 @@ class TracebackReader:
         return bool(self._frames) and len(text) - len(text.lstrip()) <= self._indent
 
     def _add(self, frame: Frame) -> None:
-        if not self._frames and not self._headed:
-            self._indent = 0
         if frame.function == "" and self._defined:
             frame = replace(frame, function=self._defined)
         self._open_function = frame.function == ""
@@ -265,8 +263,8 @@ class TracebackReader:
             self._pytest, self._pytest_line = [pytest["text"].strip()], number
         elif frame:
             self._begin(headed=False)
-            self._indent = max(0, len(text) - len(text.lstrip()) - 2)
             self._add(frame)
+            self._indent = max(0, len(text) - len(text.lstrip()) - 2)
         else:
             self._read_loose(bare, number)
         return exits

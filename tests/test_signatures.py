@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -72,3 +73,11 @@ def test_the_order_of_the_files_is_the_order_of_trial(tmp_path: Path) -> None:
 )
 def test_references_lead_somewhere(reference: str, leads_to: str) -> None:
     assert address(reference) == leads_to
+
+
+def test_a_line_that_fits_is_found_by_its_needle() -> None:
+    """What a signature's line must have word for word stands in its pattern, so that no line is passed over."""
+    lines = [(each.id, line) for each in load_catalogue() for line in each.lines]
+    assert lines
+    passed_over = [(name, line.has) for name, line in lines if line.has not in re.sub(r"\\(.)", r"\1", line.fits)]
+    assert not passed_over
