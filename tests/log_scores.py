@@ -86,7 +86,7 @@ def first_tries(
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     tried = [(case, case.tried) for case in cases if case.tried]
-    for when in sorted({each.when for _, each in tried}):
+    for when in sorted({each.when for _, each in tried}, key=_in_order):
         of = [(case, each.verdict) for case, each in tried if each.when == when]
         said = [each for _, each in of]
         named = [case for case, each in of if each is not Verdict.NONE]
@@ -100,6 +100,12 @@ def first_tries(
             f"| {sum(each in places for each in today)} |"
         )
     return "\n".join(rows) + "\n"
+
+
+def _in_order(when: str) -> tuple[str, int]:
+    """The day, and the set by its number."""
+    day, _, number = when.partition(" set ")
+    return day, int(number)
 
 
 def place_ids(catalogue: Catalogue) -> frozenset[str]:

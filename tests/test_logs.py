@@ -92,6 +92,15 @@ def test_first_tries_count_what_was_said_then_and_what_is_said_now() -> None:
     assert row == "| 2026-11-25 set 1 | 5 | 4 | 2 (50%) | 1 | 1 | 1 | 1 | 3 (75%) | 1 |"
 
 
+def test_the_sets_of_one_day_stand_in_the_order_of_their_numbers() -> None:
+    cases = [
+        Case(Path("x"), "https://x", "a", "", None, tried=Tried(f"2026-11-26 set {number}", Verdict.RIGHT))
+        for number in (10, 9, 2)
+    ]
+    rows = first_tries(cases, lambda text: "a").splitlines()[2:]
+    assert [row.split("|")[1].strip() for row in rows] == [f"2026-11-26 set {number}" for number in (2, 9, 10)]
+
+
 def test_scores_count_what_is_named_wrong_against_precision() -> None:
     cases = [Case(Path("x"), "measured: x", expect, "", None) for expect in ("a", "a", "b", None)]
     verdicts = iter(["a", None, "c", "d"])
