@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -11,13 +11,9 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from .domain import CORE, Basis
-from .gaps import Gap, gaps, known_releases
-from .known import KnownTable
+from .gaps import Gap, gaps, series_of
 from .recommendation import Recommendation
 from .request import PYTHON
-
-Series = tuple[int, int]
-"""The first two numbers of a version."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +30,6 @@ class Bounds:
     pythons: tuple[str, ...]
     gaps: tuple[Gap, ...] = ()
     """Releases between the measured ones that are known to fail with something within the bounds."""
-    whole: Mapping[str, frozenset[Series]] = field(default_factory=dict)
-    """Package to the series of which every known release is a gap."""
 
     @property
     def requirements(self) -> tuple[str, ...]:
@@ -47,13 +41,13 @@ class Bounds:
         within = self.versions[name]
         if len(within) == 1:
             return f"=={within[0]}"
-        series = {_series(each) for each in within}
-        left_out = {each: _series(each) not in series for each in self.left_out[name]}
+        series = {series_of(each) for each in within}
+        left_out = {each: series_of(each) not in series for each in self.left_out[name]}
         for gap in self.gaps:
             if gap.package == name:
-                left_out[gap.version] = _series(gap.version) in self.whole[name]
+                left_out[gap.version] = gap.series
         told = [
-            "!={}.{}.*".format(*_series(each)) if whole else f"!={each}"
+            "!={}.{}.*".format(*series_of(each)) if whole else f"!={each}"
             for each, whole in sorted(left_out.items(), key=lambda item: Version(item[0]))
         ]
         return ",".join([f">={within[0]}", *dict.fromkeys(told), f"<={within[-1]}"])
@@ -85,9 +79,9 @@ class Bounds:
 
     def _told_gaps(self) -> list[str]:
         """Each series once, with the reason of its first release."""
-        found: dict[tuple[str, Series], str] = {}
+        found: dict[tuple[str, tuple[int, int]], str] = {}
         for gap in sorted(self.gaps, key=lambda gap: (list(self.versions).index(gap.package), Version(gap.version))):
-            found.setdefault((gap.package, _series(gap.version)), gap.why)
+            found.setdefault((gap.package, series_of(gap.version)), gap.why)
         return list(found.values())
 
 
@@ -123,20 +117,7 @@ def bounds(recommendation: Recommendation) -> Bounds | None:
         pythons,
     )
     ranges = {name: SpecifierSet(found.specifier(name)) for name in CORE}
-    holes = gaps(ranges, found.versions)
-    return replace(found, gaps=holes, whole={name: _whole(name, holes, table, found.versions[name]) for name in CORE})
-
-
-def _series(version: str) -> Series:
-    release = (*Version(version).release, 0)
-    return release[0], release[1]
-
-
-def _whole(name: str, holes: Sequence[Gap], table: KnownTable, within: Sequence[str]) -> frozenset[Series]:
-    """The series of a package of which every known release is a gap."""
-    missing = {gap.version for gap in holes if gap.package == name}
-    kept = {_series(each) for each in {*known_releases(name, table), *within} - missing}
-    return frozenset({_series(each) for each in missing} - kept)
+    return replace(found, gaps=gaps(ranges, found.versions, table))
 
 
 def _size(block: Sequence[Sequence[str]]) -> int:

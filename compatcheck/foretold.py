@@ -43,10 +43,10 @@ def foretold_failures(space: Space, needs: ImportNeeds, catalogue: Catalogue) ->
     found: dict[int, Foretold] = {}
     for number, each in enumerate(needs.statements):
         nothing_taken = off.get(each.package, set()) if isinstance(each, BrokenNeed) else set()
+        unit: Unit | None = None
         for release, version, places in _stopped(space, each):
-            told = Foretold(
-                (Outcome.FAIL, signature_of(each, version, catalogue)), each.words(release, version), number
-            )
+            unit = unit or (Outcome.FAIL, signature_of(each, version, catalogue))
+            told = Foretold(unit, each.words(release, version), number)
             for place in places:
                 if place not in nothing_taken:
                     found.setdefault(place, told)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 from .import_needs import shipped_needs
 from .known import KnownTable
@@ -25,6 +26,8 @@ class Gap:
     package: str
     version: str
     why: str
+    series: bool
+    """Whether no known release of its series is left within the bounds."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,11 @@ class _Conflict:
     why: str
 
 
-def gaps(ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[str]]) -> tuple[Gap, ...]:
+def gaps(
+    ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[str]], table: KnownTable
+) -> tuple[Gap, ...]:
     """What else `ranges` must leave out: package to specifier, and to the measured versions within, whose combinations
-    all work.
+    all work. Of `table` the other releases that are known.
 
     Where two releases fail with each other alone, the one that fails more often is left out.
     """
@@ -50,12 +55,22 @@ def gaps(ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[s
         often = Counter(release for each in conflicts for release in sorted(each.releases))
         worst = max(often, key=lambda release: often[release])
         left[worst] = next(each.why for each in conflicts if worst in each.releases)
-    return tuple(Gap(package, version, why) for (package, version), why in left.items())
+    kept = {
+        (package, series_of(version))
+        for package in ranges
+        for version in (*table.axes.get(package, ()), *shipped_needs().read.get(package, ()))
+        if (package, version) not in left
+    }
+    return tuple(
+        Gap(package, version, why, (package, series_of(version)) not in kept)
+        for (package, version), why in left.items()
+    )
 
 
-def known_releases(package: str, table: KnownTable) -> frozenset[str]:
-    """Those that were measured, and those whose sources were read."""
-    return frozenset({*table.axes.get(package, ()), *shipped_needs().read.get(package, ())})
+def series_of(version: str) -> tuple[int, int]:
+    """The first two numbers of a version."""
+    release = (*Version(version).release, 0)
+    return release[0], release[1]
 
 
 def _conflicts(ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[str]]) -> Iterator[_Conflict]:

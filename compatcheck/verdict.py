@@ -10,9 +10,7 @@
 
 from __future__ import annotations
 
-import bisect
-import itertools
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -24,6 +22,7 @@ from packaging.version import Version
 from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
 from .known import KnownCell, KnownTable
+from .neighbours import neighbours
 from .own_runs import known_table
 from .unimportable import Unimportable, unimportable
 
@@ -32,7 +31,6 @@ if TYPE_CHECKING:
 
 STALE_DAYS = 180
 """A cell whose other packages were the newest of its day says nothing of what resolves so long after."""
-NEIGHBOURS = 8
 
 
 class Standing(Word):
@@ -66,6 +64,10 @@ class Difference:
     package: str
     given: str
     measured: str
+
+    def words(self) -> str:
+        """`measured beside numpy 2.1.0, here it is 1.26.0`"""
+        return f"measured beside {self.package} {self.measured}, here it is {self.given}"
 
 
 @dataclass(frozen=True)
@@ -228,7 +230,7 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
         elsewhere = python is not None and python not in known.pythons
         if elsewhere:
             notes.append(f"nothing was measured on Python {python} (only on {', '.join(known.pythons)})")
-        near = tuple(_neighbours(asked, python, known))
+        near = tuple(_chosen(each, asked) for each in neighbours(asked, python, known))
         verdict = Verdict(
             Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name
         )
@@ -238,7 +240,7 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
     differences = _differences(cell, asked)
     other = {each.package for each in differences}
     if other and (told := unimportable(asked, known.cells, other)):
-        beside = [f"measured beside {each.package} {each.measured}, here it is {each.given}" for each in differences]
+        beside = [each.words() for each in differences]
         verdict = Verdict(
             Standing.UNKNOWN, asked, python, None, None, (cell,), differences, (*notes, *beside), known.age(day),
             known.name,
@@ -333,11 +335,10 @@ def _stale(
 ) -> str:
     """Why the measurement does not say what is so here today; empty where it does."""
     for each in differences:
-        told = f"measured beside {each.package} {each.measured}, here it is {each.given}"
         if _outside(signature, each):
-            return f"{told}, which is outside of what the failure is known for"
+            return f"{each.words()}, which is outside of what the failure is known for"
         if _series(each.given) != _series(each.measured) and not _apart(signature, each.package):
-            return told
+            return each.words()
     same = any(name in asked for name in cell.beside) and not differences
     if age > STALE_DAYS and cell.policy is Policy.TODAY and not same:
         return f"measured {days(age)} ago, with what was the newest beside it then"
@@ -365,44 +366,3 @@ def _series(version: str) -> tuple[int, ...]:
     """What a change of is a break: the first number, or the first two where that is 0."""
     release = Version(version).release
     return release[:1] if release[0] else release[:2]
-
-
-def _neighbours(asked: Mapping[str, str], python: str | None, table: KnownTable) -> list[KnownCell]:
-    """The measured combinations around one, once each: on both sides of every version that is not in the table.
-
-    The nearest first; of those as near, the one whose versions are all older and the one whose are all newer lead.
-    """
-    names = [name for name in table.axes if name in asked]
-    around = [_around(asked[name], table.axes[name]) for name in names]
-    pythons: Iterable[str | None] = _around(python, table.pythons) if python else (None,)
-    points = [dict(zip(names, point, strict=True)) for point in itertools.product(*around)]
-    cells = [cell for which in pythons for point in points for cell in table.at(point, which)]
-    found: dict[Hashable, list[KnownCell]] = {}
-    for cell in cells or table.cells:
-        found.setdefault(cell.key, []).append(cell)
-    nearest = sorted((_chosen(each, asked) for each in found.values()), key=_distances(asked, table))
-    return nearest[: NEIGHBOURS if cells else 2]
-
-
-def _around(version: str, among: Sequence[str]) -> tuple[str, ...]:
-    """`version` itself where it is there, else the ones before and after it."""
-    if version in among:
-        return (version,)
-    place = bisect.bisect([Version(each) for each in among], Version(version))
-    return tuple(among[max(0, place - 1) : place + 1])
-
-
-def _distances(asked: Mapping[str, str], table: KnownTable) -> Callable[[KnownCell], tuple[int, float, bool]]:
-    """How many versions of a cell differ, over how many of the table's versions together, and whether both ways."""
-    apart: dict[tuple[str, str], float] = {}
-    for name in CORE:
-        axis = [Version(each) for each in table.axes[name]]
-        place = bisect.bisect_left(axis, Version(asked[name]))
-        here = place if place < len(axis) and axis[place] == Version(asked[name]) else place - 0.5
-        apart |= {(name, version): rank - here for rank, version in enumerate(table.axes[name])}
-
-    def distance(cell: KnownCell) -> tuple[int, float, bool]:
-        steps = [apart[name, cell.versions[name]] for name in CORE]
-        return sum(map(bool, steps)), sum(map(abs, steps)), min(steps) < 0 < max(steps)
-
-    return distance
