@@ -59,6 +59,29 @@ class Choice:
     """Cells that were known then."""
 
 
+class Purse:
+    """What a batch may still cost, in usual runs, and what every cell would cost in it.
+
+    The first cell of a torch that is not here pays for it, and those after it do not. A cell that differs from a chosen
+    one in the last axis alone finds the others' packages installed and in memory: it costs `company` of a usual run.
+    """
+
+    def __init__(self, space: Space, prices: Floats, count: float, company: float) -> None:
+        self._space, self._company = space, company
+        self.prices = prices.copy()
+        self.left = float(count)
+
+    @property
+    def affordable(self) -> Bools:
+        return np.minimum(self.prices, 1.0) <= self.left + 1e-9
+
+    def take(self, place: int) -> None:
+        self.left -= min(1.0, float(self.prices[place]))
+        for axes, most in ((2, 1.0), (len(self._space.axes) - 1, self._company)):
+            alike = self._space.alike(place, axes)
+            self.prices[alike] = np.minimum(self.prices[alike], most)
+
+
 class Explorer:
     """An exploration of `space`. The same of the same seed and the same answers."""
 
@@ -118,16 +141,20 @@ class Explorer:
         seen = self.space.ranks([*self.known])
         return any(not np.isin(ranks[:, axis], seen[:, axis]).all() for axis in range(ranks.shape[1]))
 
-    def batch(self, count: int) -> list[Choice]:
-        """At most `count` cells to run next; none where all were run."""
+    def batch(self, count: float, company: float = 1.0) -> list[Choice]:
+        """Cells to run next, for at most `count` usual runs; none where all were run.
+
+        `company`: what a cell costs beside a chosen one that differs from it in the last axis alone, in usual runs.
+        """
         chosen: list[Choice] = []
+        purse = Purse(self.space, self.prices, count, company)
         for choose in (self._opening, self._questions, self._uncovered, self._plain):
             free = self._free()
             free[[choice.place for choice in chosen]] = False
             if choose != self._plain:
                 free = self._unforetold(free)
-            if count > len(chosen) and free.any():
-                chosen += choose(free, count - len(chosen))
+            if (free & purse.affordable).any():
+                chosen += choose(free, purse)
                 self._asked.update(choice.place for choice in chosen)
         return chosen
 
@@ -145,7 +172,7 @@ class Explorer:
         found[list(self._said().standing)] = False
         return found
 
-    def _opening(self, free: Bools, count: int) -> list[Choice]:
+    def _opening(self, free: Bools, purse: Purse) -> list[Choice]:
         """While little was run: cells spread over the table; and always the ends of its axes, with nothing beyond."""
         taken = self.space.ranks([*self.known, *self._asked])
         if len(taken) >= OPENING:
@@ -153,11 +180,12 @@ class Explorer:
             ranks = self.space.ranks(places)
             within = ((ranks >= taken.min(0)) & (ranks <= taken.max(0))).all(1)
             free[places[within]] = False
-            return self._uncovered(free, count)
-        return self._uncovered(free, min(count, OPENING - len(taken)))
+            return self._uncovered(free, purse)
+        return self._uncovered(free, purse, OPENING - len(taken))
 
-    def _uncovered(self, free: Bools, count: int) -> list[Choice]:
+    def _uncovered(self, free: Bools, purse: Purse, most: int | None = None) -> list[Choice]:
         """Cells with releases that were not run yet: most of them first, and far from what was run."""
+        count = int(purse.left) if most is None else min(int(purse.left), most)
         seen = [np.zeros(length) for length in self.space.shape]
         taken = self.space.ranks([*self.known, *self._asked])
         for axis, counts in enumerate(seen):
@@ -182,16 +210,17 @@ class Explorer:
             unseen = np.any([counts[ranks[:, axis]] == 0 for axis, counts in enumerate(seen)], axis=0)
             if not unseen.any():
                 break
-            worth = (fresh + FAR * far + chance) / np.sqrt(self.prices[places])
+            worth = (fresh + FAR * far + chance) / np.sqrt(purse.prices[places])
             worth[~unseen] = -1.0
             best = int(worth.argmax())
             found.append(int(places[best]))
+            purse.take(found[-1])
             for axis, counts in enumerate(seen):
                 counts[ranks[best, axis]] += 1
             far = np.minimum(far, np.abs(scaled - scaled[best]).sum(1))
         return [Choice(place, Role.START) for place in found]
 
-    def _questions(self, free: Bools, count: int) -> list[Choice]:
+    def _questions(self, free: Bools, purse: Purse) -> list[Choice]:
         """Those whose runs settle most: the doubt about a cell and about all that is like it, while there is some."""
         learnt = self._learn()
         if learnt is None:
@@ -201,31 +230,32 @@ class Explorer:
             # its answer is on its way
             doubt *= 1 - learnt.likeness.to(self.space.ranks([place])[0])
         found: list[int] = []
-        while len(found) < count:
-            asked = free & (doubt >= PLAIN)
+        while True:
+            asked = free & (doubt >= PLAIN) & purse.affordable
             asked[found] = False
             if not asked.any():
                 break
-            worth = np.where(asked, doubt * learnt.likeness.spread(doubt) / np.sqrt(self.prices), -1.0)
+            worth = np.where(asked, doubt * learnt.likeness.spread(doubt) / np.sqrt(purse.prices), -1.0)
             found.append(int(worth.argmax()))
+            purse.take(found[-1])
             doubt *= 1 - learnt.likeness.to(self.space.ranks(found[-1:])[0])
         return self._asked_for(found)
 
-    def _plain(self, free: Bools, count: int) -> list[Choice]:
+    def _plain(self, free: Bools, purse: Purse) -> list[Choice]:
         """Where everything is plain: those of which least is held, and last of all what sources foretell."""
         learnt = self._learn()
         if learnt is None:
             places = np.flatnonzero(free)
-            drawn = self._chance.choice(places, min(count, len(places)), replace=False)
+            drawn = self._chance.choice(places, min(int(purse.left), len(places)), replace=False)
             return [Choice(int(place), Role.START) for place in drawn]
-        worth = learnt.held.doubt
-        worth[list(self._said().standing)] *= 1e-9
-        worth = np.where(free, worth / np.sqrt(self.prices), -1.0)
+        doubt = learnt.held.doubt
+        doubt[list(self._said().standing)] *= 1e-9
         found: list[int] = []
-        while len(found) < min(count, int(free.sum())):
-            found.append(int(worth.argmax()))
-            worth *= np.where(worth > 0, 1 - learnt.likeness.to(self.space.ranks(found[-1:])[0]), 1)
-            worth[found[-1]] = -1.0
+        while (free & purse.affordable).any():
+            found.append(int(np.where(free & purse.affordable, doubt / np.sqrt(purse.prices), -1.0).argmax()))
+            free[found[-1]] = False
+            purse.take(found[-1])
+            doubt *= 1 - learnt.likeness.to(self.space.ranks(found[-1:])[0])
         return self._asked_for(found)
 
     def _asked_for(self, places: Sequence[int]) -> list[Choice]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,11 @@ class Space:
     def ranks(self, places: Sequence[int] | Ints) -> Ints:
         """One row a place: its rank on every axis."""
         return np.stack(np.unravel_index(np.asarray(places, dtype=np.int64), self.shape), axis=1)
+
+    def alike(self, place: int, axes: int) -> slice:
+        """The places that have the first `axes` versions of this one."""
+        length = prod(self.shape[axes:])
+        return slice(place // length * length, (place // length + 1) * length)
 
     def places(self) -> Ints:
         """The places that are cells."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from datetime import date, datetime, timezone
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from compatcheck import grounds
 from compatcheck.commands.common import chosen_cells
 from compatcheck.domain import Cell, Outcome
 from compatcheck.exploration import Budget, Exploration
-from compatcheck.explore import Explorer, Role
+from compatcheck.explore import Explorer, Purse, Role
 from compatcheck.import_needs import shipped_needs
 from compatcheck.inference import inference_of, rising
 from compatcheck.likeness import learnt_likeness
@@ -200,6 +201,57 @@ def test_a_space_leaves_out_what_is_no_cell() -> None:
     assert space.versions[2] == ("4.9.0", "4.10.0"), "versions, not text, are in order"
     assert space.count == 3 and space.place(cells[3]) is None
     assert [space.cell(int(place)) for place in space.places()] == cells[:3]
+
+
+def test_company_is_chosen_where_it_is_cheap_and_only_for_what_a_batch_may_cost() -> None:
+    world = structured_world((3, 20, 10), 6, seed=2)
+    explorer, truth = explored(world, 40)
+    plain = explorer.batch(4)
+    assert len(plain) == 4
+    explorer.tell({choice.place: truth[choice.place] for choice in plain})
+    company = 0.1
+    choices = explorer.batch(4, company)
+    rows = {explorer.space.point(choice.place)[:-1] for choice in choices}
+    assert len(choices) > 4 and len({choice.place for choice in choices}) == len(choices)
+    assert len(rows) + company * (len(choices) - len(rows)) == pytest.approx(4), "all of it is spent"
+
+
+def test_for_the_same_time_cheap_company_tells_more() -> None:
+    """Worlds whose runs cost a tenth beside another one: the same budget, with and without company."""
+    company, budget = 0.1, 60.0
+    right: dict[float, list[float]] = {1.0: [], company: []}
+    for seed, price in product(range(3), right):
+        world = structured_world((3, 20, 10), 6, seed)
+        truth = [(Outcome(unit), name) for unit, name in world.truth.values()]
+        explorer, left = Explorer(shaped(*world.shape), seed), budget
+        while left >= 1 and (choices := explorer.batch(min(4.0, left), price)):
+            rows = {explorer.space.point(choice.place)[:-1] for choice in choices}
+            left -= len(rows) + price * (len(choices) - len(rows))
+            explorer.tell({choice.place: truth[choice.place] for choice in choices})
+        right[price].append(agreement(explorer, truth))
+    assert np.mean(right[company]) > np.mean(right[1.0])
+
+
+def test_the_first_cell_of_a_torch_pays_for_the_others() -> None:
+    space = shaped(2, 3, 4)
+    prices = np.ones(space.size)
+    prices[:12] = 10.0
+    purse = Purse(space, prices, 3, 0.1)
+    purse.take(5)
+    assert purse.left == 2, "the download is no run"
+    assert purse.prices.tolist() == [1.0] * 4 + [0.1] * 4 + [1.0] * 16
+    purse.take(6)
+    purse.take(20)
+    assert purse.left == pytest.approx(0.9)
+    assert purse.affordable.tolist() == [False] * 4 + [True] * 4 + [False] * 12 + [True] * 4
+    assert prices.tolist() == [10.0] * 12 + [1.0] * 12, "of this batch alone"
+
+
+def test_the_places_that_share_their_first_versions_lie_together() -> None:
+    space = shaped(2, 6, 6)
+    for axes in (2, 3):
+        alike = list(range(space.size))[space.alike(44, axes)]
+        assert alike == [place for place in range(space.size) if space.point(place)[:axes] == space.point(44)[:axes]]
 
 
 def test_what_releases_declare_refuses_without_a_resolver() -> None:
