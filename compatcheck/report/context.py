@@ -221,9 +221,10 @@ class Context:
         which = (
             "that install without complaint" if self.explored is None else "that were run and install without complaint"
         )
+        wrong = totals[Outcome.WRONG]
         said = [
-            f"Of {tested} combinations {which}, {totals[Outcome.PASS]} work; "
-            f"{totals[Outcome.FAIL]} fail, and {totals[Outcome.WRONG]} run to the end and give a wrong result."
+            f"Of {tested} combinations {which}, {totals[Outcome.PASS]} work; {totals[Outcome.FAIL]} fail, and "
+            f"{wrong} {'runs to the end and gives' if wrong == 1 else 'run to the end and give'} a wrong result."
         ]
         for outcome, words in (
             (Outcome.UNRESOLVABLE, "cannot be installed: their declared ranges conflict"),
