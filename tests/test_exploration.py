@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timezone
 from itertools import product
 from pathlib import Path
@@ -15,9 +17,9 @@ from test_minimatrix import CACHE_AXES
 
 from compatcheck import grounds
 from compatcheck.commands.common import chosen_cells
-from compatcheck.domain import Cell, Outcome
+from compatcheck.domain import Cell, Isolation, Outcome
 from compatcheck.exploration import Budget, Exploration
-from compatcheck.explore import Explorer, Purse, Role
+from compatcheck.explore import Choice, Explorer, Purse, Role
 from compatcheck.import_needs import shipped_needs
 from compatcheck.inference import inference_of, rising
 from compatcheck.likeness import learnt_likeness
@@ -331,6 +333,29 @@ def test_an_exploration_over_stub_packages_keeps_its_budget_and_goes_on(make_run
         cell = second.space.cell(place)
         failing = cell.versions["peft"] == "0.1.0" and cell.versions["transformers"] != "4.44.0"
         assert (unit[0] is Outcome.FAIL) == failing
+
+
+@pytest.mark.minimatrix
+def test_company_is_taken_along_where_time_is_short_and_not_where_runs_are_counted(make_run: MakeRun) -> None:
+    run = make_run(CACHE_AXES, explore=Explore.ADAPTIVE)
+    run.expand()
+    assert Exploration(run, Budget(cells=28)).company == Exploration(run, Budget(seconds=9.0, cells=28)).company == 1.0
+    timed = Exploration(run, Budget(seconds=3600.0))
+    assert timed.company == 0.3
+    timed.run = replace(run, isolation=Isolation.FORK)
+    assert timed.company == 0.1
+    timed.run = run
+    asked: list[list[tuple[str, ...]]] = []
+    measured = timed._measured
+
+    def watched(choices: Iterable[Choice], again: bool = False, save: bool = True) -> dict[int, Unit]:
+        choices = list(choices)
+        asked.append([timed.space.point(choice.place)[:-1] for choice in choices])
+        return measured(choices, again, save)
+
+    timed._measured = watched  # type: ignore[method-assign]
+    assert timed.explore().measured > 8
+    assert any(len(rows) > len(set(rows)) for rows in asked), "some differ from another of their batch in peft alone"
 
 
 @pytest.mark.minimatrix
