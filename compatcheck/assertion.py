@@ -76,6 +76,7 @@ def _lessons(verdict: Verdict, table: KnownTable) -> list[str]:
         return [
             f"{asked}: {verdict.status}, nothing that can be relied on is known of them",
             *verdict.notes,
+            *([f"expected: {verdict.expected.words()}"] if verdict.expected else []),
             *around,
             run,
         ]

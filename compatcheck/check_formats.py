@@ -108,6 +108,8 @@ def _reasons(verdict: Verdict) -> Iterator[str]:
             yield f"  pins     {' '.join(verdict.pins)}"
     for note in verdict.notes:
         yield f"  note     {note}"
+    if verdict.expected:
+        yield f"  expected {verdict.expected.words()}"
     for each in verdict.neighbours[:2]:
         yield f"  near     {each.words()}: {each.outcome}" + (f" ({each.signature})" if each.signature else "")
     if verdict.cell:

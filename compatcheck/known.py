@@ -10,6 +10,7 @@ from functools import cached_property
 from packaging.version import Version
 
 from .domain import CORE, Basis, Digest, Lock, Outcome, Policy, Stage
+from .inferred_grid import InferredGrid
 
 COMPANIONS = ("accelerate", "tokenizers", "safetensors", "huggingface-hub", "numpy")
 """The packages beside the three that a cell remembers: a verdict says where they differ."""
@@ -120,6 +121,12 @@ class KnownTable:
     locks: Mapping[Digest, Lock] = field(default_factory=dict, repr=False)
     locked_names: frozenset[str] = field(default=frozenset(), repr=False)
     """Every package that stands in one of the locks."""
+    scattered: tuple[KnownCell, ...] = field(default=(), repr=False)
+    """Cells of explored matrices: found by their versions, and no part of the axes, for they stand far apart and ranges
+    would be read off the gaps between them.
+    """
+    inferred: tuple[InferredGrid, ...] = field(default=(), repr=False)
+    """What explored matrices hold of the cells that were not run."""
 
     @cached_property
     def axes(self) -> dict[str, tuple[str, ...]]:
@@ -166,7 +173,7 @@ class KnownTable:
     @cached_property
     def _by_versions(self) -> dict[tuple[str, ...], list[KnownCell]]:
         found: dict[tuple[str, ...], list[KnownCell]] = {}
-        for cell in self.cells:
+        for cell in (*self.cells, *self.scattered):
             found.setdefault(tuple(cell.versions.get(name, "") for name in CORE), []).append(cell)
         return found
 
@@ -177,10 +184,14 @@ class KnownTable:
     def with_own(self, other: KnownTable) -> KnownTable:
         """This table with `other`'s cells, which take precedence over those of the same combination and policy."""
         fresh = {(cell.key, cell.policy) for cell in other.cells}
-        kept = tuple(cell for cell in self.cells if (cell.key, cell.policy) not in fresh)
+        kept, scattered = (
+            tuple(cell for cell in cells if (cell.key, cell.policy) not in fresh)
+            for cells in (self.cells, self.scattered)
+        )
         return replace(
             self,
             cells=(*other.cells, *kept),
+            scattered=scattered,
             released={**other.released, **self.released},
             locks=_Chained(self.locks, other.locks),
             locked_names=self.locked_names | other.locked_names,

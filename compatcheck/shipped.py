@@ -18,6 +18,7 @@ from packaging.version import InvalidVersion, Version
 
 from .domain import CORE, Basis, Digest, Distribution, Lock, Outcome, Stage
 from .errors import InputError, MachineError, UsageError
+from .inferred_grid import InferredGrid, problem
 from .known import COMPANIONS, KnownCell, KnownTable, Source
 from .parse import structured
 
@@ -80,6 +81,9 @@ class Document:
     locks: dict[str, LockRow] = field(default_factory=dict)
     distributions: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     """Name, version, hashes: every one once, however many locks hold it."""
+    scattered: tuple[CellRow, ...] = ()
+    """Measured cells of explored matrices."""
+    inferred: tuple[InferredGrid, ...] = ()
 
 
 class _Locks(Mapping[Digest, Lock]):
@@ -152,26 +156,35 @@ def table_of_text(body: bytes, name: str) -> KnownTable:
             "Upgrade compatcheck, or name another table.",
         )
     document = structured(data, Document, name, strict=False, remedy=REMEDY)
+    wrong = [f"inferred[{place}].{told}" for place, grid in enumerate(document.inferred) if (told := problem(grid))]
+    if wrong:
+        raise InputError(name, wrong, REMEDY)
+    cells, scattered = (
+        tuple(_cell(row, f"{section}[{place}]", document, name) for place, row in enumerate(rows))
+        for section, rows in (("cells", document.cells), ("scattered", document.scattered))
+    )
     return KnownTable(
         name,
-        tuple(_cell(row, place, document, name) for place, row in enumerate(document.cells)),
+        cells,
         document.released,
         _Locks(document, name),
         frozenset(package for package, _, _ in document.distributions),
+        scattered,
+        document.inferred,
     )
 
 
-def _cell(row: CellRow, place: int, document: Document, name: str) -> KnownCell:
+def _cell(row: CellRow, place: str, document: Document, name: str) -> KnownCell:
     problems = [package for package in CORE if package not in row.versions]
     if problems:
-        raise InputError(name, [f"cells[{place}].versions: {', '.join(problems)} is missing"], REMEDY)
+        raise InputError(name, [f"{place}.versions: {', '.join(problems)} is missing"], REMEDY)
     if not 0 <= row.source < len(document.sources):
-        raise InputError(name, [f"cells[{place}].source: there is no source {row.source}"], REMEDY)
+        raise InputError(name, [f"{place}.source: there is no source {row.source}"], REMEDY)
     try:
         for version in (row.python, *row.versions.values()):
             Version(version)
     except InvalidVersion as error:
-        raise InputError(name, [f"cells[{place}].versions: {error}"], REMEDY) from None
+        raise InputError(name, [f"{place}.versions: {error}"], REMEDY) from None
     return KnownCell(
         row.python, row.versions, row.outcome, document.sources[row.source], row.signature, row.fingerprint, row.stage,
         row.basis, Digest(row.lock) if row.lock else None, row.measured, row.attempts, row.agreeing, row.caveat,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+from packaging.version import Version
+
 from . import __version__
-from .domain import Basis, Distribution, Lock, Outcome, Policy, Stage
+from .domain import CORE, Basis, Distribution, Lock, Outcome, Policy, Stage
 from .errors import InputError
+from .inferred_grid import NOTHING, InferredGrid, Kind
 from .known import COMPANIONS
 from .parse import structured
 from .shipped import KIND, SCHEMA
@@ -35,6 +39,27 @@ class _Scenario:
 
 
 @dataclass(frozen=True)
+class _Inferred:
+    confidence: float
+
+
+@dataclass(frozen=True)
+class _Errors:
+    hits: int
+    count: int
+
+
+@dataclass(frozen=True)
+class _Audit:
+    errors: _Errors
+
+
+@dataclass(frozen=True)
+class _Exploration:
+    audit: _Audit
+
+
+@dataclass(frozen=True)
 class _Cell:
     """A cell of a report, as far as the table needs it."""
 
@@ -53,6 +78,7 @@ class _Cell:
     caveat: str | None
     workaround: str | None
     imported: dict[str, str]
+    inferred: _Inferred | None = None
 
 
 @dataclass(frozen=True)
@@ -67,23 +93,27 @@ class _Report:
     scenario: _Scenario
     released: dict[str, date]
     cells: tuple[_Cell, ...]
+    exploration: _Exploration | None = None
 
 
-def table_text(reports: Sequence[Path]) -> str:
+def table_text(reports: Sequence[Path], explored: Collection[Path] = ()) -> str:
     """The table of these reports (compatibility.json, with `locks/` beside it) as the file's text.
 
-    The same reports give the same bytes. Only cells that were run travel, never an inferred one. Of one combination
-    under one policy that stands in several reports, the later named one counts; a report of which no cell counts is no
-    source. Raises InputError.
+    The same reports give the same bytes. Of one combination under one policy that stands in several reports, the later
+    named one counts; a report of which no cell counts is no source. The measured cells of the `explored` among them are
+    kept apart, where no other report has them. What is inferred is no cell: it travels as a grid. Raises InputError.
     """
     sources: list[dict[str, Any]] = []
     released: dict[str, str] = {}
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    scattered: dict[tuple[Any, ...], dict[str, Any]] = {}
     told: dict[tuple[Any, ...], int] = {}
     locks: dict[str, Lock] = {}
-    for path in reports:
+    grids: list[InferredGrid] = []
+    for path in sorted(reports, key=lambda each: each in explored):
         report = _report(path)
         sources.append(_source(report))
+        grids += _grids(report)
         released |= {name: day.isoformat() for name, day in report.released.items()}
         for cell in report.cells:
             if cell.basis is not Basis.MEASURED or cell.outcome is Outcome.UNTESTED:
@@ -94,13 +124,48 @@ def table_text(reports: Sequence[Path]) -> str:
                 # the lock of a cell that fails is of no use to anyone who pins
                 locks[lock.digest] = lock
             key = (cell.python, tuple(sorted(cell.versions.items())), report.policy)
-            if key not in rows or _tells(cell) >= told[key]:
+            if path in explored:
+                if key not in rows:
+                    scattered[key] = _row(cell, len(sources) - 1, lock)
+            elif key not in rows or _tells(cell) >= told[key]:
                 rows.pop(key, None)  # so that the cells of a source stand together
                 rows[key], told[key] = _row(cell, len(sources) - 1, lock), _tells(cell)
-    counting = sorted({row["source"] for row in rows.values()})
+    counting = sorted({row["source"] for row in (*rows.values(), *scattered.values())})
     places = {source: place for place, source in enumerate(counting)}
-    told_by = [row | {"source": places[row["source"]]} for row in rows.values()]
-    return _written([sources[source] for source in counting], released, told_by, locks)
+    cells, apart = (
+        [row | {"source": places[row["source"]]} for row in section.values()] for section in (rows, scattered)
+    )
+    return _written([sources[source] for source in counting], released, cells, locks, apart, grids)
+
+
+def _grids(report: _Report) -> Iterator[InferredGrid]:
+    """What an explored report infers, a grid for each Python. A matrix with further axes gives none."""
+    if report.exploration is None or any(cell.versions.keys() != set(CORE) for cell in report.cells):
+        return
+    errors = report.exploration.audit.errors
+    for python in sorted({cell.python for cell in report.cells}, key=Version):
+        cells = [cell for cell in report.cells if cell.python == python]
+        axes = {name: tuple(sorted({cell.versions[name] for cell in cells}, key=Version)) for name in CORE}
+        inferred = {
+            tuple(cell.versions[name] for name in CORE): Kind(
+                cell.outcome, round(cell.inferred.confidence, 2), cell.signature
+            )
+            for cell in cells
+            if cell.inferred is not None
+        }
+        kinds = sorted(set(inferred.values()), key=lambda kind: (kind.outcome, kind.signature or "", kind.confidence))
+        numbers: dict[tuple[str, ...], str] = {point: str(kinds.index(kind)) for point, kind in inferred.items()}
+        rows = tuple(
+            " ".join(numbers.get((torch, transformers, peft), NOTHING) for peft in axes["peft"])
+            for torch, transformers in product(axes["torch"], axes["transformers"])
+        )
+        day, runs = (
+            report.generated.date(),
+            sum(cell.basis is Basis.MEASURED and cell.outcome is not Outcome.UNTESTED for cell in cells),
+        )
+        yield InferredGrid(
+            report.matrix, python, report.policy, day, runs, errors.count, errors.hits, axes, tuple(kinds), rows
+        )  # fmt: skip
 
 
 def _tells(cell: _Cell) -> int:
@@ -108,19 +173,12 @@ def _tells(cell: _Cell) -> int:
 
 
 def report_paths(folder: Path) -> list[Path]:
-    """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts.
-
-    Of the subfolders those of explored matrices are left out, and must be named: their measured cells stand far apart,
-    and ranges would be read off the gaps between them.
-    """
+    """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts."""
     own = folder / "compatibility.json"
-    return [
-        *(path for path in sorted(folder.glob("*/compatibility.json")) if not _explored(path)),
-        *([own] if own.is_file() else []),
-    ]
+    return [*sorted(folder.glob("*/compatibility.json")), *([own] if own.is_file() else [])]
 
 
-def _explored(path: Path) -> bool:
+def explored(path: Path) -> bool:
     """Whether it is a report of an explored matrix; what cannot be read is told of by whoever reads it."""
     try:
         return "exploration" in json.loads(path.read_text(encoding="utf-8"))
@@ -201,7 +259,12 @@ def lock_of_text(text: str, name: str) -> Lock:
 
 
 def _written(
-    sources: Sequence[Any], released: Mapping[str, str], rows: Iterable[Mapping[str, Any]], locks: Mapping[str, Lock]
+    sources: Sequence[Any],
+    released: Mapping[str, str],
+    rows: Iterable[Mapping[str, Any]],
+    locks: Mapping[str, Lock],
+    scattered: Iterable[Mapping[str, Any]],
+    grids: Iterable[InferredGrid],
 ) -> str:
     """One line a cell, a lock and a distribution: a change of the table reads well in a diff."""
     parts = {
@@ -223,10 +286,17 @@ def _written(
         _list("sources", sources),
         _mapping("released", dict(sorted(released.items()))),
         _list("cells", rows),
+        _list("scattered", scattered),
+        _list("inferred", map(_grid_row, grids)),
         _list("distributions", [list(part) for part in sorted(parts)]),
         _mapping("locks", lock_rows),
     ]
     return "{\n" + ",\n".join(sections) + "\n}\n"
+
+
+def _grid_row(grid: InferredGrid) -> dict[str, Any]:
+    kinds = [{name: value for name, value in asdict(kind).items() if value is not None} for kind in grid.kinds]
+    return {**asdict(grid), "generated": grid.generated.isoformat(), "kinds": kinds}
 
 
 def _compact(value: Any) -> str:

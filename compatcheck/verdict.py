@@ -21,6 +21,7 @@ from packaging.version import Version
 
 from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
+from .expected import Expected, expected
 from .known import KnownCell, KnownTable
 from .neighbours import neighbours
 from .own_runs import known_table
@@ -92,6 +93,8 @@ class Verdict:
     """Where the table was read from."""
     source: str = ""
     """What stands in the packages' sources, where that decides: there is no cell."""
+    expected: Expected | None = None
+    """What is to be expected, where there is no cell and no source tells. It decides nothing."""
 
     @property
     def basis(self) -> Basis | None:
@@ -145,6 +148,7 @@ class Verdict:
             "pins": list(self.pins),
             "cell": cell_json(cell) if cell else None,
             "source": self.source or None,
+            "expected": self.expected.as_json() if self.expected else None,
             "neighbours": [cell_json(each) for each in self.neighbours],
             "differences": [
                 {"package": each.package, "given": each.given, "measured": each.measured} for each in self.differences
@@ -172,6 +176,8 @@ class Verdict:
         elif self.source:
             parts.append(f"not run: {self.source}")
         else:
+            if self.expected:
+                parts.append(f"expected: {self.expected.words()}")
             if self.neighbours:
                 parts.append("nearest: " + "; ".join(f"{each.words()} {_said(each)}" for each in self.neighbours[:2]))
             parts.append(f"the table is {days(self.age)} old")
@@ -235,7 +241,7 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
             Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name
         )
         told = unimportable(asked, known.cells)
-        return _by_sources(verdict, told) if told else verdict
+        return _by_sources(verdict, told) if told else replace(verdict, expected=expected(asked, python, known))
     cell = _chosen(candidates, asked)
     differences = _differences(cell, asked)
     other = {each.package for each in differences}

@@ -17,15 +17,16 @@ import pytest
 from compatcheck import shipped
 from compatcheck.domain import Outcome
 from compatcheck.errors import InputError, MachineError
-from compatcheck.shipped import SCHEMA, SHIPPED, load_table, table_of_text
-from compatcheck.shipping import report_paths, table_text
+from compatcheck.shipped import SCHEMA, SHIPPED, KnownTable, load_table, table_of_text
+from compatcheck.shipping import explored, report_paths, table_text
 
 HERE = Path(__file__).parent.parent
 REPORTS = report_paths(HERE / "reports")
+EXPLORED = {path for path in REPORTS if explored(path)}
 
 
 def test_the_shipped_table_is_what_the_reports_say() -> None:
-    assert SHIPPED.read_text(encoding="utf-8") == table_text(REPORTS), (
+    assert SHIPPED.read_text(encoding="utf-8") == table_text(REPORTS, EXPLORED), (
         "write it anew: python -m compatcheck table build reports -o compatcheck/data/table.json"
     )
 
@@ -34,9 +35,41 @@ def test_every_cell_of_the_reports_is_in_it() -> None:
     table = load_table()
     for path in REPORTS:
         for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["basis"] != "measured" or cell["outcome"] == "untested":
+                continue
             found = table.at(cell["versions"], cell["python"])
             assert cell["outcome"] in {each.outcome for each in found}, cell["id"]
             assert cell["signature"] in {each.signature for each in found}, cell["id"]
+
+
+def test_every_inferred_cell_is_in_its_grid_and_no_other() -> None:
+    table, told = load_table(), 0
+    assert EXPLORED and len(table.inferred) == len(EXPLORED)
+    for path, grid in zip(sorted(EXPLORED), table.inferred, strict=True):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        for cell in report["cells"]:
+            kind, inferred = grid.at(cell["versions"]), cell.get("inferred")
+            assert (kind is None) == (inferred is None), cell["id"]
+            if kind is not None:
+                assert (kind.outcome, kind.signature) == (cell["outcome"], cell["signature"])
+                assert kind.confidence == round(inferred["confidence"], 2)
+                told += 1
+        errors = report["exploration"]["audit"]["errors"]
+        assert (grid.missed, grid.audited) == (errors["hits"], errors["count"])
+        assert told == sum(report["exploration"]["inferred"].values())
+
+
+def test_what_explored_matrices_measured_is_found_and_is_on_no_axis() -> None:
+    table = load_table()
+    assert table.scattered
+    assert not {cell.key for cell in table.scattered} & {cell.key for cell in table.cells}
+    for cell in table.scattered:
+        assert cell in table.at(cell.versions, cell.python)
+    assert table.axes == load_table_of(table_text([path for path in REPORTS if path not in EXPLORED])).axes
+
+
+def load_table_of(text: str) -> KnownTable:
+    return table_of_text(text.encode(), "built")
 
 
 def test_every_measured_pass_has_its_lock_with_hashes() -> None:
@@ -72,6 +105,11 @@ Edit = Callable[[dict[str, Any]], object]
         (lambda data: data["cells"][0]["versions"].pop("peft"), "peft"),
         (lambda data: data["cells"][0]["versions"].update(peft="new"), "new"),
         (lambda data: data.pop("sources"), "sources"),
+        (lambda data: data["scattered"][0].update(source=99), "scattered[0].source"),
+        (lambda data: data["inferred"][0]["rows"].pop(), "inferred[0].rows"),
+        (lambda data: data["inferred"][0]["rows"].__setitem__(3, "0 0"), "inferred[0].rows[3]"),
+        (lambda data: data["inferred"][0]["axes"].pop("peft"), "inferred[0].axes: peft"),
+        (lambda data: data["inferred"][0]["kinds"].clear(), "inferred[0].rows[0]"),
     ],
 )
 def test_a_table_that_is_not_right_is_refused_in_one_line(tmp_path: Path, edit: Edit, said: str) -> None:
@@ -194,12 +232,13 @@ def test_a_report_of_which_no_cell_counts_is_no_source_and_changes_nothing(tmp_p
     ] * 3
 
 
-def test_a_folder_gives_every_report_but_those_of_explored_matrices(tmp_path: Path) -> None:
+def test_a_folder_gives_every_report_and_tells_those_of_explored_matrices(tmp_path: Path) -> None:
     for name, text in [("a", "{}"), ("b", '{"exploration": {}}'), ("c", "torn"), (".", "{}")]:
         (tmp_path / name).mkdir(exist_ok=True)
         (tmp_path / name / "compatibility.json").write_text(text)
-    names = [path.parent.name for path in report_paths(tmp_path)]
-    assert names == ["a", "c", tmp_path.name]
+    paths = report_paths(tmp_path)
+    assert [path.parent.name for path in paths] == ["a", "b", "c", tmp_path.name]
+    assert [path.parent.name for path in paths if explored(path)] == ["b"]
 
 
 def test_a_lock_file_that_is_not_the_one_named_is_refused(tmp_path: Path) -> None:

@@ -26,8 +26,8 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     built = deeds.add_parser("build", help="make a table of reports")
     built.add_argument(
         "reports", nargs="+", type=Path, metavar="REPORT",
-        help="compatibility.json files with their locks/ beside them, or folders of reports "
-        "(without those of explored matrices, which must be named)",
+        help="compatibility.json files with their locks/ beside them, or folders of reports (of whose subfolders the "
+        "explored matrices' give what is found by its versions, and nothing to recommend)",
     )  # fmt: skip
     built.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="where to write it")
     built.set_defaults(execute=build)
@@ -51,19 +51,24 @@ def show(arguments: argparse.Namespace) -> int:
     for source in dict.fromkeys(cell.source for cell in table.cells):
         count = sum(cell.source == source for cell in table.cells)
         print(f"  {count} of {source.matrix} (policy {source.policy}, {source.platform}, {source.generated})")
+    if table.scattered:
+        print(f"  beside them {len(table.scattered)} of explored matrices, found by their versions")
+    for grid in table.inferred:
+        print(f"  inferred from {grid.runs:,} runs on Python {grid.python}: the other cells of {grid.matrix}")
     return 0
 
 
 def build(arguments: argparse.Namespace) -> int:
     from ..errors import InputError, refused_by_disk
-    from ..shipping import report_paths, table_text
+    from ..shipping import explored, report_paths, table_text
 
     paths: list[Path] = []
     for each in arguments.reports:
         paths += report_paths(each) if each.is_dir() else [each]
+    apart = {path for path in paths if path not in arguments.reports and path.parent not in arguments.reports}
     if not paths:
         raise InputError(str(arguments.reports[0]), ["holds no compatibility.json"])
-    text = table_text(paths)
+    text = table_text(paths, {path for path in apart if explored(path)})
     try:
         arguments.output.write_text(text, encoding="utf-8")
     except OSError as error:
