@@ -63,6 +63,8 @@ def _exact(versions: Mapping[str, str], table: KnownTable) -> MeasuredWord:
         said += f", {verdict.cell.basis} {verdict.cell.measured or ''}".rstrip()
     elif verdict.source:
         said += f" ({verdict.source}; not run)"
+    elif verdict.expected:
+        said += f" (expected: {verdict.expected.words()})"
     said = "; ".join([said, *verdict.notes])
     return MeasuredWord(str(verdict.status), verdict.named, said, _nearest(versions, table, str(verdict.status)))
 

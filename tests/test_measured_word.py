@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import pytest
 from log_corpus import FOLDER, read_case
 
+from compatcheck.domain import CORE
 from compatcheck.explanation import explain
 from compatcheck.measured_word import measured_word
 from compatcheck.shipped import load_table
@@ -48,3 +50,16 @@ def test_nothing_is_said_of_too_few_versions_and_nothing_is_guessed() -> None:
     assert measured_word({"transformers": "0.0.1", "peft": "0.0.1"}) is None
     unknown = measured_word({"torch": "1.0.0", "transformers": "1.0.0", "peft": "0.0.1"})
     assert unknown is not None and unknown.status == "unknown" and unknown.signature is None
+
+
+def test_of_an_unknown_combination_what_is_to_be_expected_is_told() -> None:
+    (grid,) = load_table().inferred
+    for point in product(*(grid.axes[name] for name in CORE)):
+        versions = dict(zip(CORE, point, strict=True))
+        kind, word = grid.at(versions), measured_word(versions)
+        assert word is not None
+        if kind is not None and word.status == "unknown":
+            assert "(expected: " in word.says and f"confidence {kind.confidence:.2f}" in word.says
+            break
+    else:
+        pytest.fail("sources tell of every inferred cell")
