@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -132,6 +132,18 @@ def wanted_lines(path: Path, *, constraint: bool = False, depth: int = 0) -> Ite
             yield from wanted_lines(path.parent / name, constraint=constraint or held, depth=depth + 1)
         elif requirement := requirement_of(line, path, number):
             yield Wanted(requirement, path, number, constraint)
+
+
+def typed_requirements(texts: Iterable[str]) -> tuple[Wanted, ...]:
+    """Requirements that were typed. Raises InputError."""
+    where = Path("the command line")
+    try:
+        found = [requirement_of(text.strip(), where, number) for number, text in enumerate(texts, 1)]
+    except InputError as error:
+        raise InputError(
+            error.source, error.problems, "Write requirements as pip takes them: 'transformers>=4.50'"
+        ) from None
+    return tuple(Wanted(requirement, where, number) for number, requirement in enumerate(found, 1) if requirement)
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, str]]:

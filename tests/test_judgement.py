@@ -394,3 +394,17 @@ def test_judging_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_typed_requirements_are_judged_together(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pins = [f"{name}=={version}" for name, version in WORKS.items()]
+    assert cli.main(["check", *pins]) == 0
+    assert capsys.readouterr().out.startswith(f"these versions: torch {WORKS['torch']}")
+    assert cli.main(["check", f"torch=={WORKS['torch']}", "transformers>=4.44", "peft", "--format", "json"]) == 1
+    (found,) = json.loads(capsys.readouterr().out)["findings"]
+    assert found["ranges"]["total"] > 1 and found["line"] is None
+    (project / "peft==1").write_text("".join(f"{pin}\n" for pin in pins))
+    assert cli.main(["check", "peft==1"]) == 0
+    assert capsys.readouterr().out.startswith("peft==1: torch"), "a file of that name is meant"
+    assert cli.main(["check", "torch==x"]) == 2
+    assert "Write requirements as pip takes them" in capsys.readouterr().err

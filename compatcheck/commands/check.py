@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..domain import CORE
 from .recommend import add_table
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ Answers from the table of measurements that comes with compatcheck: nothing is i
   compatcheck check --lock uv.lock                    what a lock file pins
   compatcheck check -r requirements.txt               what a project allows: ranges by their two ends
   compatcheck check -r pyproject.toml --resolution highest --format sarif > compatcheck.sarif
+  compatcheck check torch==2.6.0 'transformers>=4.50' peft==0.15.2
 
 `[tool.compatcheck]` in pyproject.toml takes strict, table, resolution and waivers:
 
@@ -40,8 +44,10 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )  # fmt: skip
     what = parser.add_argument_group("what to judge (several may be named; nothing: the current environment)")
     what.add_argument(
-        "files", nargs="*", type=Path, metavar="FILE", help="requirements or lock files, told apart by their names"
-    )
+        "named", nargs="*", metavar="FILE|REQUIREMENT",
+        help="requirements or lock files, told apart by their names, or requirements as pip takes them, which are "
+        "judged together",
+    )  # fmt: skip
     what.add_argument(
         "-r", "--requirements", type=Path, action="append", default=[], metavar="FILE",
         help="a requirements file or a pyproject.toml",
@@ -94,10 +100,12 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
     from ..installation import installed
     from ..judgement import Corner, judged_environment, judged_lock, judged_requirements, judged_sections
     from ..lock_files import is_lock, read_lock
-    from ..requirement_files import marker_environment, parts_of_project, read_requirements, read_sections
+    from ..requirement_files import applying, marker_environment, parts_of_project, read_requirements, read_sections
+    from ..requirement_lines import typed_requirements
 
     python = _python_version(arguments.python_version)
-    files = [_from_here(each) for each in arguments.files]
+    typed = [each for each in arguments.named if _is_requirement(each)]
+    files = [_from_here(Path(each)) for each in arguments.named if each not in typed]
     requirements = [*map(_from_here, arguments.requirements), *(each for each in files if not is_lock(each))]
     locks = [*map(_from_here, arguments.lock), *(each for each in files if is_lock(each))]
     parts_of_project(requirements, arguments.extra, arguments.group)
@@ -111,6 +119,10 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
             findings.append(judged_requirements(path, wanted, table, python, which, subject))
         else:
             findings += judged_sections(path, read_sections(path, environment), table, python, which)
+    if typed:
+        wanted = applying(typed_requirements(typed), environment)
+        found = judged_requirements(Path("the command line"), wanted, table, python, which, "these versions")
+        findings.append(replace(found, file=""))
     for path in locks:
         findings += judged_lock(path, read_lock(path, environment), table, python)
     if arguments.python or not findings:
@@ -119,14 +131,17 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
     return findings
 
 
+def _is_requirement(text: str) -> bool:
+    """`peft==0.15.2` or `peft`, and no file of that name."""
+    return (text in CORE or bool(re.search(r"[=<>!~]", text))) and not Path(text).exists()
+
+
 def _from_here(path: Path) -> Path:
     """GitHub and code scanning know files by their paths from the working folder."""
     return path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path
 
 
 def _python_version(text: str | None) -> str | None:
-    import re
-
     from ..errors import UsageError
 
     if text is not None and not re.fullmatch(r"3\.\d+", text):
