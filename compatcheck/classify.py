@@ -251,7 +251,7 @@ def _fitted(
     found = searched(signature, raised.message)
     if found is None or not (raised.type or found[0]) or not _stands(signature, raised.frames, whole=whole):
         return None
-    if signature.known_class and not shipped_sources().class_of(found[signature.known_class] or ""):
+    if signature.known_class and not _is_known(found, signature.known_class):
         return None
     if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
         return None
@@ -264,6 +264,13 @@ def _fitted(
         place = place_of(raised.frames)
         return captures | place.as_captures() if place and place.package in signature.within else None
     return captures
+
+
+def _is_known(found: re.Match[str], group: str) -> bool:
+    """Whether the captured class is one of the stack's; or has, in some releases, the captured name."""
+    owner = found[group] or ""
+    name = found.groupdict().get("name") or ""
+    return bool(shipped_sources().class_of(owner) or (name and shipped_sources().member(owner, name)))
 
 
 def searched(signature: Signature, message: str) -> re.Match[str] | None:

@@ -8,7 +8,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any, BinaryIO, cast
 
@@ -18,7 +18,7 @@ from .logline import short_file
 from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
-from .prose import CAP, diagnose_prose
+from .prose import CAP, completed, diagnose_prose
 from .signatures import Affected, Catalogue, Roles, Signature, address, load_catalogue
 from .source_word import SourceWord, source_word
 from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
@@ -218,7 +218,8 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
     head = stream.read(CAP)
     if len(head) < CAP:
         found = _of_log(read_stream(io.BytesIO(head), known.needles), known)
-        return found if _told_as_printed(found) else _of_prose(head.decode("utf-8", "replace"), found, known)
+        text = head.decode("utf-8", "replace")
+        return _completed(text, found, known) if _told_as_printed(found) else _of_prose(text, found, known)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
 
 
@@ -239,6 +240,16 @@ class _Rejoined(io.RawIOBase):
 def _told_as_printed(found: Explanation) -> bool:
     """Whether the log told of a failure as programs print it: known, or at least with its traceback."""
     return bool(found.signature or (found.diagnosis and found.diagnosis.exception and found.diagnosis.exception.frames))
+
+
+def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
+    """The same, where the end of the text cut off what its heading tells in full."""
+    raised = found.diagnosis.exception if found.diagnosis and not found.signature else None
+    if raised is None or (whole := completed(text, raised)) is None:
+        return found
+    diagnosis = diagnose_chain((whole,), catalogue, whole=False, versions=found.versions)
+    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
 
 
 def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue) -> Explanation:

@@ -1,8 +1,8 @@
 """One line of a log: what stands in it once the decoration of terminals, CI systems and launchers is taken off.
 
 Who decorates: terminals and IPython (ANSI codes), GitHub Actions and `gh run view --log` (time, and job and step before
-it), docker compose, kubectl, journald, Python's logging, torchrun and accelerate (`[rank0]: `), Ray (`(pid=1) `), MPI,
-mail and issue threads (`> `), rich (`│`), pytest (`E   `), Jupyter files (JSON strings).
+it), docker compose and docker build, kubectl, journald, Python's logging, torchrun and accelerate (`[rank0]: `), Ray
+(`(pid=1) `), MPI, mail and issue threads (`> `), rich (`│`), pytest (`E   `), Jupyter files (JSON strings).
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ _DECORATION = re.compile(
     rf"|{_LEVEL} \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]{{1,80}}:\d{{1,6}}\] ?"  # vllm
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./@-]{1,60}(?:\[\d{1,9}\])?: "  # journald
     r"|[\w.-]{1,50}(?:[-_]\d{1,3})\s{1,20}\|\s"  # docker compose
+    r"|(?:#\d{1,4} )?(?:\d\.\d{3}|\d\d\.\d\d|\d{3}\.\d)(?: (?=[ A-Za-z×│╰])|$)"  # docker build
     r"|>\s"
 )
 
@@ -209,7 +210,7 @@ def frame_of(text: str) -> Frame | None:
 
 def short_file(path: str) -> str:
     """A traceback's file without the part that differs between machines."""
-    path = path.replace("\\", "/").replace("//", "/")
+    path = path.replace("\\", "/").replace("//", "/").removeprefix(".../")
     for mark in ("/site-packages/", "/dist-packages/"):
         if mark in path:
             return path.rsplit(mark, 1)[1]

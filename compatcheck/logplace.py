@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .domain import Frame
+from .sources import FOLDERS, PACKAGES
 
 _BELOW = frozenset(
     (
@@ -26,6 +27,21 @@ _CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/(?:src/)?(?P<path>(?P=package)/.
 """A checkout that is installed as it lies: `/home/me/peft/src/peft/config.py`, `/opt/trl/trl/trainer/utils.py`."""
 _REMOTE = re.compile(r"(?:^|/)(?P<path>(?:transformers_modules|unsloth_compiled_cache)/.+)$")
 """Where transformers puts the model code that comes with a repository, and unsloth what it writes anew."""
+
+
+def _squeezed(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
+_CLONES = {
+    _squeezed(name): folder
+    for package in PACKAGES
+    for folder in (FOLDERS.get(package, package).partition("/")[0],)
+    for name in (package, folder)
+}
+"""A repository's name, without marks and capitals, to the folder of its package."""
+_SHARED_FOLDERS = {"swift": "ms_swift"}
+"""A folder that other packages have, too, and the package that it is in a clone of that name."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +73,29 @@ def in_script(frames: Sequence[Frame]) -> bool:
 def _end_of(frames: Sequence[Frame]) -> Place | None:
     """The innermost frame that counts, with an empty package where it is a script's; None where there is none."""
     for frame in reversed(frames):
-        file = _path(frame.file)
+        cloned = _in_clone(frame.file)
+        file = cloned or _path(frame.file)
         package, slash, _ = file.partition("/")
         if file.startswith("<") and file != "<cell>" and not file.startswith("<ipython"):
             continue
         if package.removesuffix(".py") in _STDLIB or (slash and package in _BELOW):
             continue
         installed = slash and package and re.fullmatch(r"\w+", package)
+        package = _SHARED_FOLDERS.get(package, package) if cloned else package
         return Place(package if installed else "", file, frame.function)
     return None
+
+
+def _in_clone(file: str) -> str:
+    """From the package's folder on, in a clone under the repository's name, `/home/me/ms-swift/swift/llm/infer.py`;
+    empty where it is none."""
+    parts = file.split("/")
+    for place, part in enumerate(parts[:-1]):
+        folder = _CLONES.get(_squeezed(re.sub(r"-(?:main|master)$", "", part)))
+        within = place + (2 if parts[place + 1] == "src" else 1)
+        if folder and within < len(parts) - 1 and parts[within] == folder:
+            return "/".join(parts[within:])
+    return ""
 
 
 def _path(file: str) -> str:

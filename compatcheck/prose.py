@@ -13,12 +13,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .classify import diagnose_chain, diagnose_line, searched
+from .classify import diagnose_chain, diagnose_line, fingerprint, searched
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
 from .logline import cleaned, exception_of, frame_of
-from .signatures import Catalogue
-from .sources import shipped_sources
+from .signatures import Catalogue, Signature
+from .sources import FOLDERS, PACKAGES, shipped_sources
 
 CAP = 2**16
 """Bytes of a text that is read in this way."""
@@ -53,6 +53,9 @@ _QUOTED = re.compile(
     r"(?<!\w)(?:(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)|`(?P<told>[^`'\"]{1,200})')(?!\w)"
     r"|\((?P<aside>[^()]{1,200})\)"
 )
+LEAST_BEGUN = 12
+"""Characters of a message that was cut off, by which its whole is found."""
+_PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
 LEAST_QUOTED = 18
 """The same of what stands in quotation marks or brackets by itself: `Segmentation fault`."""
 
@@ -65,11 +68,58 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
     for line in reversed(counting):
         if diagnosis := _said(line, catalogue, telling, versions):
             return line.number, diagnosis
-    for line in reversed(counting):
-        for raised in _told(line.text):
-            if raised.type and (diagnosis := _begun(raised, catalogue)):
-                return line.number, diagnosis
+    named = [(line, raised) for line in reversed(counting) for raised in _told(line.text) if raised.type]
+    spoken_of = _spoken_of(text) if named else frozenset()
+    for line, raised in named:
+        if diagnosis := _begun(raised, catalogue, spoken_of):
+            return line.number, diagnosis
+    for line, raised in named:
+        if not line.within and (diagnosis := _plain(raised, catalogue, spoken_of)):
+            return line.number, diagnosis
     return None
+
+
+def completed(text: str, raised: Raised) -> Raised | None:
+    """An exception whose message the end of the text cut off, with the message that the text quotes before, in its
+    heading as a rule; None where it quotes none that begins like it."""
+    begun = raised.message.strip()
+    if len(begun) < LEAST_BEGUN or not text.rstrip().endswith(begun):
+        return None
+    longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest>\S.{{0,300}})")
+    found = longer.search(text)
+    return replace(raised, message=f"{begun}{found['rest'].rstrip(_MARKS)}") if found else None
+
+
+def _spoken_of(text: str) -> frozenset[str]:
+    """The packages that a text names, in whatever spelling."""
+    found = _PACKAGE_NAME.findall(text)
+    words = {part.lower().replace("-", "_") for word in found for part in (word, *word.split("-"))}
+    joined = {word.replace("_", "") for word in words}
+    return frozenset(
+        package for package in PACKAGES
+        for name in (package, FOLDERS.get(package, package).lower())
+        if name in words or name.replace("_", "") in joined
+    )  # fmt: skip
+
+
+def _plain(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:
+    """What an exception is whose words any program may have, where the text names the package that has them."""
+    site = shipped_sources().site(raised, spoken_of)
+    if site is None or (known := _of_package(site.package, raised, catalogue)) is None:
+        return None
+    captures = {"package": site.package, "file": site.file}
+    return Diagnosis(known.id, fingerprint(raised.type, raised.message), raised, captures, 0.5)
+
+
+def _of_package(package: str, raised: Raised, catalogue: Catalogue) -> Signature | None:
+    """What a message of the package is known as."""
+    return next(
+        (
+            each for each in catalogue.fallbacks
+            if package in each.raised_by and each.exception_pattern.fullmatch(raised.type)
+        ),
+        None,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,12 +182,12 @@ def _said(line: _Line, catalogue: Catalogue, telling: Catalogue, versions: Mappi
     return None
 
 
-def _begun(raised: Raised, catalogue: Catalogue) -> Diagnosis | None:
+def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:
     """What an exception is whose message was quoted in part, by what the packages' sources say from there on; None
     where that is nothing, or several things."""
     whole = [
         diagnose_chain((replace(raised, message=site.filled(filling)),), catalogue, whole=False)
-        for site in shipped_sources().begun(raised)
+        for site in shipped_sources().begun(raised, spoken_of)
         for filling in _FILLINGS
     ]
     known = {each.signature: each for each in whole if each.signature}

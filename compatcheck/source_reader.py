@@ -31,6 +31,7 @@ _PARTS = {
 is a slip in a script as often as not."""
 _LEFT_OUT = {
     "axolotl": frozenset(("integrations",)), "liger_kernel": frozenset(("ops",)),
+    "modelscope": frozenset(("models", "pipelines", "trainers")), "sglang": frozenset(("srt/models", "multimodal_gen")),
     "swift": frozenset(("aigc", "megatron", "ray")), "torchao": frozenset(("_models", "experimental", "prototype")),
     "torch": frozenset((
         "distributed/_local_tensor", "distributed/_spmd", "distributed/_symmetric_memory", "distributed/_tools",

@@ -19,7 +19,7 @@ from .sources import PACKAGES, Span
 
 _WHOLE = frozenset((
     "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
-    "safetensors", "deepspeed", "sentence_transformers",
+    "safetensors", "deepspeed", "sentence_transformers", "pytorch_lightning", "torchvision", "torchaudio",
 ))  # fmt: skip
 """Of the others only the messages and the classes are kept: the rest would be as large as all of the stack's."""
 

@@ -15,8 +15,11 @@ from .domain import Raised
 from .sources import Lifetime, shipped_sources
 
 _NAME = re.compile(r"cannot import name '(?P<name>\w{1,100})' from '(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})'")
+_BARE_NAME = re.compile(r"cannot import name '(?P<name>\w{1,100})'(?! from)")
 _MODULE = re.compile(r"No module named '(?P<module>\w{1,60}(?:\.\w{1,60}){1,8})'")
-_MODULE_NAME = re.compile(r"module '(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})' has no attribute '(?P<name>\w{1,100})'")
+_MODULE_NAME = re.compile(
+    r"module '?(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})'? has no attribute '?(?P<name>\w{1,100})'?"
+)
 _KEYWORD = re.compile(
     r"(?P<owner>\w{1,100})(?:\.(?P<method>\w{1,100}))?\(\) got an unexpected keyword argument '(?P<name>\w{1,100})'"
 )
@@ -42,6 +45,8 @@ def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWor
     message = raised.message[:2000]
     if found := _NAME.search(message) or _MODULE_NAME.search(message):
         return _of_name(found["module"], found["name"], versions)
+    if (found := _BARE_NAME.search(message)) and (home := shipped_sources().home_of(found["name"])):
+        return _of_name(home, found["name"], versions)
     if found := _MODULE.search(message):
         life = shipped_sources().module(found["module"])
         return _word(f"the module {found['module']}", life, versions) if life else None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -32,14 +32,16 @@ PACKAGES = (
     "vllm", "auto_gptq", "autoawq", "gptqmodel", "hqq", "torchao", "compressed_tensors", "flash_attn", "xformers",
     "liger_kernel", "pytorch_lightning", "setfit", "adapters", "unsloth_zoo", "unsloth", "llamafactory",
     "ms_swift", "axolotl", "fschat", "simpletransformers", "litgpt", "lm_eval", "langchain_huggingface",
-    "llama_index_llms_huggingface",
+    "llama_index_llms_huggingface", "sglang", "torchvision", "torchaudio", "timm", "open_clip_torch", "coqui_tts",
+    "faster_whisper", "whisperx", "pyannote_audio", "modelscope", "flagembedding", "verl", "xtuner",
 )  # fmt: skip
 """Where two of them raise the same words, the one that stands first here is meant."""
 _TOOLS = frozenset(PACKAGES[PACKAGES.index("vllm") + 1 :])
 """Those beside the stack, for many another program speaks of the same things in the same few words."""
 FOLDERS = {
     "autoawq": "awq", "fschat": "fastchat", "ms_swift": "swift", "optimum_quanto": "optimum",
-    "llama_index_llms_huggingface": "llama_index",
+    "llama_index_llms_huggingface": "llama_index", "open_clip_torch": "open_clip", "coqui_tts": "TTS",
+    "pyannote_audio": "pyannote/audio", "flagembedding": "FlagEmbedding",
 }  # fmt: skip
 """Where a package's modules lie, if not in a folder of its own name."""
 _ALSO_IN = {"pytorch_lightning": "lightning/pytorch"}
@@ -60,6 +62,10 @@ _TRADE = re.compile(
     r"|vllm|peft|safetensors)\b"
 )
 """The form of a name in code, and words of the trade: a short message with one of them may well be the stack's."""
+
+_WORDS_BESIDE = 4
+"""Words of a plain message that count where the package is spoken of beside it."""
+_UNQUOTED = str.maketrans("", "", "'\"")
 
 _ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError"}
 """Names of a class in a source, and the one that Python shows."""
@@ -105,11 +111,12 @@ def _plain(text: str) -> str:
 
 
 def _parts(template: str) -> tuple[str, ...]:
-    """The words between the holes of a template, which has single blanks already."""
-    bare = _plain(template) if "`" in template else template
+    """The words between the holes of a template, which has single blanks already; who quotes it leaves out its full
+    stop."""
+    bare = (_plain(template) if "`" in template else template).rstrip(" .")
     if HOLE not in bare:
         return (bare,)
-    return tuple(part for each in bare.split(HOLE) if (part := each.strip()))
+    return tuple(part for each in bare.split(HOLE) if (part := each.strip())) or (bare,)
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,10 @@ class Site:
         if self.package in _TOOLS:
             return few or (len(words) < PLAIN_OF_TOOLS and not of_the_trade)
         return few and not of_the_trade
+
+    @cached_property
+    def words(self) -> int:
+        return len(re.findall(r"[A-Za-z]{2,}", " ".join(self.parts)))
 
     def says(self, text: str, *, from_start: bool) -> bool:
         """Whether the words stand in `text` in their order; at its start where the template begins with words."""
@@ -233,26 +244,38 @@ class Sources:
             if self._needles[place] in text:
                 yield self._site(place)
 
-    def site(self, raised: Raised, packages: Iterable[str] = ()) -> Site | None:
+    def site(self, raised: Raised, spoken_of: Collection[str] = ()) -> Site | None:
         """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
         last frame lies in that package, or in none that is installed (which a plain message needs). The longest wording
         wins; None where none fits.
+
+        `spoken_of`: the packages that the text around it names; a plain message of theirs counts by itself, where its
+        class is given and it has four words.
         """
         text = _plain(raised.message[:MESSAGE_CAP])
         if raised.type == "KeyError":  # its text is the repr of what was given to it
             text = text.strip("'\"")
-        wanted = set(packages)
-        best: Site | None = None
-        for site in self._said_in(text):
-            if raised.type and _shown(site.exception) != _shown(raised.type):
-                continue
-            if wanted and site.package not in wanted:
-                continue
-            if not site.says(text, from_start=bool(raised.type)) or not _lies_in(raised, site):
-                continue
-            if best is None or len(site.template) > len(best.template):
-                best = site
-        return best
+        sites = self._sites(raised, text, spoken_of)
+        if not sites and (unquoted := text.translate(_UNQUOTED)) != text:
+            sites = [site for site in self._sites(raised, unquoted, spoken_of) if "`" in site.template]
+        return max(sites, key=lambda site: len(site.template), default=None)
+
+    def _sites(self, raised: Raised, text: str, spoken_of: Collection[str]) -> list[Site]:
+        return [
+            site
+            for site in self._said_in(text)
+            if not raised.type or _shown(site.exception) == _shown(raised.type)
+            if site.says(text, from_start=bool(raised.type))
+            if _lies_in(raised, site) or (site.package in spoken_of and raised.type and site.words >= _WORDS_BESIDE)
+        ]
+
+    def home_of(self, name: str) -> str | None:
+        """The one package of which a name of two words at least could be imported, and cannot from every release;
+        None where there are several, or none."""
+        if not re.search(r"[a-z0-9][A-Z]|[a-zA-Z0-9]_[a-zA-Z]", name.strip("_")):
+            return None
+        homes = [package for package, each in self.packages.items() if name in each.names.get(package, {})]
+        return homes[0] if len(homes) == 1 else None
 
     @cached_property
     def _rows_by_opening(self) -> dict[str, list[int]]:
@@ -262,14 +285,15 @@ class Sources:
             found.setdefault(_parts(row[1])[0][:_START], []).append(place)
         return found
 
-    def begun(self, raised: Raised) -> list[Site]:
-        """The messages of the stack, of its class, that this is the beginning of."""
+    def begun(self, raised: Raised, spoken_of: Collection[str] = ()) -> list[Site]:
+        """The messages of the stack, and of the tools that the text around it names, of its class, that this is the
+        beginning of."""
         text = _plain(raised.message[:MESSAGE_CAP]).rstrip(" .,:;'\"")
         sites = (
             self._site(place)
             for size in range(1, _START + 1)
             for place in self._rows_by_opening.get(text[:size], ())
-            if self._rows[place][0] not in _TOOLS
+            if self._rows[place][0] not in _TOOLS or self._rows[place][0] in spoken_of
         )
         return [site for site in sites if _shown(site.exception) == _shown(raised.type) and site.begins(text)]
 
