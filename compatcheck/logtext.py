@@ -46,10 +46,12 @@ _PYTHON = (
     "torch",
     "ransformers",
     "it/s]",
+    "s/it]",
     "{'loss'",
     "CUDA",
     "uv ",
     "tokenizers-lib",
+    "ProcessGroupNCCL",
 )
 _OTHER = (
     ".java:", ".cpp:", ".cc:", ".cxx:", ".hpp:", ".rs:", ".go:", ".js:", ".ts:", ".cs:", "java.lang.", "npm ERR!",

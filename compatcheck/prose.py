@@ -83,10 +83,13 @@ def completed(text: str, raised: Raised) -> Raised | None:
     """An exception whose message the end of the text cut off, with the message that the text quotes before, in its
     heading as a rule; None where it quotes none that begins like it."""
     begun = raised.message.strip()
-    if len(begun) < LEAST_BEGUN or not text.rstrip().endswith(begun):
+    if len(begun) < LEAST_BEGUN:
+        return None
+    lines = [bare for _, line in carried(text.splitlines()) if (bare := cleaned(line).bare)]
+    if not lines or not lines[-1].endswith(begun):
         return None
     longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest>\S.{{0,300}})")
-    found = longer.search(text)
+    found = next((found for line in lines if (found := longer.search(line))), None)
     return replace(raised, message=f"{begun}{found['rest'].rstrip(_MARKS)}") if found else None
 
 

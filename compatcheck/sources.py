@@ -167,6 +167,8 @@ class Site:
         said, place = "", 0
         for part in self.parts:
             found = text.find(part, place)
+            if found < 0 and said and (cut := _end_within(text, part, place)):
+                return _enough(f"{said} {cut}")
             if found < 0 or (not said and found):
                 break
             said, place = f"{said} {part}", found + len(part)
@@ -175,6 +177,12 @@ class Site:
     def filled(self, filling: str) -> str:
         """What it says with something in its gaps."""
         return self.template.replace(HOLE, filling)
+
+
+def _end_within(text: str, part: str, place: int) -> str:
+    """What the end of `text` holds of a part's beginning, from behind `place` on; empty where that is too little."""
+    found = text.find(part[:ABRIDGED], place) if len(part) > ABRIDGED else -1
+    return text[found:] if found >= 0 and part.startswith(text[found:]) else ""
 
 
 def _enough(words: str) -> bool:

@@ -58,6 +58,8 @@ CARRIERS: dict[str, Callable[[str], str]] = {
     "GitHub Actions": each_line("2026-01-02T03:04:05.1234567Z {line}"),
     "gh run view --log": each_line("test (3.11)\tRun tests\t2026-01-02T03:04:05.1234567Z {line}"),
     "docker compose": each_line("trainer-1  | {line}"),
+    "docker build": each_line("515.6 {line}"),
+    "docker build with its step": each_line("#12 2.510 {line}"),
     "kubernetes": each_line("2026-01-02T03:04:05.123456789Z stderr F {line}"),
     "journald": each_line("Jan  2 03:04:05 host train[123]: {line}"),
     "logging": each_line("2026-01-02 03:04:05,678 - {line}"),

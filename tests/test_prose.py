@@ -46,6 +46,15 @@ from compatcheck.prose import CAP
          'bitsandbytes`\n\n  File "/srv/ui/execution.py", line 323, in execute', "quantization-needs-package", 1),
         ("dpo训练报错AttributeError: 'CustomDPOTrainer' object has no attribute '_peft_has_been_casted_to_bf16'",
          "trainer-subclass-lacks-attribute", 1),
+        ('With DeepSpeed-Infinity I ran into "AssertionError: param 7 already assigned swap buffer id 4".',
+         "refused-by-deepspeed", 1),
+        ("TypeError: Unwrapping the module did not yield a `LightningModule`\n\n"
+         '  File "/srv/site-packages/pytorch_lightning/trainer/trainer.py", line 7, in fit\n    self._run',
+         "refused-by-lightning", 1),
+        ("With optimum: ValueError: Trying to export a qwen model, that is a custom or unsupported architecture, but "
+         "no custom onnx configuration was passed as custom_onnx_configs.\n...", "refused-by-optimum", 1),
+        ("PyTorch-Lightning: `MisconfigurationException: No 'test_dataloader()' method defined to run 'Trainer.test'`.",
+         "refused-by-lightning", 1),
     ],
 )  # fmt: skip
 def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: str, line: int) -> None:
@@ -65,12 +74,44 @@ def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: st
         'Traceback (most recent call last):\n  File "/srv/ui/execution.py", line 323, in execute',
         "ValueError: The following things are not used",
         "ValueError: You have to do something else first",
+        'I ran into "AssertionError: param 7 already assigned swap buffer id 4" in our file server.',
+        'With DeepSpeed I ran into "KeyError: param 7 already assigned swap buffer id 4".',
         "except ValueError: return None  # the following `model_kwargs` are not used by the model",
         "",
     ],
 )
 def test_talk_of_errors_names_nothing(text: str) -> None:
     assert explain(text).signature is None
+
+
+CUT_OFF = """{heading}
+
+Traceback (most recent call last):
+  File "/srv/run.py", line 9, in <module>
+    model.update()
+  File "/srv/env/lib/python3.11/site-packages/torch/nn/modules/module.py", line 1931, in __getattr__
+    raise AttributeError(
+AttributeError: 'LlamaForCausalLM' object has no attr"""
+
+
+def test_a_message_that_was_cut_off_is_taken_from_the_heading() -> None:
+    found = explain(CUT_OFF.format(heading="AttributeError: 'LlamaForCausalLM' object has no attribute 'update'"))
+    assert found.signature is not None and found.signature.id == "model-lacks-attribute"
+    assert found.diagnosis is not None and found.diagnosis.captures["name"] == "update"
+    assert found.diagnosis.exception is not None and found.diagnosis.exception.frames
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        CUT_OFF.format(heading="It does not work"),
+        CUT_OFF.format(heading="TypeError: 'LlamaForCausalLM' object has no attribute 'update'"),
+        CUT_OFF.format(heading="AttributeError: 'LlamaForCausalLM' object has no attribute 'update'") + "\nand more",
+    ],
+)
+def test_a_heading_that_tells_of_something_else_completes_nothing(text: str) -> None:
+    found = explain(text)
+    assert found.signature is None or found.diagnosis is None or not found.diagnosis.captures.get("name")
 
 
 def test_a_long_log_is_not_read_as_prose() -> None:

@@ -26,6 +26,8 @@ def word(kind: str, message: str, **versions: str) -> tuple[str, tuple[str, ...]
          "LoraConfig(loftq_config=) is in peft 0.7.1 and later", ("peft>=0.7.1",)),
         ("AttributeError", "'LoraConfig' object has no attribute 'use_dora'",
          "LoraConfig.use_dora is in peft 0.9.0 and later", ("peft>=0.9.0",)),
+        ("ImportError", "cannot import name 'AudioMetaData'",
+         "AudioMetaData in torchaudio is in torchaudio up to 2.7.1", ("torchaudio<=2.7.1",)),
     ],
 )  # fmt: skip
 def test_what_is_missed_and_which_releases_have_it(kind: str, message: str, says: str, pins: tuple[str, ...]) -> None:

@@ -203,6 +203,35 @@ def test_what_any_program_may_say_counts_only_where_the_traceback_ends_in_the_pa
     assert (sources.site(raised(said, "/home/me/shop/views.py")) is None) == plain
 
 
+@pytest.mark.parametrize("spoken_of", [(), ("axolotl",)])
+def test_a_plain_message_counts_where_its_package_is_spoken_of(spoken_of: tuple[str, ...]) -> None:
+    each = {
+        "releases": ["1.0"], "messages": [["ValueError", "no {} rows are left over", "axolotl/load.py f", 0, 0]],
+        "names": {}, "modules": {}, "classes": "", "keywords": {}, "members": {},
+    }  # fmt: skip
+    sources = sources_of({"packages": {"axolotl": each}})
+    assert (sources.site(raised("no 3 rows are left over"), spoken_of) is not None) == bool(spoken_of)
+    assert sources.site(raised("no 3 rows are left over", kind="TypeError"), spoken_of) is None
+    assert sources.site(raised("no 3 rows are left over", kind=""), spoken_of) is None
+
+
+def test_quotes_in_the_place_of_backticks_and_a_missing_full_stop_are_read() -> None:
+    each = {
+        "releases": ["1.0"], "names": {}, "modules": {}, "classes": "", "keywords": {}, "members": {},
+        "messages": [["ValueError", "No `{}()` method defined to run `Trainer.{}`.", "peft/x.py f", 0, 0]],
+    }  # fmt: skip
+    sources = sources_of({"packages": {"peft": each}})
+    for said in ("No 'a()' method defined to run 'Trainer.b'", "No `a()` method defined to run `Trainer.b`."):
+        assert sources.site(raised(said, "peft/x.py")) is not None, said
+    assert sources.site(raised("No a() method defined to run Runner.b", "peft/x.py")) is None
+
+
+def test_a_name_alone_tells_of_the_one_package_that_had_it(sources: Sources) -> None:
+    assert shipped_sources().home_of("AudioMetaData") == "torchaudio"
+    assert shipped_sources().home_of("quantize") is None
+    assert sources.home_of("NoSuchName") is None
+
+
 def test_of_torch_only_what_speaks_of_files_devices_and_processes_is_read(tmp_path: Path) -> None:
     path = tmp_path / "torch-2.6.0-cp311-none-any.whl"
     said = "def f():\n    raise ValueError('this is said by {0} and by nobody else')\n"
