@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache
 from json.encoder import encode_basestring as quoted
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ SCHEMA_FILE = Path(__file__).resolve().parent / "schema.json"
 DEPTH = 2
 """How deep a cell lies in the document."""
 DEEPER = "\n" + " " * (DEPTH + 1)
+OBJECT_END = "\n" + " " * DEPTH + "}"
 
 
 def document(context: Context) -> dict[str, Any]:
@@ -168,21 +170,37 @@ def document_pieces(context: Context) -> Iterator[str]:
 def _cell_texts(context: Context) -> Iterator[Written]:
     """The cells one at a time. What is said of a cell that was not run is written once for all that it is said of."""
     said: dict[Conclusion | None, str] = {}
+    alike: dict[tuple[object, ...], str] = {}
+    written = cache(lambda text: _escaped(quoted(text)))
     for entry in context.entries:
         if entry.result.known:
             text = _object_end(_said(context, entry))
         elif (text := said.get(entry.conclusion, "")) == "":
-            text = said[entry.conclusion] = _object_end(_said(context, entry))
-        yield Written(_object_begun(entry.cell) + text)
+            text = said[entry.conclusion] = _unrun(context, entry, alike)
+        yield Written(_object_begun(entry.cell, written) + text)
 
 
-def _object_begun(cell: Cell) -> str:
-    """What `_place` says, as JSON."""
-    versions = f",{DEEPER} ".join(f"{quoted(name)}: {quoted(version)}" for name, version in cell.versions.items())
-    return _escaped(
-        f'{{{DEEPER}"id": {quoted(cell.id)},{DEEPER}"python": {quoted(cell.python)},'
+def _object_begun(cell: Cell, written: Callable[[str], str]) -> str:
+    """What `_place` says, as JSON; `written` gives a name or a version as JSON."""
+    versions = f",{DEEPER} ".join([f"{written(name)}: {written(version)}" for name, version in cell.versions.items()])
+    return (
+        f'{{{DEEPER}"id": {_escaped(quoted(cell.id))},{DEEPER}"python": {written(cell.python)},'
         f'{DEEPER}"versions": {{{DEEPER} {versions}{DEEPER}}},'
     )
+
+
+def _unrun(context: Context, entry: Entry, alike: dict[tuple[object, ...], str]) -> str:
+    """`_object_end` of a cell that was not run: all but its grounds is the same for many, which `alike` holds."""
+    held = entry.conclusion
+    if held is None:
+        return _object_end(_said(context, entry))
+    key = held.outcome, held.signature, held.said
+    if (shared := alike.get(key)) is None:
+        said = _said(context, entry)
+        del said["inferred"]  # the last of it
+        shared = alike[key] = _object_end(said).removesuffix(OBJECT_END)
+    grounds = "".join(json_pieces(_inferred(held), depth=DEPTH + 1))
+    return f'{shared},{DEEPER}"inferred": {_escaped(grounds)}{OBJECT_END}'
 
 
 def _object_end(said: dict[str, Any]) -> str:

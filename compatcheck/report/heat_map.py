@@ -191,11 +191,13 @@ def _boxes(
             if entry is None:
                 continue
             letter, inferred = context.letter(entry), not entry.measured
-            title = f"transformers {transformers}, peft {peft}: {ENGLISH.outcomes[entry.outcome]}"
-            if (entry.caveat or entry.workaround) and letters:
-                title += f"; {ENGLISH.caveat if entry.caveat else ENGLISH.workaround}"
-            if inferred:
-                title += f"; {ENGLISH.inferred}"
+            title = ""
+            if letters:
+                title = f"transformers {transformers}, peft {peft}: {ENGLISH.outcomes[entry.outcome]}"
+                if entry.caveat or entry.workaround:
+                    title += f"; {ENGLISH.caveat if entry.caveat else ENGLISH.workaround}"
+                if inferred:
+                    title += f"; {ENGLISH.inferred}"
             yield Box(
                 corner[0] + across * size[0] + 1,
                 corner[1] + down * size[1] + 1,
@@ -204,7 +206,7 @@ def _boxes(
                 str(entry.outcome),
                 CORNER if entry.caveat or entry.workaround else 0,
                 letter if letters else "",
-                title if letters else "",
+                title,
                 inferred,
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 
@@ -19,6 +20,8 @@ COLUMNS = (
 INFERRED = ("confidence", "rests_on", "against", "audit_errors")
 """Further columns where cells are inferred; the last is how often cells that were inferred so were wrong."""
 MESSAGE_CAP = 300
+PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What stands in a line as it is: nothing of it is quoted, and it starts no formula."""
 
 
 def csv_text(context: Context) -> str:
@@ -37,7 +40,8 @@ def csv_pieces(context: Context) -> Iterator[str]:
         elif (text := said.get(entry.conclusion, "")) == "":
             text = said[entry.conclusion] = _line(_said(context, entry))
         cell = entry.cell
-        place = ",".join((_line((cell.id,)), release(cell.python), *(release(cell.versions[name]) for name in CORE)))
+        name = cell.id if PLAIN.fullmatch(cell.id) else _line((cell.id,))
+        place = ",".join((name, release(cell.python), *(release(cell.versions[name]) for name in CORE)))
         yield f"{place},{text}\n"
 
 
