@@ -70,7 +70,7 @@ def test_the_headline_says_what_a_reader_must_know(mixed: Context) -> None:
     said = mixed.headline()
     assert said[0] == (
         "Of 7 combinations that install without complaint, 2 work; "
-        "4 fail, and 1 run to the end and give a wrong result."
+        "4 fail, and 1 runs to the end and gives a wrong result."
     )
     assert "1 further combinations cannot be installed: their declared ranges conflict." in said
     assert "The newest combination that works: torch 2.6.0, transformers 4.51.3, peft 0.15.2." in said
