@@ -108,7 +108,7 @@ def _spoken_of(text: str) -> frozenset[str]:
 def _plain(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:
     """What an exception is whose words any program may have, where the text names the package that has them."""
     site = shipped_sources().site(raised, spoken_of)
-    if site is None or (known := _of_package(site.package, raised, catalogue)) is None:
+    if site is None or not site.plain or (known := _of_package(site.package, raised, catalogue)) is None:
         return None
     captures = {"package": site.package, "file": site.file}
     return Diagnosis(known.id, fingerprint(raised.type, raised.message), raised, captures, 0.5)
@@ -193,6 +193,8 @@ def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
         for site in shipped_sources().begun(raised, spoken_of)
         for filling in _FILLINGS
     ]
+    if any(each.exception and each.exception.type != raised.type for each in whole):
+        return None  # it only quotes another exception, and that is not told
     known = {each.signature: each for each in whole if each.signature}
     closer = {name: each for name, each in known.items() if (told := catalogue.get(name)) and not told.raised_by}
     known = closer or known

@@ -74,6 +74,8 @@ def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: st
         'Traceback (most recent call last):\n  File "/srv/ui/execution.py", line 323, in execute',
         "ValueError: The following things are not used",
         "ValueError: You have to do something else first",
+        "RuntimeError: Failed to import optimum.onnxruntime.modeling_decoder because of the following error (look up "
+        "to see its traceback):",
         'I ran into "AssertionError: param 7 already assigned swap buffer id 4" in our file server.',
         'With DeepSpeed I ran into "KeyError: param 7 already assigned swap buffer id 4".',
         "except ValueError: return None  # the following `model_kwargs` are not used by the model",
