@@ -219,6 +219,8 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
     if len(head) < CAP:
         found = _of_log(read_stream(io.BytesIO(head), known.needles), known)
         text = head.decode("utf-8", "replace")
+        if found.signature and found.signature.weak:
+            return _by_heading(text, found, known)
         return _completed(text, found, known) if _told_as_printed(found) else _of_prose(text, found, known)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
 
@@ -258,6 +260,13 @@ def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue) -> Explanat
     line, diagnosis = found
     signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
     return Explanation(diagnosis, signature, _stage(signature, ()), nothing.versions, line)
+
+
+def _by_heading(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
+    """What a text's first line tells, where that is a failure: it says more than what a good run's log may hold."""
+    heading = text[: len(text) - len(text.lstrip())] + text.lstrip().partition("\n")[0]
+    told = _of_prose(heading, found, catalogue)
+    return told if told.signature and not told.signature.weak else found
 
 
 def explain_observation(observation: Observation, catalogue: Catalogue | None = None) -> Explanation | None:

@@ -220,6 +220,8 @@ def _told(line: str) -> Iterator[Raised]:
     )
     yield from (Raised(*each) for each in told)
     yield Raised("", "", bare)
+    if bare[:1].isupper() and bare[1:2].islower():
+        yield Raised("", "", bare[0].lower() + bare[1:])  # a heading begins with a capital letter
 
 
 def _quotation(text: str, start: int) -> str:
