@@ -23,7 +23,7 @@ import random
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 from pathlib import Path
@@ -49,11 +49,20 @@ ROOT = Path(__file__).resolve().parent.parent
 WITHOUT = "explorer, without the sources"
 FORKED = PRICES[Isolation.FORK]
 COMPANY = "explorer, forks: in the time of the runs of the share"
-REPORTS = {
-    "every-transformers": ROOT / "benchmarks/grids/every-transformers.json",
-    "article": ROOT / "reports/compatibility.json",
+EVERY_MINOR, ARTICLE = (ROOT / "reports" / name for name in ("every-minor/compatibility.json", "compatibility.json"))
+REPORTS: dict[str, tuple[Path, Mapping[str, Collection[str]]]] = {
+    "every-minor": (EVERY_MINOR, {}),
+    "every-minor, torch 2.6.0": (EVERY_MINOR, {"torch": {"2.6.0"}}),
+    "every-minor, torch 2.6.0, every other peft": (
+        EVERY_MINOR,
+        {
+            "torch": {"2.6.0"},
+            "peft": {"0.5.0", "0.7.1", "0.10.0", "0.12.0", "0.13.2", "0.15.2", "0.17.1", "0.19.1", "0.21.2"},
+        },
+    ),
+    "article": (ARTICLE, {}),
 }
-"""The tables of real packages, all cells run. The contemporary one says the same of every cell as the article's."""
+"""The tables of real packages, all cells run, with the versions that are left of them (else all)."""
 
 
 @dataclass
@@ -68,11 +77,14 @@ class Table:
     """What the packages' sources say."""
 
 
-def reported_table(path: Path) -> Table:
+def reported_table(path: Path, only: Mapping[str, Collection[str]] | None = None, name: str = "") -> Table:
+    """The cells of a report; `only`: by package the versions that are left."""
     data = json.loads(path.read_text())
     points = {}
     for cell in data["cells"]:
         if cell["outcome"] == Outcome.UNTESTED:
+            continue
+        if any(cell["versions"][package] not in versions for package, versions in (only or {}).items()):
             continue
         assert cell["basis"] == "measured"
         point = (cell["python"], *(cell["versions"][axis] for axis in AXES[1:]))
@@ -82,7 +94,7 @@ def reported_table(path: Path) -> Table:
     space = Space(AXES, versions, np.array([point in points for point in everything]))
     truth = {place: points[point] for place, point in enumerate(everything) if point in points}
     foretold = foretold_failures(space, shipped_needs(), load_catalogue())
-    return Table(f"{data['matrix']}: {len(points)} cells", space, truth, truth.__getitem__, foretold)
+    return Table(f"{name or data['matrix']}: {len(points)} cells", space, truth, truth.__getitem__, foretold)
 
 
 def world_table(shape: Sequence[int], faults: int, seed: int, flakes: float) -> Table:
@@ -300,6 +312,12 @@ def least_runs(table: Table, accuracy: float = 0.99) -> int:
     return len(sizes)
 
 
+def forked_time(table: Table) -> float:
+    """Usual runs that take as long as all cells do where they are forked."""
+    rows = len({table.space.point(place)[:-1] for place in table.truth})
+    return rows + FORKED * (len(table.truth) - rows)
+
+
 HEADERS = [
     "table", "share", "runs", "chosen, guessed by", "outcome right", "worst seed", "signature too", 
     "of the cells not run",    "decided", "inferred cells right", "claimed",
@@ -309,7 +327,7 @@ HEADERS = [
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "reports", nargs="*", type=Path, help="reports in which every cell was run (default: the two here)"
+        "reports", nargs="*", type=Path, help="reports in which every cell was run (default: those here)"
     )
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--shares", type=float, nargs="*", default=[0.05, 0.1, 0.2, 0.3], help="of the reports' cells")
@@ -319,11 +337,15 @@ def main() -> None:
     parser.add_argument("--write", type=Path, metavar="FILE")
     arguments = parser.parse_args()
     lines, least = [], []
-    for path in arguments.reports or REPORTS.values():
-        table = reported_table(path)
+    tables = (
+        [reported_table(path) for path in arguments.reports]
+        or [reported_table(path, only, name) for name, (path, only) in REPORTS.items()]
+    )  # fmt: skip
+    for table in tables:
+        count, few, forked = len(table.truth), least_runs(table), forked_time(table)
         least.append(
-            f"{table.name}: {len(blocks(table))} blocks; {least_runs(table)} runs "
-            f"({least_runs(table) / len(table.truth):.0%}) at least for 99 % of the outcomes."
+            f"{table.name}: {len(blocks(table))} blocks; {few} runs ({few / count:.0%}) at least for 99 % of the "
+            f"outcomes. All cells by forks take the time of {forked:.0f} usual runs ({forked / count:.0%})."
         )
         print(least[-1], flush=True)
         lines += compared(lambda seed, table=table: table, arguments.shares, arguments.seeds)

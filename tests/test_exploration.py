@@ -181,9 +181,9 @@ def test_identifiers_made_by_place_are_those_of_the_cells() -> None:
     assert list(space.ids(space.places())) == [space.cell(place).id for place in space.places().tolist()]
 
 
-@pytest.mark.parametrize("report", ["every-transformers", "article"])
+@pytest.mark.parametrize("report", sorted(REPORTS.keys() - {"every-minor"}))
 def test_over_real_tables_it_is_right_more_often_than_the_nearest_of_random_cells(report: str) -> None:
-    table = reported_table(REPORTS[report])
+    table = reported_table(*REPORTS[report])
     runs = table.space.count // 5
     ours = [replayed(table, [runs], seed)[0] for seed in (1, 2)]
     plain = [nearest(table, random_places(table, runs, seed)) for seed in (1, 2)]
@@ -272,7 +272,7 @@ def test_what_releases_declare_refuses_without_a_resolver() -> None:
 
 
 def test_the_readme_tells_rightly_of_the_cells_that_sources_foretell() -> None:
-    tables = [reported_table(path) for path in REPORTS.values()]
+    tables = [reported_table(*REPORTS[name]) for name in ("every-minor", "article")]
     said = {
         (table.name, place): unit for table in tables for place, unit in table.truth.items() if place in table.foretold
     }
