@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import product
 
 from packaging.version import Version
 
@@ -61,6 +62,13 @@ class InferredGrid:
             return None
         told = self.rows[torch * len(self.axes["transformers"]) + transformers].split()[peft]
         return None if told == NOTHING else self.kinds[int(told)]
+
+    def points(self) -> Iterator[dict[str, str]]:
+        """The versions of which something is inferred."""
+        for point in product(*(self.axes[name] for name in CORE)):
+            versions = dict(zip(CORE, point, strict=True))
+            if self.at(versions) is not None:
+                yield versions
 
 
 def problem(grid: InferredGrid) -> str:

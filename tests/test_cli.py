@@ -15,7 +15,9 @@ from compatcheck.domain import Cell
 from compatcheck.errors import DiskFull
 from compatcheck.expansion import Expansion
 from compatcheck.matrix import load_matrix
+from compatcheck.shipped import load_table
 from compatcheck.store import Store
+from compatcheck.verdict import lookup
 
 MINIMAL = '[axes]\ntorch = ["2.6.0"]\ntransformers = ["4.51.3"]\npeft = ["0.15.2"]\n'
 
@@ -71,6 +73,14 @@ def test_a_cell_that_was_not_run_here_is_shown_as_the_table_knows_it(
     told = capsys.readouterr().out
     assert "outcome     untested" in told and said in told
     assert cli.main(["show", "torch2.6.0"]) == 2, "it names several"
+
+
+def test_a_cell_that_nobody_ran_is_shown_as_the_table_infers_it(capsys: pytest.CaptureFixture[str]) -> None:
+    (grid,) = load_table().inferred
+    versions = next(point for point in grid.points() if lookup(point).expected)
+    assert cli.main(["show", Cell(grid.python, versions).id]) == 0
+    told = capsys.readouterr().out
+    assert "which infers it" in told and ": unknown: this combination was not measured\n  expected " in told
 
 
 @pytest.mark.parametrize(

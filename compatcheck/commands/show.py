@@ -68,7 +68,9 @@ def _from_table(arguments: argparse.Namespace) -> str:
     from ..waivers import Settings
 
     table = known_table(store=arguments.store)
-    models = {Cell(known.python, known.versions): known.source.model for known in table.cells}
+    models = {Cell(grid.python, point): "which infers it" for grid in table.inferred for point in grid.points()}
+    for known in (*table.scattered, *table.cells):
+        models[Cell(known.python, known.versions)] = f"of {known.source.model}"
     try:
         found = selected(models, [arguments.cell])
     except UsageError:
@@ -77,6 +79,6 @@ def _from_table(arguments: argparse.Namespace) -> str:
         return ""
     (cell,) = found
     there = Installed(Path(), cell.python, cell.versions)
-    subject = f"{arguments.store} has no run of it; {table.name}, of {models[cell]}"
+    subject = f"{arguments.store} has no run of it; {table.name}, {models[cell]}"
     finding = judged_environment(there, table, subject)
     return as_text(waived([finding], Settings(), table))
