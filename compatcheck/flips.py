@@ -271,11 +271,16 @@ class AxisQuestion:
     remedies: tuple[Remedy, ...]
     """What the axis does about each failure, the most frequent first."""
 
+    def compared(self, version: str) -> int:
+        """How many pairs of cells have `version` on one of their sides."""
+        return sum(pairs for pair, (pairs, _) in self.between.items() if version in pair)
+
     def words(self) -> tuple[str, ...]:
         """The answer in sentences, with its numbers."""
         said = [self.part.words() + "."]
         for (one, other), (pairs, changed) in self.between.items():
-            said.append(f"{self.part.axis} {one} against {other}: {changed} of {pairs} pairs differ.")
+            if pairs:
+                said.append(f"{self.part.axis} {one} against {other}: {changed} of {pairs} pairs differ.")
         if self.complete:
             each = ", ".join(f"{seen.get(str(Outcome.PASS), 0)} on {version}" for version, seen in self.totals.items())
             said.append(f"Of {self.complete} combinations measured on every {self.part.axis}, pass: {each}.")

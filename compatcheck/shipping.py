@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import product
+from math import floor
 from pathlib import Path
 from typing import Any
 
@@ -148,7 +149,10 @@ def _grids(report: _Report) -> Iterator[InferredGrid]:
         axes = {name: tuple(sorted({cell.versions[name] for cell in cells}, key=Version)) for name in CORE}
         inferred = {
             tuple(cell.versions[name] for name in CORE): Kind(
-                cell.outcome, round(cell.inferred.confidence, 2), cell.signature
+                # rounded down: nothing that was not run is certain
+                cell.outcome,
+                floor(round(100 * cell.inferred.confidence, 6)) / 100,
+                cell.signature,
             )
             for cell in cells
             if cell.inferred is not None

@@ -72,6 +72,14 @@ def test_torch_is_judged_by_cells_that_differ_in_it_alone() -> None:
     text = torch_text(made_up.context(torch_decides))
     assert "**Often: 1 of 1 pairs" in text and "torch 2.6.0 works in 1 combinations" in text
     assert "Not judged" in torch_text(made_up.context(torch_decides[:1]))
+    alone = made_up.result(replace(made_up.cell("2.4.1"), python="3.12"), made_up.observation())
+    text = torch_text(made_up.context([*torch_decides, alone]))
+    assert (
+        "Of torch 2.4.1 no cell can be compared." in text
+        and "2.4.1 rescues" not in text
+        and "2.4.1 against" not in text
+    )
+    assert "torch 2.5.1 rescues nothing: whatever works with it works with every other torch tried (1 pair)." in text
 
 
 def test_which_failures_another_torch_mends_is_counted() -> None:

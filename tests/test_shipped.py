@@ -52,7 +52,7 @@ def test_every_inferred_cell_is_in_its_grid_and_no_other() -> None:
             assert (kind is None) == (inferred is None), cell["id"]
             if kind is not None:
                 assert (kind.outcome, kind.signature) == (cell["outcome"], cell["signature"])
-                assert kind.confidence == round(inferred["confidence"], 2)
+                assert 0 <= inferred["confidence"] - kind.confidence < 0.01 and kind.confidence < 1
                 told += 1
         errors = report["exploration"]["audit"]["errors"]
         assert (grid.missed, grid.audited) == (errors["hits"], errors["count"])

@@ -55,14 +55,20 @@ def answer(context: Context, question: AxisQuestion) -> str:
         if share > 50
         else f"**Often: {part.changed} of {part.pairs} pairs of cells that differ in torch alone fare differently.**"
     ]
-    said += [_rescue(version, question) for version in versions]
+    said += [_rescue(version, question) for version in versions if question.compared(version)]
+    if alone := [version for version in versions if not question.compared(version)]:
+        said.append(f"- Of torch {', '.join(alone)} no cell can be compared.")
     return "\n".join(said)
 
 
 def _rescue(version: str, question: AxisQuestion) -> str:
     count = question.rescued.get(version, 0)
     if not count:
-        return f"- torch {version} rescues nothing: whatever works with it works with every other torch tried."
+        pairs = question.compared(version)
+        tried = "1 pair" if pairs == 1 else f"{pairs} pairs"
+        return (
+            f"- torch {version} rescues nothing: whatever works with it works with every other torch tried ({tried})."
+        )
     return f"- torch {version} works in {count} combinations in which another torch tried does not."
 
 
