@@ -94,7 +94,7 @@ def test_the_hook_takes_the_files_that_check_reads() -> None:
     assert all(re.search(hook["files"], name) for name in taken.split())
     assert not any(re.search(hook["files"], name) for name in ("setup.py", "requirements.md", "my-pyproject.toml.bak"))
     parsed = cli.built_parser().parse_args([*hook["entry"].split()[1:], "requirements.txt", "uv.lock"])
-    assert [str(path) for path in parsed.files] == ["requirements.txt", "uv.lock"]
+    assert parsed.named == ["requirements.txt", "uv.lock"]
 
 
 def test_the_downstream_project_is_judged_with_its_own_waiver(capsys: pytest.CaptureFixture[str]) -> None:
