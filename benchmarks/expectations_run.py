@@ -59,7 +59,7 @@ def said_of(cell: Cell, table: KnownTable) -> Drawn | None:
     if verdict.status is not Standing.UNKNOWN or said is None:
         return None
     ground = "line" if said.basis is Basis.MEASURED else "both" if said.instead else "inferred"
-    return Drawn(cell, ground, said.outcome, said.signature, said.as_json()["confidence"])
+    return Drawn(cell, ground, said.outcome, said.signature, said.confidence)
 
 
 def draws(chance: random.Random, table: KnownTable, torches: Sequence[str], count: int) -> list[Drawn]:
@@ -70,8 +70,10 @@ def draws(chance: random.Random, table: KnownTable, torches: Sequence[str], coun
     found: dict[str, Drawn] = {}
     for _ in range(100 * count):
         cell = Cell(python, {name: chance.choice(releases[name]) for name in CORE})
-        if len(found) < count and cell.id not in found and (drawn := said_of(cell, table)):
+        if cell.id not in found and (drawn := said_of(cell, table)):
             found[cell.id] = drawn
+        if len(found) == count:
+            break
     return list(found.values())
 
 

@@ -36,7 +36,7 @@ from tabulate import tabulate
 from compatcheck.domain import Isolation, Outcome
 from compatcheck.exploration import COMPANY as PRICES
 from compatcheck.exploration import STEP
-from compatcheck.explore import Explorer
+from compatcheck.explore import Explorer, usual_runs
 from compatcheck.foretold import Foretold, foretold_failures, tried
 from compatcheck.import_needs import shipped_needs
 from compatcheck.inference import taught
@@ -180,8 +180,7 @@ def replayed(
     for most in runs:
         while most - spent >= company and (choices := explorer.batch(min(STEP, most - spent), company)):
             explorer.tell({choice.place: table.run(choice.place) for choice in choices})
-            rows = len({table.space.point(choice.place)[:-1] for choice in choices})
-            spent += rows + company * (len(choices) - rows)
+            spent += usual_runs(table.space, (choice.place for choice in choices), company)
         found = scored(table, explorer.known, voted(table, explorer.known, explorer.foretold))
         held = explorer.inference()
         places = np.flatnonzero(held.inferred).tolist()
@@ -314,8 +313,7 @@ def least_runs(table: Table, accuracy: float = 0.99) -> int:
 
 def forked_time(table: Table) -> float:
     """Usual runs that take as long as all cells do where they are forked."""
-    rows = len({table.space.point(place)[:-1] for place in table.truth})
-    return rows + FORKED * (len(table.truth) - rows)
+    return usual_runs(table.space, table.truth, FORKED)
 
 
 HEADERS = [

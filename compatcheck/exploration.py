@@ -18,7 +18,7 @@ from .classify import diagnosis_of
 from .domain import Cell, CellResult, Diagnosis, Isolation
 from .errors import DiskFull, MachineError
 from .expansion import Expansion
-from .explore import Choice, Explorer, Role
+from .explore import Choice, Explorer, Role, usual_runs
 from .explored import audit_of, known_space, recalled, retired_audits, unit_of
 from .foretold import foretold_failures
 from .import_needs import needs_on
@@ -297,8 +297,8 @@ class Exploration:
                 results = {cell: CellResult(cell, None, None, error.what) for cell in cells}
             self.runs += len(cells)
             if not fresh:
-                rows = len({self.space.point(choice.place)[:-1] for choice in group})
-                self._times.append((time.monotonic() - started) / (rows + self.company * (len(group) - rows)))
+                runs = usual_runs(self.space, cells.values(), self.company)
+                self._times.append((time.monotonic() - started) / runs)
             for cell, result in results.items():
                 unit = unit_of(result, self._diagnosis)
                 if unit is None:

@@ -7,7 +7,7 @@ is run once before what is plain is looked at closer.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,6 +57,15 @@ class Choice:
     """Of the votes for that."""
     known: int = 0
     """Cells that were known then."""
+
+
+def usual_runs(space: Space, places: Iterable[int], company: float) -> float:
+    """What cells that are run together cost, in usual runs. `company`: what each costs beside another one that differs
+    from it in the last axis alone.
+    """
+    places = list(places)
+    rows = len({space.point(place)[:-1] for place in places})
+    return rows + company * (len(places) - rows)
 
 
 class Purse:

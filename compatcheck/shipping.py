@@ -97,12 +97,14 @@ class _Report:
     exploration: _Exploration | None = None
 
 
-def table_text(reports: Sequence[Path], explored: Collection[Path] = ()) -> str:
+def table_text(reports: Sequence[Path], found: Collection[Path] = ()) -> str:
     """The table of these reports (compatibility.json, with `locks/` beside it) as the file's text.
 
     The same reports give the same bytes. Of one combination under one policy that stands in several reports, the later
-    named one counts; a report of which no cell counts is no source. The measured cells of the `explored` among them are
-    kept apart, where no other report has them. What is inferred is no cell: it travels as a grid. Raises InputError.
+    named one counts; a report of which no cell counts is no source. Of explored matrices among those that were `found`
+    and not named, the measured cells are kept apart, where no other report has them: they stand far from each other,
+    and ranges would be read off the gaps between them. What is inferred is no cell: it travels as a grid. Raises
+    InputError.
     """
     sources: list[dict[str, Any]] = []
     released: dict[str, str] = {}
@@ -111,8 +113,9 @@ def table_text(reports: Sequence[Path], explored: Collection[Path] = ()) -> str:
     told: dict[tuple[Any, ...], int] = {}
     locks: dict[str, Lock] = {}
     grids: list[InferredGrid] = []
-    for path in sorted(reports, key=lambda each: each in explored):
-        report = _report(path)
+    read = [(path, _report(path)) for path in reports]
+    apart = [report.exploration is not None and path in found for path, report in read]
+    for (path, report), aside in sorted(zip(read, apart, strict=True), key=lambda each: each[1]):
         sources.append(_source(report))
         grids += _grids(report)
         released |= {name: day.isoformat() for name, day in report.released.items()}
@@ -125,7 +128,7 @@ def table_text(reports: Sequence[Path], explored: Collection[Path] = ()) -> str:
                 # the lock of a cell that fails is of no use to anyone who pins
                 locks[lock.digest] = lock
             key = (cell.python, tuple(sorted(cell.versions.items())), report.policy)
-            if path in explored:
+            if aside:
                 if key not in rows:
                     scattered[key] = _row(cell, len(sources) - 1, lock)
             elif key not in rows or _tells(cell) >= told[key]:
@@ -133,10 +136,10 @@ def table_text(reports: Sequence[Path], explored: Collection[Path] = ()) -> str:
                 rows[key], told[key] = _row(cell, len(sources) - 1, lock), _tells(cell)
     counting = sorted({row["source"] for row in (*rows.values(), *scattered.values())})
     places = {source: place for place, source in enumerate(counting)}
-    cells, apart = (
+    cells, others = (
         [row | {"source": places[row["source"]]} for row in section.values()] for section in (rows, scattered)
     )
-    return _written([sources[source] for source in counting], released, cells, locks, apart, grids)
+    return _written([sources[source] for source in counting], released, cells, locks, others, grids)
 
 
 def _grids(report: _Report) -> Iterator[InferredGrid]:
@@ -163,12 +166,10 @@ def _grids(report: _Report) -> Iterator[InferredGrid]:
             " ".join(numbers.get((torch, transformers, peft), NOTHING) for peft in axes["peft"])
             for torch, transformers in product(axes["torch"], axes["transformers"])
         )
-        day, runs = (
-            report.generated.date(),
-            sum(cell.basis is Basis.MEASURED and cell.outcome is not Outcome.UNTESTED for cell in cells),
-        )
+        runs = sum(cell.basis is Basis.MEASURED and cell.outcome is not Outcome.UNTESTED for cell in cells)
         yield InferredGrid(
-            report.matrix, python, report.policy, day, runs, errors.count, errors.hits, axes, tuple(kinds), rows
+            report.matrix, python, report.policy, report.generated.date(), runs, errors.count, errors.hits, axes,
+            tuple(kinds), rows,
         )  # fmt: skip
 
 
@@ -180,14 +181,6 @@ def report_paths(folder: Path) -> list[Path]:
     """The reports in a folder: its own and those of its subfolders, the folder's own last, so that it counts."""
     own = folder / "compatibility.json"
     return [*sorted(folder.glob("*/compatibility.json")), *([own] if own.is_file() else [])]
-
-
-def explored(path: Path) -> bool:
-    """Whether it is a report of an explored matrix; what cannot be read is told of by whoever reads it."""
-    try:
-        return "exploration" in json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, TypeError, ValueError):
-        return False
 
 
 def _report(path: Path) -> _Report:

@@ -60,15 +60,15 @@ def show(arguments: argparse.Namespace) -> int:
 
 def build(arguments: argparse.Namespace) -> int:
     from ..errors import InputError, refused_by_disk
-    from ..shipping import explored, report_paths, table_text
+    from ..shipping import report_paths, table_text
 
     paths: list[Path] = []
     for each in arguments.reports:
         paths += report_paths(each) if each.is_dir() else [each]
-    apart = {path for path in paths if path not in arguments.reports and path.parent not in arguments.reports}
     if not paths:
         raise InputError(str(arguments.reports[0]), ["holds no compatibility.json"])
-    text = table_text(paths, {path for path in apart if explored(path)})
+    named = set(arguments.reports)
+    text = table_text(paths, {path for path in paths if not named & {path, path.parent}})
     try:
         arguments.output.write_text(text, encoding="utf-8")
     except OSError as error:
