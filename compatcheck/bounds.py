@@ -11,7 +11,8 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from .domain import CORE, Basis
-from .gaps import Gap, gaps, series_of
+from .gaps import Gap, gaps
+from .minor_lines import series_of
 from .recommendation import Recommendation
 from .request import PYTHON
 

@@ -5,21 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
-from .domain import CellResult, Diagnosis, Digest, Frame, Mode, Observation, Outcome, Raised, Stage, digest_of
-from .logplace import in_script, place_of
+from .domain import CellResult, Diagnosis, Digest, Mode, Observation, Outcome, Raised, Stage, digest_of
 from .logtext import RESOLVER, Finding, Log
+from .signature_fit import MESSAGE_CAP, fitted, stands
 from .signatures import Catalogue, Signature
-from .sources import Site, shipped_sources
-
-MESSAGE_CAP = 8000
-"""Characters of a message that patterns see."""
-WRAPPED_CAP = 600
-"""Characters of a message that are read once more without its line breaks."""
 
 Fit = tuple[Signature, dict[str, str], float]
 
@@ -99,7 +92,7 @@ def diagnose_line(told: Raised, catalogue: Catalogue) -> Diagnosis | None:
         for signature in catalogue
         for line in signature.lines
         if line.has in told.message and (found := line.pattern.search(told.message[:MESSAGE_CAP]))
-        if _stands(signature, told.frames, whole=bool(told.frames))
+        if stands(signature, told.frames, whole=bool(told.frames))
     ]
     if not fits:
         return None
@@ -164,44 +157,12 @@ def diagnose_finding(finding: Finding, catalogue: Catalogue, versions: Mapping[s
     return diagnose_chain(finding.chain, catalogue, whole=finding.whole, versions=versions)
 
 
-def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool, around: Sequence[Raised] = ()) -> list[str]:
-    """Every signature that fits one exception, or one line where it has no type, in the catalogue's order.
-
-    `around`: the chain that it is a link of.
-    """
-    if not raised.type:
-        by_line = [
-            signature.id
-            for signature in catalogue
-            if any(line.has in raised.message and line.pattern.search(raised.message) for line in signature.lines)
-            and _stands(signature, raised.frames, whole=bool(raised.frames))
-        ]
-        if by_line:
-            return by_line
-    for tier in catalogue.tiers:
-        fits = [
-            signature.id
-            for signature in tier
-            if not signature.wrapper and _fitted(signature, raised, whole=whole, around=around) is not None
-        ]
-        if fits:
-            return fits
-    return []
-
-
-def covers(signature: Signature, raised: Raised) -> bool:
-    """Whether `signature`, a wrapper, fits the exception."""
-    return signature.wrapper and _fitted(signature, raised, whole=True) is not None
-
-
 def _uncovered(chain: Sequence[Raised], catalogue: Catalogue) -> list[Raised]:
     """The chain without what only wraps; where nothing else is left, the text that a wrapper quotes."""
     wrappers = [signature for signature in catalogue if signature.wrapper]
     bare, quoted = [], []
     for raised in chain:
-        covers = next(
-            (fit for fit in (_fitted(each, raised, whole=True) for each in wrappers) if fit is not None), None
-        )
+        covers = next((fit for fit in (fitted(each, raised, whole=True) for each in wrappers) if fit is not None), None)
         if covers is None:
             bare.append(raised)
         elif inner := _innermost(covers.get("inner", ""), wrappers):
@@ -230,94 +191,10 @@ def _all_fits(
     for signature in signatures:
         if signature.wrapper or (stage and signature.stages and stage not in signature.stages):
             continue
-        captures = _fitted(signature, raised, whole=whole, around=around)
+        captures = fitted(signature, raised, whole=whole, around=around)
         if captures is not None:
             fits.append((signature, captures, _confidence(signature, raised, whole, versions)))
     return fits
-
-
-def _fitted(
-    signature: Signature, raised: Raised, *, whole: bool, around: Sequence[Raised] = ()
-) -> dict[str, str] | None:
-    """The captures; None where the signature does not fit."""
-    if not (signature.exception or signature.message or signature.raised_by):
-        return None
-    if raised.type and not signature.exception_pattern.fullmatch(raised.type):
-        return None
-    if signature.raised_by:
-        return _raised_by(signature, raised)
-    if not raised.type and not signature.message:
-        return None
-    found = searched(signature, raised.message)
-    if found is None or not (raised.type or found[0]) or not _stands(signature, raised.frames, whole=whole):
-        return None
-    if signature.known_class and not _is_known(found, signature.known_class):
-        return None
-    if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
-        return None
-    if signature.outside_scripts and any(in_script(each.frames) for each in (raised, *around)):
-        return None
-    if signature.about and not any(_speaks_of(signature.about_pattern, each) for each in (raised, *around)):
-        return None
-    captures = {name: value for name, value in found.groupdict().items() if value is not None}
-    if signature.within:
-        place = place_of(raised.frames)
-        return captures | place.as_captures() if place and place.package in signature.within else None
-    return captures
-
-
-def _is_known(found: re.Match[str], group: str) -> bool:
-    """Whether the captured class is one of the stack's; or has, in some releases, the captured name."""
-    owner = found[group] or ""
-    name = found.groupdict().get("name") or ""
-    return bool(shipped_sources().class_of(owner) or (name and shipped_sources().member(owner, name)))
-
-
-def searched(signature: Signature, message: str) -> re.Match[str] | None:
-    """Where the signature's words stand in a message; a terminal or a mail may have broken its first lines."""
-    found = signature.message_pattern.search(message[:MESSAGE_CAP])
-    if found is None and "\n" in message:
-        found = signature.message_pattern.search(" ".join(message[:WRAPPED_CAP].split()))
-    return found
-
-
-def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:
-    """Where the package's source raises this; None where it does not."""
-    site = _site(raised)
-    if site is None or site.package not in signature.raised_by:
-        return None
-    if not signature.exception_pattern.fullmatch(site.exception):
-        return None
-    return {"package": site.package, "file": site.file, **({"function": site.function} if site.function else {})}
-
-
-@lru_cache(maxsize=64)
-def _site(raised: Raised) -> Site | None:
-    return shipped_sources().site(raised)
-
-
-def _takes_sometimes(function: str, keyword: str) -> bool:
-    """Whether it is a function of the stack's whose keywords change, and that takes this one in some releases; or one
-    whose name (three words or more) nobody else would choose. A word that anybody may use, `main`, proves nothing."""
-    words = len(function.strip("_").split("_"))
-    if words > 2:
-        return shipped_sources().changes(function)
-    return ("." in function or words > 1) and shipped_sources().keyword(function, keyword) is not None
-
-
-def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:
-    """Whether the message, the module of the exception, or the path of a file in the traceback has the pattern."""
-    texts = (raised.message[:MESSAGE_CAP], raised.module, *(frame.file for frame in raised.frames))
-    return any(pattern.search(text) for text in texts)
-
-
-def _stands(signature: Signature, frames: Sequence[Frame], *, whole: bool) -> bool:
-    """Whether the traceback has the places that the signature asks for, and none that it excludes."""
-    if not all(wanted.fits(frames) for wanted in signature.frames):
-        return False
-    if signature.frames_any and not any(wanted.fits(frames) for wanted in signature.frames_any):
-        return False
-    return not signature.not_frames or (whole and not any(unwanted.fits(frames) for unwanted in signature.not_frames))
 
 
 def _confidence(signature: Signature, raised: Raised, whole: bool, versions: Mapping[str, str]) -> float:

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
-from .classify import MESSAGE_CAP, covers, diagnose_log, fitting
+from .classify import diagnose_log
 from .domain import Stage
 from .errors import InputError
 from .logtext import read_text
 from .parse import structured, toml
+from .signature_fit import MESSAGE_CAP, covers, fitting
 from .signatures import Catalogue, Signature, signature_files
 
 SLOW_SECONDS = 0.1

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from .domain import CORE, Basis, Outcome, Policy
-from .inferred_grid import InferredGrid, Kind, same_line
+from .inferred_grid import InferredGrid, Kind
 from .known import KnownCell, KnownTable
+from .measured_cells import closest, differences_of
+from .minor_lines import same_line
 
 _SAYS = {
     Outcome.PASS: "works",
@@ -25,9 +27,12 @@ _OTHERS = {Policy.TODAY: "the newest other packages", Policy.CONTEMPORARY: "the 
 
 @dataclass(frozen=True)
 class Expected:
-    """Its ground is one of two: a cell that was run, or a grid in which it is inferred."""
+    """What is to be expected, and why."""
 
-    ground: KnownCell | tuple[InferredGrid, Kind]
+    ground: KnownCell | Kind
+    """A cell that was run, or what a grid infers."""
+    grid: InferredGrid | None
+    """The grid, where it is inferred."""
     instead: Mapping[str, str]
     """Of the versions that were asked about, those for which another release of the same line stands."""
     beside: Mapping[str, str]
@@ -35,15 +40,20 @@ class Expected:
 
     @property
     def outcome(self) -> Outcome:
-        return self.ground.outcome if isinstance(self.ground, KnownCell) else self.ground[1].outcome
+        return self.ground.outcome
 
     @property
     def signature(self) -> str | None:
-        return self.ground.signature if isinstance(self.ground, KnownCell) else self.ground[1].signature
+        return self.ground.signature
 
     @property
     def basis(self) -> Basis:
         return Basis.MEASURED if isinstance(self.ground, KnownCell) else Basis.INFERRED
+
+    @property
+    def confidence(self) -> float | None:
+        """Of what is inferred."""
+        return None if isinstance(self.ground, KnownCell) else self.ground.confidence
 
     def words(self) -> str:
         """`works, as with transformers 4.46.3 instead (measured 2026-11-26, beside numpy 2.4.6)`, or `fails
@@ -57,19 +67,20 @@ class Expected:
             others = ", ".join(f"{name} {version}" for name, version in self.beside.items())
             beside = f", beside {others}" if others else ""
             return f"{told} (measured {self.ground.measured or self.ground.source.generated}{beside})"
-        grid, kind = self.ground
+        grid = self.grid
+        assert grid is not None
         runs = f"{grid.runs:,} runs of {grid.generated} beside {_OTHERS[grid.policy]}"
         audit = f"; {grid.missed} of {grid.audited} such cells drawn by chance went otherwise" if grid.audited else ""
-        return f"{told}: inferred from {runs}, confidence {kind.confidence:.2f}{audit}"
+        return f"{told}: inferred from {runs}, confidence {self.ground.confidence:.2f}{audit}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
-        grid, kind = (None, None) if isinstance(self.ground, KnownCell) else self.ground
+        grid = self.grid
         return {
             "outcome": str(self.outcome),
             "signature": self.signature,
             "basis": str(self.basis),
-            "confidence": kind.confidence if kind else None,
+            "confidence": self.confidence,
             "instead": dict(self.instead),
             "beside": dict(self.beside),
             "runs": grid.runs if grid else None,
@@ -87,11 +98,11 @@ def expected(asked: Mapping[str, str], python: str | None, table: KnownTable) ->
     which = None if elsewhere else python
     grids = [grid for grid in table.inferred if which in (None, grid.python)]
 
-    def expect(ground: KnownCell | tuple[InferredGrid, Kind], versions: Mapping[str, str], on: str) -> Expected:
+    def expect(ground: KnownCell | Kind, grid: InferredGrid | None, versions: Mapping[str, str], on: str) -> Expected:
         instead = {name: version for name, version in versions.items() if version != asked[name]}
-        beside = ground.beside if isinstance(ground, KnownCell) else {}
-        others = {name: version for name, version in beside.items() if asked.get(name) not in (None, version)}
-        return Expected(ground, instead | ({"Python": on} if elsewhere else {}), others)
+        others = differences_of(ground, asked) if isinstance(ground, KnownCell) else ()
+        beside = {each.package: each.measured for each in others}
+        return Expected(ground, grid, instead | ({"Python": on} if elsewhere else {}), beside)
 
     points = [{name: asked[name] for name in CORE}]
     for axes in (table.axes, *(grid.axes for grid in grids)):
@@ -99,9 +110,9 @@ def expected(asked: Mapping[str, str], python: str | None, table: KnownTable) ->
     for versions in points:
         cells = [cell for cell in table.at({**asked, **versions}, which) if cell.outcome in _SAYS]
         if cells:
-            cell = min(cells, key=lambda each: (not each.source.own, each.policy is not Policy.TODAY))
-            return expect(cell, versions, cell.python)
+            cell = closest(cells, asked)
+            return expect(cell, None, versions, cell.python)
         for grid in grids:
             if kind := grid.at(versions):
-                return expect((grid, kind), versions, grid.python)
+                return expect(kind, grid, versions, grid.python)
     return None

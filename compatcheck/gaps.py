@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from itertools import product
 
 from packaging.specifiers import SpecifierSet
-from packaging.version import Version
 
 from .import_needs import shipped_needs
 from .known import KnownTable
+from .minor_lines import series_of
 
 Release = tuple[str, str]
 """A package and a version of it."""
@@ -65,12 +65,6 @@ def gaps(
         Gap(package, version, why, (package, series_of(version)) not in kept)
         for (package, version), why in left.items()
     )
-
-
-def series_of(version: str) -> tuple[int, int]:
-    """The first two numbers of a version."""
-    release = (*Version(version).release, 0)
-    return release[0], release[1]
 
 
 def _conflicts(ranges: Mapping[str, SpecifierSet], measured: Mapping[str, Collection[str]]) -> Iterator[_Conflict]:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from itertools import product
 
-from packaging.version import Version
-
 from .domain import CORE, Outcome, Policy
 
 NOTHING = "."
@@ -85,15 +83,3 @@ def problem(grid: InferredGrid) -> str:
         if len(told) != peft or not allowed.issuperset(told):
             return f"rows[{number}]: not {peft} numbers of kinds"
     return ""
-
-
-def same_line(version: str, among: tuple[str, ...]) -> str | None:
-    """`version` itself where it is `among` some, else the newest of its minor line there; None where there is none.
-
-    >>> same_line("4.46.1", ("4.45.2", "4.46.2", "4.46.3"))
-    '4.46.3'
-    """
-    if version in among:
-        return version
-    wanted = Version(version).release[:2]
-    return max((each for each in among if Version(each).release[:2] == wanted), key=Version, default=None)

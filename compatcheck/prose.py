@@ -13,10 +13,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from .classify import diagnose_chain, diagnose_line, fingerprint, searched
+from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
 from .logline import cleaned, exception_of, frame_of
+from .signature_fit import searched
 from .signatures import Catalogue, Signature
 from .sources import FOLDERS, PACKAGES, shipped_sources
 

@@ -9,6 +9,7 @@ from packaging.version import Version
 
 from .domain import Cell
 from .expansion import Expansion
+from .minor_lines import series_of
 from .table import PYTHON
 from .window import Window
 
@@ -89,11 +90,10 @@ def _ordered(versions: Iterable[str]) -> tuple[str, ...]:
 
 
 def _reason(axis: str, version: str, now: set[str], after: Expansion, window: Window | None) -> str:
-    parsed = Version(version)
     if axis != PYTHON:
         if version not in after.known.get(axis, (version,)):
             return "the index has it no more, or it was yanked"
-        newer = [other for other in now if Version(other) > parsed and Version(other).release[:2] == parsed.release[:2]]
+        newer = [other for other in now if Version(other) > Version(version) and series_of(other) == series_of(version)]
         if newer:
             return f"{_ordered(newer)[-1]} takes its place"
     elif any(cell.python == version for cell, _ in after.excluded):

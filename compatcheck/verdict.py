@@ -23,6 +23,7 @@ from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
 from .expected import Expected, expected
 from .known import KnownCell, KnownTable
+from .measured_cells import Difference, closest, differences_of
 from .neighbours import neighbours
 from .own_runs import known_table
 from .unimportable import Unimportable, unimportable
@@ -55,20 +56,6 @@ _STANDINGS = {
     Outcome.UNRESOLVABLE: Standing.KNOWN_BAD,
     Outcome.WRONG: Standing.WRONG,
 }
-_WORST = (Outcome.FAIL, Outcome.UNRESOLVABLE, Outcome.WRONG, Outcome.ERROR, Outcome.UNTESTED, Outcome.PASS)
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A package beside the three that is of another version than in the measurement."""
-
-    package: str
-    given: str
-    measured: str
-
-    def words(self) -> str:
-        """`measured beside numpy 2.1.0, here it is 1.26.0`"""
-        return f"measured beside {self.package} {self.measured}, here it is {self.given}"
 
 
 @dataclass(frozen=True)
@@ -236,14 +223,14 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
         elsewhere = python is not None and python not in known.pythons
         if elsewhere:
             notes.append(f"nothing was measured on Python {python} (only on {', '.join(known.pythons)})")
-        near = tuple(_chosen(each, asked) for each in neighbours(asked, python, known))
+        near = tuple(closest(each, asked) for each in neighbours(asked, python, known))
         verdict = Verdict(
             Standing.UNKNOWN, asked, python, None, None, near, (), tuple(notes), known.age(day), known.name
         )
         told = unimportable(asked, known.cells)
         return _by_sources(verdict, told) if told else replace(verdict, expected=expected(asked, python, known))
-    cell = _chosen(candidates, asked)
-    differences = _differences(cell, asked)
+    cell = closest(candidates, asked)
+    differences = differences_of(cell, asked)
     other = {each.package for each in differences}
     if other and (told := unimportable(asked, known.cells, other)):
         beside = [each.words() for each in differences]
@@ -300,28 +287,6 @@ def _normal(name: str, text: str, table: KnownTable) -> str:
 def _notes(versions: Mapping[str, str]) -> list[str]:
     local = [f"{name} {version}" for name, version in versions.items() if name in CORE and "+" in str(version)]
     return [f"{', '.join(local)} is judged as the release of the same number"] if local else []
-
-
-def _chosen(candidates: Sequence[KnownCell], asked: Mapping[str, str]) -> KnownCell:
-    """What counts: one's own measurement, then the one most alike, then measured before inferred, then the worst."""
-    return min(
-        candidates,
-        key=lambda cell: (
-            not cell.source.own,
-            len(_differences(cell, asked)),
-            cell.basis is not Basis.MEASURED,
-            cell.policy is not Policy.TODAY,
-            _WORST.index(cell.outcome),
-        ),
-    )
-
-
-def _differences(cell: KnownCell, asked: Mapping[str, str]) -> tuple[Difference, ...]:
-    return tuple(
-        Difference(name, asked[name], measured)
-        for name, measured in cell.beside.items()
-        if name in asked and Version(asked[name]) != Version(measured)
-    )
 
 
 def _signature(cell: KnownCell) -> Signature | None:

@@ -67,7 +67,7 @@ def test_nothing_imports_what_stands_above_it(path: Path) -> None:
         assert not uses & {"pipeline", "remembered", "store", "runner", "executor", "environment"}, (
             "renderers see the context"
         )
-    if first in {"store", "classify", "attribution", "rules", "recommend", "bisection"}:
+    if first in {"store", "classify", "signature_fit", "attribution", "rules", "recommend", "bisection"}:
         assert not uses & {"pipeline", "remembered", "runner", "executor", "environment", "report"}, (
             "pure, or the store's edge"
         )

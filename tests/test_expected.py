@@ -11,10 +11,11 @@ from made_up_table import DAY, PEFT, TORCH, TRANSFORMERS, table
 
 from compatcheck.check_formats import FORMATS
 from compatcheck.domain import Basis, Outcome, Policy
-from compatcheck.inferred_grid import InferredGrid, Kind, problem, same_line
+from compatcheck.inferred_grid import InferredGrid, Kind, problem
 from compatcheck.installation import Installed
 from compatcheck.judgement import Judgement, judged_environment
 from compatcheck.known import KnownTable
+from compatcheck.minor_lines import same_line
 from compatcheck.verdict import Standing, Verdict, lookup
 
 GRID = InferredGrid(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compatcheck.classify import fitting
 from compatcheck.domain import Frame, Raised
 from compatcheck.logplace import place_of
+from compatcheck.signature_fit import fitting
 from compatcheck.signatures import load_catalogue
 
 CATALOGUE = load_catalogue()

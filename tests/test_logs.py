@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from log_corpus import Case, Tried, Verdict, blessed, read_case, read_corpus
 from log_scores import Scores, first_tries, place_ids, scores, table, with_table
 
-from compatcheck.classify import fitting
 from compatcheck.explanation import explain
 from compatcheck.logtext import read_text
+from compatcheck.signature_fit import fitting
 from compatcheck.signatures import Catalogue, Signature, load_catalogue
 
 CORPUS = read_corpus()
