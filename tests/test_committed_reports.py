@@ -66,6 +66,46 @@ def test_no_cell_of_every_minor_release_speaks_against_what_the_catalogue_calls_
     assert all(cell["signature"] for cell in report["cells"] if cell["outcome"] != "pass")
 
 
+def test_the_readme_tells_of_every_minor_release_and_of_expectations_what_their_reports_say() -> None:
+    readme = " ".join((HERE / "README.md").read_text(encoding="utf-8").split())
+    report = json.loads((HERE / "reports" / "every-minor" / "compatibility.json").read_text(encoding="utf-8"))
+    assert all(cell["outcome"] in {"pass", "fail", "wrong"} for cell in report["cells"])
+    assert f"all {len(report['cells']):,} combinations run" in readme
+    tried = (HERE / "reports" / "expectations.md").read_text(encoding="utf-8")
+    rows = [line.split("|") for line in tried.splitlines() if line.startswith("| 2.")]
+    right = sum(row[8].strip().startswith("right") for row in rows)
+    assert f"the outcome of {right} of {len(rows)} (" in tried
+    assert (
+        f"{len(rows)} combinations that nobody had run" in readme and f"run: {right} came out as was expected" in readme
+    )
+
+
+def test_the_readme_tells_of_the_replay_what_it_found() -> None:
+    readme = " ".join((HERE / "README.md").read_text(encoding="utf-8").split())
+    lines = (HERE / "benchmarks" / "explore_replay.md").read_text(encoding="utf-8").splitlines()
+    rows = [[part.strip() for part in line.split("|")[1:]] for line in lines if line.startswith("| ")]
+    found = {
+        (table.partition(":")[0], share, method.partition(":")[0]): right for table, share, _, method, right, *_ in rows
+    }
+
+    def told(table: str, method: str, *shares: str) -> list[str]:
+        return [found[table, share, method].rstrip("%") for share in shares]
+
+    minor, article = (
+        told("every-minor", "explorer", "5%", "10%", "20%"),
+        told("article", "explorer", "10%", "20%", "30%"),
+    )
+    assert (
+        f"in {minor[0]} % of the outcomes with a twentieth of the cells, {minor[1]} with a tenth, {minor[2]} with a"
+        in readme
+    )
+    assert f"{article[0]}, {article[1]} and {article[2]} % with a tenth, a fifth and three tenths" in readme
+    forks = [told(table, "explorer, forks", "10%")[0].removesuffix(".0") for table in ("every-minor", "article")]
+    assert f"usual runs to {forks[0]} and {forks[1]} %" in readme
+    blind = [told(table, "explorer, without the sources", "10%")[0] for table in ("every-minor", "article")]
+    assert f"Without the sources it would be {blind[0]} and {blind[1]} % with a tenth" in readme
+
+
 def _logged(signature: str) -> bool:
     """Whether some log of the corpus comes from a run made for this signature."""
     texts = (path.read_text(encoding="utf-8", errors="replace") for path in (HERE / "tests" / "logs").glob("*.txt"))
