@@ -42,6 +42,8 @@ COMPANY = {Isolation.PROCESS: 0.3, Isolation.FORK: 0.1}
 3.6 s and 1.0 s against 11.7 s (benchmarks/results.md).
 """
 EVERYTHING = "every cell is known"
+PIN_SHARE = 0.25
+"""Of the budget at most, for the newest cells that are held to pass."""
 AUDIT_SHARE = 0.1
 LEAST_AUDIT = 10
 
@@ -190,6 +192,19 @@ class Exploration:
         size = max(0, self.audit_size() - sum(bool(self.scope[place]) for place in self.explorer.audited))
         return size + FIRST_OF_A_TORCH * min(missing, size) * (self.budget.seconds is not None)
 
+    def _unproven_pins(self) -> list[Choice]:
+        """What to pin of every torch, where it was not run; nothing where only some cells may be run."""
+        return [] if self.allowed is not None else self.explorer.unproven_pins()
+
+    def _pins_cost(self) -> float:
+        """What is kept to run those, in usual cells."""
+        prices = [self._price(choice) for choice in self._unproven_pins()]
+        return min(sum(prices), PIN_SHARE * (self.runs + self.runs_left()))
+
+    def _price(self, choice: Choice) -> float:
+        """In usual cells: a run is one where runs are counted and not time."""
+        return float(self.explorer.prices[choice.place]) if self.budget.seconds is not None else 1.0
+
     # ------------------------------------------------------------------ the way
 
     def explore(self) -> Standing:
@@ -197,15 +212,17 @@ class Exploration:
         self._tell()
         while True:
             if self.enough():
+                self._prove_pins()
                 missed = self._audit()
                 self._tell()
                 if not missed or self.runs_left() < 2 * LEAST_AUDIT:
                     self.reason = "the target is reached" if not missed else "the budget is used"
                     return self.standing
                 self._reopen()
-            if not self._question(kept=self._audit_cost()):
+            if not self._question(kept=self._audit_cost() + self._pins_cost()):
                 break
             self._tell()
+        self._prove_pins()
         # nothing to audit: what was kept for it settles more
         while not self._claimed() and self._question(kept=0, step=1):
             self._tell()
@@ -240,6 +257,20 @@ class Exploration:
             if self.scope[place] and self.runs_left() > kept:
                 self.explorer.tell(self._measured([Choice(place, Role.QUESTION)], again=True))
         return True
+
+    def _prove_pins(self) -> None:
+        """Run what people would be told to pin, of every torch; where it fails, what is then held to be the newest."""
+        while True:
+            left = self.runs_left() - self._audit_cost()
+            choices: list[Choice] = []
+            for choice in self._unproven_pins():
+                if (price := self._price(choice)) <= left:
+                    choices.append(choice)
+                    left -= price
+            if not choices:
+                return
+            self.explorer.tell(self._measured(choices))
+            self._tell()
 
     def _audit(self) -> bool:
         """Draw what the audit lacks and run it; whether it finds a miss."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class Role(Word):
     """The first run of a release."""
     QUESTION = "question"
     """Least is held of it."""
+    PIN = "pin"
+    """The newest of its torch that is held to pass: what people are told to pin was run."""
     AUDIT = "audit"
     """By chance, to judge the inference; never material for it."""
     RETIRED = "retired"
@@ -274,6 +277,21 @@ class Explorer:
         return [
             Choice(place, Role.QUESTION, learnt.units[int(held.unit[place])], float(held.share[place]), len(self.known))
             for place in places
+        ]
+
+    def unproven_pins(self) -> list[Choice]:
+        """Of every torch the newest cell that is held to pass, where it was not run; the newest torch first."""
+        held = self.inference()
+        passes = [number for number, (outcome, _) in enumerate(held.units) if outcome is Outcome.PASS]
+        passing = np.isin(held.unit, passes) & self.space.exists
+        for place, (outcome, _) in self.audited.items():
+            passing[place] = outcome is Outcome.PASS
+        rows = passing.reshape(prod(self.space.shape[:2]), -1)
+        last = rows.shape[1] - 1 - rows[:, ::-1].argmax(1)
+        newest = (np.arange(len(rows)) * rows.shape[1] + last)[rows.any(1)]
+        return [
+            Choice(place, Role.PIN, held.unit_of(place), float(held.confidence[place]), len(self.known))
+            for place in newest[self._free()[newest]][::-1].tolist()
         ]
 
     def doubtful(self) -> list[int]:

@@ -282,6 +282,34 @@ def test_the_readme_tells_rightly_of_the_cells_that_sources_foretell() -> None:
     assert f"{len(shipped_needs().broken)} names that some release takes" in readme
 
 
+def test_of_every_torch_the_newest_that_is_held_to_pass_is_asked_for_until_it_was_run() -> None:
+    explorer = Explorer(shaped(3, 6, 5))
+    space = explorer.space
+
+    def place(torch: int, transformers: int, peft: int) -> int:
+        return int(np.ravel_multi_index((0, torch, transformers, peft), space.shape))
+
+    everywhere = [(torch, transformers, peft) for torch in range(3) for transformers in range(6) for peft in range(5)]
+    # transformers 1.5 fails, and with the oldest torch all do; the newest passing corner is told of torch 1.1 alone
+    truth = {place(*each): FAULT if each[1] == 5 or each[0] == 0 else CLEAN for each in everywhere}
+    corners = {place(torch, 4, 4) for torch in range(3)} | {place(torch, 5, 4) for torch in range(3)}
+    explorer.tell({each: unit for each, unit in truth.items() if each not in corners or each == place(1, 4, 4)})
+    (asked,) = explorer.unproven_pins()
+    assert (asked.place, asked.role, asked.predicted) == (place(2, 4, 4), Role.PIN, CLEAN)
+    # it fails: what is then the newest is known already
+    explorer.tell({asked.place: FAULT})
+    assert explorer.unproven_pins() == []
+
+
+def test_a_pin_that_the_audit_ran_is_proven_and_one_that_it_refuted_is_none() -> None:
+    explorer = Explorer(shaped(2, 4, 4))
+    newest = [15, 31]
+    explorer.tell({each: CLEAN for each in range(32) if each not in (*newest, 30)})
+    assert [choice.place for choice in explorer.unproven_pins()] == newest[::-1]
+    explorer.hear_audit({15: CLEAN, 31: FAULT})
+    assert [choice.place for choice in explorer.unproven_pins()] == [30]
+
+
 def test_spec_0_drops_minors_by_their_first_release() -> None:
     def release(version: str, year: int) -> Release:
         return Release(version, datetime(year, 6, 1, tzinfo=timezone.utc))
@@ -303,6 +331,7 @@ def test_an_exploration_over_stub_packages_keeps_its_budget_and_goes_on(make_run
     run.expand()
     first = Exploration(run, Budget(cells=28))
     standing = first.explore()
+    assert first.explorer.unproven_pins() == []
     assert first.runs <= 28 and standing.measured == len(first.explorer.known) + len(first.explorer.audited)
     measured = {result.cell.id for result in run.results() if result.outcome is not Outcome.UNTESTED}
     assert len(measured) == standing.measured < standing.cells == 24
