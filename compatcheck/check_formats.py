@@ -23,11 +23,16 @@ LEVELS = {
 """As SARIF and GitHub name them; a waiver makes a note of an error, `--strict` an error of a warning."""
 
 
-def level(finding: Finding, strict: bool) -> str:
-    if finding.status is None or finding.waiver is not None:
+NOTHING_JUDGED = "nothing could be judged, and with strict that is no pass"
+
+
+def level(finding: Finding, judgement: Judgement) -> str:
+    if finding.status is None:
+        return "error" if judgement.refused_empty else "note"
+    if finding.waiver is not None:
         return "note"
     told = LEVELS[finding.status]
-    return "error" if strict and told == "warning" else told
+    return "error" if judgement.strict and told == "warning" else told
 
 
 def headline(finding: Finding) -> str:
@@ -70,6 +75,8 @@ def as_text(judgement: Judgement) -> str:
 def _text_lines(judgement: Judgement) -> Iterator[str]:
     for finding in judgement.findings:
         yield from (_line(line) for line in _finding_lines(finding))
+    if judgement.refused_empty:
+        yield NOTHING_JUDGED
     yield from waiver_lines(judgement)
     yield f"({judgement.table}: {days(judgement.age)} old)"
 
@@ -174,9 +181,11 @@ def as_github(judgement: Judgement) -> str:
     """Workflow commands: GitHub shows them at the file's line and in the run's summary."""
     lines = []
     for finding in judgement.findings:
-        command = {"note": "notice"}.get(told := level(finding, judgement.strict), told)
+        command = {"note": "notice"}.get(told := level(finding, judgement), told)
         place = f"file={_property(finding.file)},line={finding.line}," if finding.file else ""
         lines.append(f"::{command} {place}title=compatcheck::{_data(_whole(finding))}")
+    if judgement.refused_empty:
+        lines.append(f"::error title=compatcheck::{_data(NOTHING_JUDGED)}")
     for line in waiver_lines(judgement):
         command = "error" if " expired on " in line else "notice"
         lines.append(f"::{command} title=compatcheck::{_data(line)}")
@@ -207,7 +216,7 @@ def as_sarif(judgement: Judgement) -> str:
     rules: dict[str, Mapping[str, Any]] = {}
     results = []
     for finding in judgement.findings:
-        if finding.status in (None, Standing.WORKS):
+        if finding.status is Standing.WORKS or (finding.status is None and not judgement.refused_empty):
             continue
         name = _rule(finding)
         rules.setdefault(name, _rule_json(name, finding.verdict))
@@ -219,7 +228,7 @@ def as_sarif(judgement: Judgement) -> str:
             "ruleId": name,
             "ruleIndex": list(rules).index(name),
             "kind": "fail",
-            "level": level(finding, judgement.strict),
+            "level": level(finding, judgement),
             "message": {"text": headline(finding)},
             "locations": [{"physicalLocation": place}],
         }
@@ -248,7 +257,7 @@ def _rule(finding: Finding) -> str:
     if verdict and verdict.bad:
         unnamed = f"unknown-failure-{verdict.cell.fingerprint}" if verdict.cell else "cannot-be-imported"
         return _line(verdict.named or unnamed)
-    return str(finding.status)
+    return str(finding.status or "nothing-judged")
 
 
 def _rule_json(name: str, verdict: Verdict | None) -> Mapping[str, Any]:
@@ -270,8 +279,8 @@ def as_junit(judgement: Judgement) -> str:
     cases = []
     for finding in judgement.findings:
         case = ElementTree.Element("testcase", classname="compatcheck", name=_line(finding.subject), time="0")
-        told = level(finding, judgement.strict)
-        if finding.status is None or finding.waiver is not None:
+        told = level(finding, judgement)
+        if told == "note" and finding.status is not Standing.WORKS:
             ElementTree.SubElement(case, "skipped", message=headline(finding))
         elif told == "error":
             failure = ElementTree.SubElement(case, "failure", message=headline(finding), type=_rule(finding))

@@ -117,7 +117,13 @@ class Judgement:
         if self.expired or any(finding.bad for finding in self.findings):
             return EXIT_NEGATIVE
         unknown = any(each.status in (Standing.UNKNOWN, Standing.STALE) for each in self.findings if not each.waiver)
-        return EXIT_UNKNOWN if self.strict and unknown else EXIT_DONE
+        return EXIT_UNKNOWN if self.refused_empty or (self.strict and unknown) else EXIT_DONE
+
+    @property
+    def refused_empty(self) -> bool:
+        """Whether nothing at all could be judged, and `strict` takes no silence for an answer. Beside something that
+        was judged, what there is nothing to judge in (the requirements of the documentation) is all right."""
+        return self.strict and all(finding.status is None for finding in self.findings)
 
     def needed(self, waiver: Waiver) -> bool:
         """Whether a waiver covers a finding that is known not to work."""

@@ -6,6 +6,7 @@ tables, so that all of them refuse unknown keys and name the field in the same w
 
 from __future__ import annotations
 
+import codecs
 import functools
 import re
 import sys
@@ -108,11 +109,16 @@ def unstructured(value: Any) -> Any:
 
 
 def toml(path: Path, remedy: str = "") -> dict[str, Any]:
-    """The TOML file at `path`. Raises InputError where it is missing, unreadable or not TOML."""
+    """The TOML file at `path`. Raises InputError where it is missing, unreadable or not TOML.
+
+    A byte order mark is passed over, which editors on Windows put in front of UTF-8.
+    """
     try:
-        with path.open("rb") as file:
-            data: dict[str, Any] = tomllib.load(file)
-            return data
+        body = path.read_bytes()
+        if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise InputError(str(path), ["is UTF-16, and TOML is UTF-8"], "Save it as UTF-8.")
+        data: dict[str, Any] = tomllib.loads(body.decode("utf-8-sig"))
+        return data
     except FileNotFoundError:
         raise InputError(str(path), ["no such file"], remedy) from None
     except (OSError, UnicodeDecodeError) as error:

@@ -110,11 +110,14 @@ def text_of(path: Path) -> str:
         body = path.read_bytes()
         coding = next((name for mark, name in _BYTE_ORDER_MARKS if body.startswith(mark)), None)
         said = _CODING.match(body)
-        return body.decode(coding or (said[1].decode() if said else "utf-8"))
+        text = body.decode(coding or (said[1].decode() if said else "utf-8"))
     except FileNotFoundError:
         raise InputError(str(path), ["no such file"], REMEDY) from None
     except (OSError, UnicodeDecodeError, LookupError) as error:
         raise InputError(str(path), [f"cannot be read: {error}"], REMEDY) from None
+    if "\0" in text:
+        raise InputError(str(path), ["is no text, or UTF-16 without its byte order mark"], "Save it as UTF-8.")
+    return text
 
 
 def wanted_lines(path: Path, *, constraint: bool = False, depth: int = 0) -> Iterator[Wanted]:

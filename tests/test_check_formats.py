@@ -118,6 +118,17 @@ def test_strict_makes_errors_of_what_is_unknown() -> None:
     assert 'failures="1"' in FORMATS["junit"](judgement)
 
 
+def test_strict_makes_an_error_of_nothing_to_judge_where_there_is_nothing_else() -> None:
+    empty = judged_environment(environment({}), TABLE)
+    judgement = waived([empty], Settings(), TABLE, strict=True, today=DAY)
+    assert [line.split(" ")[0] for line in FORMATS["github"](judgement).splitlines()] == ["::error", "::error"]
+    assert 'failures="1"' in FORMATS["junit"](judgement) and 'type="nothing-judged"' in FORMATS["junit"](judgement)
+    (run,) = json.loads(FORMATS["sarif"](judgement))["runs"]
+    assert [each["ruleId"] for each in run["results"]] == ["nothing-judged"] and run["results"][0]["level"] == "error"
+    assert json.loads(FORMATS["json"](judgement))["exit_code"] == 5
+    jsonschema.validate(json.loads(FORMATS["sarif"](judgement)), SARIF)
+
+
 def test_what_was_not_measured_is_said_not_to_be_with_what_to_do_next() -> None:
     told = FORMATS["text"](waived([judged_environment(environment(UNKNOWN), TABLE)], Settings(), TABLE, today=DAY))
     assert "unknown: this combination was not measured" in told and "  find out compatcheck probe" in told

@@ -80,10 +80,16 @@ def test_the_action_fails_a_job_with_bad_requirements_and_says_why(runner: Runne
 
 
 def test_the_action_judges_the_environment_where_no_file_is_named(runner: Runner) -> None:
-    done = runner.run(ENVIRONMENT_PYTHON=sys.executable, STRICT="true", PROBE="true")
-    assert runner.asked()[0] == f"check --python {sys.executable} --strict --format github"
+    done = runner.run(ENVIRONMENT_PYTHON=sys.executable, PROBE="true")
+    assert runner.asked()[0] == f"check --python {sys.executable} --format github"
     # torch is not installed beside the tests: there is nothing to judge, and nothing to probe
     assert done.returncode == 2 and runner.asked()[-1] == f"probe --python {sys.executable}"
+
+
+def test_the_action_fails_a_strict_job_that_judged_nothing(runner: Runner) -> None:
+    done = runner.run(ENVIRONMENT_PYTHON=sys.executable, STRICT="true", PROBE="true")
+    assert runner.asked()[0] == f"check --python {sys.executable} --strict --format github"
+    assert done.returncode == 5 and not any(each.startswith("probe") for each in runner.asked())
 
 
 def test_the_hook_takes_the_files_that_check_reads() -> None:

@@ -83,7 +83,16 @@ def test_what_is_unknown_comes_with_what_works_nearby_and_how_to_find_out() -> N
 def test_without_the_packages_there_is_nothing_to_judge() -> None:
     finding = judged_environment(environment({"torch": "2.6.0"}), TABLE)
     assert finding.verdict is None and finding.note == "transformers and peft not installed: nothing to judge"
-    assert waived([finding], Settings(strict=True), TABLE).exit_code == 0
+    assert waived([finding], Settings(), TABLE).exit_code == 0
+
+
+def test_strict_takes_no_silence_for_a_pass() -> None:
+    empty, good = judged_environment(environment({}), TABLE), judged_environment(environment(WORKS), TABLE)
+    alone = waived([empty], Settings(strict=True), TABLE, today=DAY)
+    assert alone.exit_code == 5
+    assert "nothing could be judged, and with strict that is no pass" in FORMATS["text"](alone).splitlines()
+    beside = waived([empty, good], Settings(strict=True), TABLE, today=DAY)
+    assert beside.exit_code == 0 and "no pass" not in FORMATS["text"](beside)
 
 
 # ------------------------------------------------------------------ files
@@ -250,6 +259,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["ranges.txt"], 1, "10 of the 18 measured combinations within the ranges work (55 %)"),
         (["works.txt", "bad.txt"], 1, "bad.txt: "),
         (["nothing.txt"], 0, "nothing to judge"),
+        (["nothing.txt", "--strict"], 5, "nothing could be judged, and with strict that is no pass"),
+        (["nothing.txt", "works.txt", "--strict"], 0, "nothing to judge"),
     ],
 )
 def test_the_command_judges_files_and_says_so_with_its_code(

@@ -66,6 +66,24 @@ def test_the_environment_is_put_in_as_pip_does(tmp_path: Path, monkeypatch: pyte
     assert wanted(tmp_path / "r.txt") == [("peft", "==0.12.0", 1, False)]
 
 
+def test_a_pyproject_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    path = tmp_path / "pyproject.toml"
+    path.write_text('[project]\nname = "x"\ndependencies = ["peft>=0.12"]\n', encoding="utf-8-sig")
+    assert wanted(path) == [("peft", ">=0.12", 3, False)]
+    (tmp_path / "uv.lock").write_text('[[package]]\nname = "peft"\nversion = "0.12.0"\n', encoding="utf-8-sig")
+    assert [(each.name, each.version, each.line) for each in read_lock(tmp_path / "uv.lock")] == [("peft", "0.12.0", 2)]
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_another_coding_is_refused_by_its_name(coding: str, tmp_path: Path) -> None:
+    """TOML is UTF-8; and UTF-16 without a mark cannot be told from something that is no text at all."""
+    name = "pyproject.toml" if coding == "utf-16" else "r.txt"
+    (tmp_path / name).write_bytes("peft==0.12.0\r\n".encode(coding))
+    with pytest.raises(InputError, match="UTF-16") as caught:
+        read_requirements(tmp_path / name)
+    assert caught.value.remedy == "Save it as UTF-8."
+
+
 @pytest.mark.parametrize("coding", ["utf-8-sig", "utf-16", "utf-32"])
 def test_a_byte_order_mark_says_the_coding(coding: str, tmp_path: Path) -> None:
     """`pip freeze > requirements.txt` in PowerShell writes UTF-16."""

@@ -33,7 +33,7 @@ Answers from the table of measurements that comes with compatcheck: nothing is i
   reason = "we generate with use_cache=False"
 
 Exit code: 0 nothing is known to be wrong; 1 known bad, wrong, or a waiver has expired; 5 with --strict, unknown or
-stale.
+stale, or nothing to judge in anything that was named.
 """
 
 
@@ -69,7 +69,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--resolution", choices=("both", "highest", "lowest"),
         help="of ranges: which end decides (default: the worse of both)",
     )  # fmt: skip
-    how.add_argument("--strict", action="store_true", help="unknown and stale combinations are not accepted: code 5")
+    how.add_argument(
+        "--strict", action="store_true", help="unknown, stale and nothing to judge are not accepted: code 5"
+    )
     how.add_argument(
         "--project", type=Path, metavar="FILE",
         help="the pyproject.toml with [tool.compatcheck] (default: the one of the folder, if any)",
