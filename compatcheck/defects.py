@@ -20,7 +20,7 @@ from .errors import InputError
 from .logtext import read_text
 from .parse import structured, toml
 from .signature_fit import MESSAGE_CAP, covers, fitting
-from .signatures import Catalogue, Signature, signature_files
+from .signatures import Catalogue, Signature, signature_files, unusable_patterns
 
 SLOW_SECONDS = 0.1
 """A search in a message that takes longer is a defect of its pattern: a sound one takes a few milliseconds at most."""
@@ -102,6 +102,9 @@ def _read_file(path: Path, read: _Read) -> None:
             signature = structured(table, Signature, path.name)
         except InputError as error:
             read.defects += [_parsed_problem(path.name, place, problem) for problem in error.problems]
+            continue
+        if unusable := unusable_patterns(signature):
+            read.defects += [_parsed_problem(path.name, place, problem) for problem in unusable]
             continue
         if signature.id in read.places:
             there = " ".join(read.places[signature.id])

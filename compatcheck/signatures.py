@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from pathlib import Path
@@ -110,8 +110,6 @@ class Line:
     """A regular expression, searched for in it."""
 
     def __post_init__(self) -> None:
-        if problem := _unusable(self.fits):
-            raise ValueError(f"fits: {problem}")
         if len(self.has) < 4:
             raise ValueError(f"has: {self.has!r} is too short to look for in a large log")
 
@@ -194,9 +192,6 @@ torch, NumPy or Python's library what was refused there. Counts after everything
 
     def __post_init__(self) -> None:
         problems = []
-        for name in ("exception", "message", "output", "about"):
-            if problem := _unusable(getattr(self, name)):
-                problems.append(f"{name}: {problem}")
         for place, pin in enumerate(self.pins):
             try:
                 Requirement(pin)
@@ -234,6 +229,18 @@ torch, NumPy or Python's library what was refused there. Counts after everything
     @cached_property
     def output_pattern(self) -> re.Pattern[str]:
         return re.compile(self.output)
+
+
+def unusable_patterns(signature: Signature) -> list[str]:
+    """Its patterns that are no regular expressions, field first.
+
+    To try them takes longer than all else of reading a catalogue, and most questions need few of them. So a pattern is
+    compiled when it is first searched with; of a folder that somebody brings they are tried as it is read, and the
+    shipped ones by `compatcheck catalogue check`.
+    """
+    patterns = {name: getattr(signature, name) for name in ("exception", "message", "output", "about")}
+    patterns |= {f"lines[{number}].fits": line.fits for number, line in enumerate(signature.lines)}
+    return [f"{name}: {problem}" for name, pattern in patterns.items() if (problem := _unusable(pattern))]
 
 
 @dataclass(frozen=True)
@@ -287,7 +294,7 @@ def load_catalogue(folder: Path = FOLDER) -> Catalogue:
 
     The package's own are read once.
     """
-    return _shipped() if folder == FOLDER else _read(folder)
+    return _shipped() if folder == FOLDER else _read(folder, unusable_patterns)
 
 
 @cache
@@ -303,10 +310,12 @@ def signature_files(folder: Path) -> list[Path]:
     return files
 
 
-def _read(folder: Path) -> Catalogue:
+def _read(folder: Path, defects: Callable[[Signature], list[str]] = lambda _: []) -> Catalogue:
     found: dict[str, Signature] = {}
     for path in signature_files(folder):
-        for each in structured(toml(path), Catalogue, path.name):
+        for number, each in enumerate(structured(toml(path), Catalogue, path.name)):
+            if problems := defects(each):
+                raise InputError(path.name, [f"signature[{number}].{problem}" for problem in problems])
             if each.id in found:
                 raise InputError(path.name, [f"signature: the id {each.id!r} is given twice"])
             found[each.id] = each

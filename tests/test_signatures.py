@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from compatcheck import signatures
 from compatcheck.errors import InputError
 from compatcheck.signatures import FOLDER, address, load_catalogue
 
@@ -35,7 +36,8 @@ def test_the_shipped_catalogue_is_whole() -> None:
     [
         (GOOD.replace('title = "t"\n', ""), "signature[0].title: required field 'title' is missing"),
         (GOOD + 'colour = "red"\n', "signature[0]: unknown key 'colour'"),
-        (GOOD + "message = 'a(b'\n", "signature[0]: message: not a regular expression"),
+        (GOOD + "message = 'a(b'\n", "signature[0].message: not a regular expression"),
+        (GOOD + "lines = [{ has = 'abcd', fits = 'ab(cd' }]\n", "signature[0].lines[0].fits: not a regular expression"),
         (GOOD + 'stages = ["lunch"]\n', "signature[0].stages[0]: 'lunch' is none of resolve, "),
         (GOOD.replace("some-words", "Some Words"), "signature[0]: id: 'Some Words' is not of the form some-words"),
         (GOOD.replace('exception = "KeyError"\n', ""), "signature[0]: nothing to recognise it by"),
@@ -81,3 +83,15 @@ def test_a_line_that_fits_is_found_by_its_needle() -> None:
     assert lines
     passed_over = [(name, line.has) for name, line in lines if line.has not in re.sub(r"\\(.)", r"\1", line.fits)]
     assert not passed_over
+
+
+def test_the_shipped_patterns_are_compiled_when_they_are_searched_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+    real = re.compile
+    monkeypatch.setattr(re, "compile", lambda pattern, flags=0: compiled.append(pattern) or real(pattern, flags))
+    catalogue = signatures._read(FOLDER)
+    patterns = {each.message for each in catalogue if each.message}
+    assert patterns and patterns.isdisjoint(compiled)
+    known = catalogue.get("cache-layers-empty")
+    said = "Cache only has 0 layers, attempted to access layer with index 0"
+    assert known is not None and known.message_pattern.search(said) and known.message in compiled
