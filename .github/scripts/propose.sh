@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Opens the changed reports as a pull request, or renews the one that is open. The argument is a file: what it says.
+# Opens what a refresh has changed as a pull request, or renews the one that is open. The argument is a file: what it
+# says.
 set -euo pipefail
 body=$1
-git add --all reports
+git add --all reports compatcheck/data/import_needs.json
 if git diff --cached --quiet; then
   echo "the reports have not changed"
   exit 0
