@@ -15,6 +15,7 @@ Only combinations that passed compatcheck's own cycle are offered: where the tes
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from .domain import CORE
-from .errors import UsageError
+from .errors import CompatcheckError, UsageError
 from .own_runs import known_table
 from .requirement_files import read_requirements
 from .requirement_lines import released
@@ -61,16 +62,47 @@ def parametrize_matrix(
 
     `requirements` are lines such as "peft>=0.12", or files that hold such lines (requirements.txt, pyproject.toml).
     `limit` takes that many, from the newest to the oldest at even distances. `python` takes what passed on that Python
-    only, `name` is the parameter of the session. Raises UsageError where nothing works within the requirements.
+    only, `name` is the parameter of the session. Where nothing works within the requirements, or they cannot be read,
+    the session fails and says so when it is run; the noxfile's other sessions are as they were.
     """
-    cells = working_cells(requirements, known_table(table), python)
-    if not cells:
-        raise UsageError(
-            f"no combination that is known to work lies within {', '.join(requirements)}",
-            "Widen the requirements; `compatcheck check -r FILE` says what is known within them.",
-        )
-    chosen = [nox.param(cell, id=str(cell)) for cell in spread(cells, limit)]
-    return nox.parametrize(name, chosen)
+    try:
+        cells = _chosen(requirements, limit, python, known_table(table))
+    except CompatcheckError as error:
+        return _refused(str(error), name)
+    return nox.parametrize(name, [nox.param(cell, id=str(cell)) for cell in cells])
+
+
+def _chosen(
+    requirements: Sequence[str], limit: int | None, python: str | None, table: KnownTable
+) -> tuple[MatrixCell, ...]:
+    """The cells of the sessions. Raises UsageError where there are none."""
+    if cells := working_cells(requirements, table, python):
+        return spread(cells, limit)
+    from .recommendation import recommend
+
+    asked = {name: str(wanted) for name, wanted in _ranges(requirements).items() if str(wanted)}
+    nearest = recommend(asked, python=python, table=table)
+    within = ", ".join(requirements) + (f" on Python {python}" if python else "")
+    raise UsageError(
+        f"compatcheck knows no combination that works within {within}",
+        f"Widen the requirements of parametrize_matrix: the nearest that works is {' '.join(nearest.pins)} "
+        f"on Python {nearest.cell.python}."
+        if nearest.cell
+        else "No combination of the table works at all: give it another one.",
+    )
+
+
+def _refused(why: str, name: str) -> Callable[[Any], Any]:
+    """Instead of the sessions one that fails and says why."""
+
+    def decorated(function: Callable[..., Any]) -> Any:
+        @functools.wraps(function)
+        def refuse(session: nox.Session, **_: Any) -> None:
+            session.error(why.rstrip("."))  # nox adds one
+
+        return nox.parametrize(name, [nox.param(None, id="no-combination")])(refuse)
+
+    return decorated
 
 
 def working_cells(requirements: Sequence[str], table: KnownTable, python: str | None = None) -> tuple[MatrixCell, ...]:

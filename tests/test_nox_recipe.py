@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from made_up_table import table, table_text
 
 from compatcheck.domain import CORE
 from compatcheck.errors import InputError, UsageError
-from compatcheck.nox import MatrixCell, parametrize_matrix, spread, working_cells
+from compatcheck.nox import MatrixCell, _chosen, spread, working_cells
 from compatcheck.shipped import load_table
 
 HERE = Path(__file__).parent
@@ -46,12 +47,56 @@ def test_a_limit_spreads_from_the_newest_to_the_oldest() -> None:
 
 
 def test_what_cannot_be_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no combination that is known to work lies within peft<0\.1"):
-        parametrize_matrix("peft<0.1")
+    with pytest.raises(
+        UsageError, match=r"knows no combination that works within peft<0\.1, transformers<5\n"
+    ) as caught:
+        _chosen(["peft<0.1", "transformers<5"], None, None, table())
+    assert "nearest that works is torch==2.6.0 transformers==4.40.0 peft==0.7.1 on Python 3.11." in caught.value.remedy
+    with pytest.raises(UsageError, match=r"within peft on Python 3\.12\n"):
+        _chosen(["peft"], None, "3.12", table())
     with pytest.raises(UsageError, match="neither a requirement nor"):
-        parametrize_matrix("peft >> 1")
+        working_cells(["peft >> 1"], table())
     with pytest.raises(InputError, match="no such file"):
-        parametrize_matrix(str(tmp_path / "requirements.txt"))
+        working_cells([str(tmp_path / "requirements.txt")], table())
+
+
+def test_a_session_without_a_combination_fails_and_says_why_and_the_others_are_as_they_were(tmp_path: Path) -> None:
+    (tmp_path / "table.json").write_text(table_text("3.11"))
+    (tmp_path / "noxfile.py").write_text(NOTHING_FITS)
+    environment = {**os.environ, "PYTHONPATH": str(HERE.parent), "COMPATCHECK_STORE": str(tmp_path / "none")}
+    words = [sys.executable, "-m", "nox"]
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1 and "Traceback" not in said
+    for session in ("tests(b=1, no-combination)", "tests(b=2, no-combination)"):
+        assert f"Session {session} aborted: compatcheck knows no combination that works within peft<0.1\n" in said
+    assert "Session unread(no-combination) aborted: missing.txt: no such file" in said
+    assert "Session lint was successful" in said
+    assert re.search(r"the nearest that works is torch==\S+ transformers==\S+ peft==0\.7\.1 on Python 3\.11\.\n", said)
+
+
+NOTHING_FITS = """
+import nox
+from compatcheck.nox import parametrize_matrix
+
+
+@nox.session(venv_backend="none")
+@parametrize_matrix("peft<0.1", table="table.json")
+@nox.parametrize("b", [1, 2])
+def tests(session, cell, b):
+    session.install(*cell.pins)
+
+
+@nox.session(venv_backend="none")
+@parametrize_matrix("missing.txt", table="table.json")
+def unread(session, cell):
+    session.install(*cell.pins)
+
+
+@nox.session(venv_backend="none")
+def lint(session):
+    pass
+"""
 
 
 def test_every_cell_of_the_shipped_table_that_is_offered_passed() -> None:
