@@ -32,7 +32,7 @@ from .domain import CORE
 from .errors import CompatcheckError, UsageError
 from .own_runs import known_table
 from .requirement_files import read_requirements
-from .requirement_lines import released
+from .requirement_lines import CONDA_SUFFIXES, released
 from .shipped import KnownTable
 
 
@@ -60,7 +60,8 @@ def parametrize_matrix(
 ) -> Callable[[Any], Any]:
     """A decorator below @nox.session: one session for each combination that works within `requirements`.
 
-    `requirements` are lines such as "peft>=0.12", or files that hold such lines (requirements.txt, pyproject.toml).
+    `requirements` are lines such as "peft>=0.12", or files that hold such lines (requirements.txt, pyproject.toml,
+    environment.yml).
     `limit` takes that many, from the newest to the oldest at even distances. `python` takes what passed on that Python
     only, `name` is the parameter of the session. Where nothing works within the requirements, or they cannot be read,
     the session fails and says so when it is run; the noxfile's other sessions are as they were.
@@ -138,7 +139,7 @@ def _ranges(requirements: Sequence[str]) -> dict[str, SpecifierSet]:
 
 
 def _read(text: str) -> list[tuple[str, SpecifierSet]]:
-    if text.endswith((".txt", ".in", ".toml")):
+    if text.endswith((".txt", ".in", ".toml", *CONDA_SUFFIXES)):
         return [(each.name, each.specifier) for each in read_requirements(Path(text))]
     try:
         line = Requirement(text)

@@ -55,6 +55,17 @@ def wanted_sections(path: Path) -> dict[str, tuple[Wanted, ...]]:
     return {section: tuple(each) for section, each in found.items()}
 
 
+def requires_python(path: Path) -> SpecifierSet | None:
+    """The Pythons that a pyproject.toml is for; None where it does not say. Raises InputError."""
+    told = _table(toml(path, REMEDY), "project", path).get("requires-python")
+    if told is None:
+        return None
+    try:
+        return SpecifierSet(told)
+    except (InvalidSpecifier, TypeError):
+        raise InputError(str(path), [f"project.requires-python: {told!r} is not a range of versions"]) from None
+
+
 def _table(told: Mapping[str, Any], name: str, path: Path) -> dict[str, Any]:
     table = told.get(name, {})
     if not isinstance(table, dict):

@@ -16,7 +16,7 @@ from packaging.version import InvalidVersion, Version
 from .domain import CORE, Word
 from .errors import UsageError
 from .known import KnownCell, KnownTable
-from .requirement_files import applying, marker_environment, parts_of_project, read_requirements
+from .requirement_files import applying, marker_environment, parts_of_project, python_wanted, read_requirements
 from .requirement_lines import LONGEST, Wanted, released
 
 PYTHON = "python"
@@ -132,8 +132,8 @@ def request_of(
     """All that is asked, taken together: every range of a package must hold.
 
     `options` maps packages to versions or ranges; `requirements` are texts as `peft>=0.13`; `files` are requirements
-    files or pyproject.toml, of which `extras` and `groups` count too. With a table, a package named in `options` or
-    `requirements` must be one that it knows. Raises UsageError (InputError for a file).
+    files, environment.yml or pyproject.toml, of which `extras` and `groups` count too. With a table, a package named in
+    `options` or `requirements` must be one that it knows. Raises UsageError (InputError for a file).
 
     >>> asked = request_of({"torch": "2.6"}, requirements=["peft>=0.13"], python="3.11")
     >>> asked.admits("torch", "2.6.3"), asked.admits("peft", "0.12.0")
@@ -173,14 +173,14 @@ def request_of(
         for wanted in read_requirements(path, environment, *chosen):
             if wanted.name in CORE and wanted.address:
                 addresses.append(f"{wanted.name} from {wanted.address}")
-            if wanted.name not in CORE and not wanted.constraint and not wanted.address:
+            if wanted.name not in CORE and not (wanted.constraint or wanted.address or wanted.conda):
                 others.append(str(wanted.requirement))
             elif wanted.requirement.extras:
                 others.append(f"{wanted.name}[{','.join(sorted(wanted.requirement.extras))}]")
             origin = f"{path.name} line {wanted.line}" if wanted.file == path else str(wanted.file)
             add(wanted.name, wanted.specifier, origin)
-        if path.suffix == ".toml" and python is None and (declared := _requires_python(path)):
-            add(PYTHON, declared, f"{path.name} requires-python")
+        if python is None and (declared := python_wanted(path)) is not None:
+            add(PYTHON, declared, f"{path.name}{' requires-python' if path.suffix == '.toml' else ''}")
     for name, whole in ranges.items():
         if whole.is_unsatisfiable():
             where = f" ({origins[name]})" if name in origins else ""
@@ -204,16 +204,3 @@ def _known(name: str, table: KnownTable | None) -> str:
             f"It can be asked about {', '.join(table.axes)} and what they are installed with.",
         )
     return normal
-
-
-def _requires_python(path: Path) -> SpecifierSet | None:
-    from .errors import InputError
-    from .parse import toml
-
-    told = toml(path).get("project", {}).get("requires-python")
-    if told is None:
-        return None
-    try:
-        return SpecifierSet(told)
-    except (InvalidSpecifier, TypeError):
-        raise InputError(str(path), [f"project.requires-python: {told!r} is not a range of versions"]) from None

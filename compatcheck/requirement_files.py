@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from .errors import InputError, UsageError
-from .project_files import MAIN, wanted_sections
-from .requirement_lines import REMEDY, Wanted, wanted_lines
+from .project_files import MAIN, requires_python, wanted_sections
+from .requirement_lines import CONDA_SUFFIXES, REMEDY, Wanted, wanted_lines
 
 
 def read_requirements(
     path: Path, environment: dict[str, str] | None = None, extras: Sequence[str] = (), groups: Sequence[str] = ()
 ) -> tuple[Wanted, ...]:
-    """The requirements of a requirements file or a pyproject.toml that apply in `environment` (markers).
+    """The requirements of a requirements file, a pyproject.toml or an environment.yml that apply in `environment`.
 
-    `extras` and `groups` of a pyproject.toml are taken along. None for the environment: as markers see this
-    interpreter. Raises InputError.
+    That is what markers see; None: this interpreter. `extras` and `groups` of a pyproject.toml are taken along. Raises
+    InputError.
     """
     sections = read_sections(path, environment)
     names = {_key(section): section for section in sections}
@@ -33,8 +34,37 @@ def read_requirements(
 
 def read_sections(path: Path, environment: dict[str, str] | None = None) -> dict[str, tuple[Wanted, ...]]:
     """The same by section: what is always installed under the name "", `extra NAME` and `group NAME` beside it."""
-    sections = wanted_sections(path) if path.suffix == ".toml" else {MAIN: tuple(wanted_lines(path))}
+    sections = _sections(path)
     return {section: applying(wanted, environment) for section, wanted in sections.items()}
+
+
+def _sections(path: Path) -> dict[str, tuple[Wanted, ...]]:
+    if path.suffix == ".toml":
+        return wanted_sections(path)
+    if path.suffix in CONDA_SUFFIXES:
+        from .conda_files import read_conda
+
+        return {MAIN: read_conda(path).wanted}
+    return {MAIN: tuple(wanted_lines(path))}
+
+
+def python_wanted(path: Path) -> SpecifierSet | None:
+    """What a file asks of Python: a pyproject.toml in requires-python, an environment.yml among its dependencies.
+
+    Raises InputError.
+    """
+    if path.suffix in CONDA_SUFFIXES:
+        from .conda_files import read_conda
+
+        return read_conda(path).python
+    return requires_python(path) if path.suffix == ".toml" else None
+
+
+def python_of_environment(path: Path) -> str | None:
+    """The one Python of an environment.yml, as `3.11`; None where it leaves that open, and of other files."""
+    wanted = python_wanted(path) if path.suffix in CONDA_SUFFIXES else None
+    named = {each.version.removesuffix(".*") for each in wanted or () if each.operator == "=="}
+    return ".".join(named.pop().split(".")[:2]) if len(named) == 1 else None
 
 
 def parts_of_project(files: Iterable[Path], extras: Sequence[str], groups: Sequence[str]) -> None:

@@ -25,13 +25,15 @@ from packaging.version import Version
 from .domain import CORE
 from .errors import InputError
 
-REMEDY = "Name a requirements file, a pyproject.toml, or a lock file."
+REMEDY = "Name a requirements file, a pyproject.toml, an environment.yml, or a lock file."
 OTHER_FORMAT = (
     "This is no requirements file. Judge what is installed from it: compatcheck check --python PATH, or write it down "
     "with pip freeze."
 )
-_OTHERS = re.compile(r".*\.(?:ya?ml|py|cfg|json|ipynb)|Pipfile|.*Dockerfile.*", re.IGNORECASE)
-"""Names of files that name packages in a form that is not read: conda's, setuptools', Pipenv's, Docker's."""
+_OTHERS = re.compile(r".*\.(?:py|cfg|json|ipynb)|Pipfile|.*Dockerfile.*", re.IGNORECASE)
+"""Names of files that name packages in a form that is not read: setuptools', Pipenv's, Docker's."""
+CONDA_SUFFIXES = (".yml", ".yaml")
+"""Of files that are read as an environment.yml of conda's."""
 NESTED_CAP = 20
 LONGEST = 4000
 """Characters of a requirement without its options; Python makes no number of more than 4300 digits."""
@@ -57,6 +59,8 @@ class Wanted:
     line: int
     constraint: bool = False
     """It only says which version, should something else ask for the package."""
+    conda: bool = False
+    """It is a package of conda's: whether the package index has one of that name is not known."""
 
     @property
     def name(self) -> str:
@@ -124,7 +128,12 @@ def wanted_lines(path: Path, *, constraint: bool = False, depth: int = 0) -> Ite
     """The requirements of a requirements file and of those that it includes. Raises InputError."""
     if depth > NESTED_CAP:
         raise InputError(str(path), [f"includes itself, or files more than {NESTED_CAP} deep"], REMEDY)
-    for number, line in _logical_lines(text_of(path)):
+    yield from wanted_of(text_of(path), path, constraint=constraint, depth=depth)
+
+
+def wanted_of(text: str, path: Path, *, first: int = 1, constraint: bool = False, depth: int = 0) -> Iterator[Wanted]:
+    """The requirements of a text in a file, which begins in its line `first`. Raises InputError."""
+    for number, line in _logical_lines(text, first):
         included = re.match(r"(?:-r|--requirement|-c|--constraint)[\s=]+(\S+)|-([rc])(\S+)", line)
         if included:
             name = included[1] or included[3]
@@ -149,10 +158,10 @@ def typed_requirements(texts: Iterable[str]) -> tuple[Wanted, ...]:
     return tuple(Wanted(requirement, where, number) for number, requirement in enumerate(found, 1) if requirement)
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, str]]:
+def _logical_lines(text: str, begin: int) -> Iterator[tuple[int, str]]:
     """Lines without comments, continued ones joined, variables put in, with the number of their first."""
     first, parts = 0, ""
-    for number, raw in enumerate(text.splitlines(), 1):
+    for number, raw in enumerate(text.splitlines(), begin):
         line = re.sub(r"(^|\s)#.*$", "", raw)
         first = first or number
         if line.endswith("\\"):

@@ -95,7 +95,8 @@ def test_the_action_fails_a_strict_job_that_judged_nothing(runner: Runner) -> No
 def test_the_hook_takes_the_files_that_check_reads() -> None:
     (hook,) = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     taken = (
-        "requirements.txt requirements-dev.in sub/constraints.txt pyproject.toml pylock.dev.toml uv.lock poetry.lock"
+        "requirements.txt requirements-dev.in sub/constraints.txt sub/environment.yml environment.yaml pyproject.toml "
+        "pylock.dev.toml uv.lock poetry.lock"
     )
     assert all(re.search(hook["files"], name) for name in taken.split())
     assert not any(re.search(hook["files"], name) for name in ("setup.py", "requirements.md", "my-pyproject.toml.bak"))

@@ -252,9 +252,7 @@ def test_bad_requirements_give_one_line(name: str, text: str, said: str, tmp_pat
     assert said in caught.value.what and "\n" not in caught.value.what
 
 
-@pytest.mark.parametrize(
-    "name", ["environment.yml", "setup.py", "setup.cfg", "Pipfile", "Dockerfile", "train.Dockerfile"]
-)
+@pytest.mark.parametrize("name", ["setup.py", "setup.cfg", "Pipfile", "Dockerfile", "train.Dockerfile"])
 def test_a_file_of_another_form_is_told_from_a_mistake(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_text("[packages]\nname: x\n")
     with pytest.raises(InputError) as caught:

@@ -22,6 +22,7 @@ Answers from the table of measurements that comes with compatcheck: nothing is i
   compatcheck check --python .venv/bin/python         what is installed elsewhere
   compatcheck check --lock uv.lock                    what a lock file pins
   compatcheck check -r requirements.txt               what a project allows: ranges by their two ends
+  compatcheck check environment.yml                   what conda is to install, and pip beside it
   compatcheck check -r pyproject.toml --resolution highest --format sarif > compatcheck.sarif
   compatcheck check torch==2.6.0 'transformers>=4.50' peft==0.15.2
 
@@ -50,7 +51,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )  # fmt: skip
     what.add_argument(
         "-r", "--requirements", type=Path, action="append", default=[], metavar="FILE",
-        help="a requirements file or a pyproject.toml",
+        help="a requirements file, a pyproject.toml or a conda environment.yml",
     )  # fmt: skip
     what.add_argument(
         "--lock", type=Path, action="append", default=[], metavar="FILE",
@@ -64,7 +65,11 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     )  # fmt: skip
     what.add_argument("--group", action="append", default=[], metavar="NAME", help="the same for a dependency group")
     how = parser.add_argument_group("how")
-    how.add_argument("--python-version", metavar="X.Y", help="of files: which Python they are for (default: any)")
+    how.add_argument(
+        "--python-version",
+        metavar="X.Y",
+        help="of files: which Python they are for (default: any, of an environment.yml its own)",
+    )
     how.add_argument(
         "--resolution", choices=("both", "highest", "lowest"),
         help="of ranges: which end decides (default: the worse of both)",
@@ -102,19 +107,28 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
     from ..installation import installed
     from ..judgement import Corner, judged_environment, judged_lock, judged_requirements, judged_sections
     from ..lock_files import is_lock, read_lock
-    from ..requirement_files import applying, marker_environment, parts_of_project, read_requirements, read_sections
+    from ..requirement_files import (
+        applying,
+        marker_environment,
+        parts_of_project,
+        python_of_environment,
+        read_requirements,
+        read_sections,
+    )
     from ..requirement_lines import typed_requirements
 
-    python = _python_version(arguments.python_version)
+    given = _python_version(arguments.python_version)
     typed = [each for each in arguments.named if _is_requirement(each)]
     files = [_from_here(Path(each)) for each in arguments.named if each not in typed]
     requirements = [*map(_from_here, arguments.requirements), *(each for each in files if not is_lock(each))]
     locks = [*map(_from_here, arguments.lock), *(each for each in files if is_lock(each))]
     parts_of_project(requirements, arguments.extra, arguments.group)
     findings: list[Finding] = []
-    environment, which = marker_environment(python), Corner(corner)
+    which = Corner(corner)
     chosen = [*(f"extra {each}" for each in arguments.extra), *(f"group {each}" for each in arguments.group)]
     for path in requirements:
+        python = given or python_of_environment(path)
+        environment = marker_environment(python)
         if chosen and path.suffix == ".toml":
             wanted = read_requirements(path, environment, arguments.extra, arguments.group)
             subject = f"{path} ({', '.join(chosen)})"
@@ -122,11 +136,11 @@ def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> 
         else:
             findings += judged_sections(path, read_sections(path, environment), table, python, which)
     if typed:
-        wanted = applying(typed_requirements(typed), environment)
-        found = judged_requirements(Path("the command line"), wanted, table, python, which, "these versions")
+        wanted = applying(typed_requirements(typed), marker_environment(given))
+        found = judged_requirements(Path("the command line"), wanted, table, given, which, "these versions")
         findings.append(replace(found, file=""))
     for path in locks:
-        findings += judged_lock(path, read_lock(path, environment), table, python)
+        findings += judged_lock(path, read_lock(path, marker_environment(given)), table, given)
     if arguments.python or not findings:
         subject = f"the environment of {arguments.python}" if arguments.python else "this environment"
         findings.append(judged_environment(installed(arguments.python), table, subject))

@@ -54,7 +54,13 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         asked.add_argument(f"--{name}", metavar="RANGE", help=f"version or range of {name}")
     asked.add_argument("--python", metavar="RANGE", help="the Python that it is for: 3.11, or a range")
     asked.add_argument(
-        "-r", "--requirements", metavar="FILE", type=Path, action="append", default=[], help="a requirements file"
+        "-r",
+        "--requirements",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        default=[],
+        help="a requirements file, or a conda environment.yml",
     )
     asked.add_argument("--project", metavar="FILE", type=Path, help="a pyproject.toml: its dependencies and Python")
     for kind, word in (("--extra", "extra"), ("--group", "dependency group")):
