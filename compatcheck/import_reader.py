@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-from .source_reader import last_name, module_names, outer_statements, parsed
+from .source_messages import last_name
+from .source_reader import module_names, outer_statements, parsed
 
 Text = Callable[[str], "str | None"]
 """A file's path in a wheel to its text; None where the wheel has no such file."""

@@ -8,13 +8,14 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from .domain import digest_of
 from .source_archives import python_files
-from .sources import FOLDERS, HOLE
+from .source_messages import Said, last_name, messages_of, raised_in
+from .sources import FOLDERS
 
 _RAISES = re.compile(r"^ *raise \w+\(", re.MULTILINE)
 STATEMENT_CAP = 2000
@@ -42,19 +43,6 @@ _LEFT_OUT = {
     "xformers": frozenset(("_flash_attn", "third_party")),
 }  # fmt: skip
 """By folder what only speaks of other frameworks, of experiments, of a single model or of a kernel's inner shapes."""
-LEAST_PART, LEAST_ALL = 14, 24
-"""Characters of a message's longest part between holes, and of all of them: less is not a message's own wording."""
-
-
-@dataclass(frozen=True, order=True)
-class Said:
-    """A message as it is raised."""
-
-    exception: str
-    template: str
-    """Its words, one blank between two of them, and `{}` for each value."""
-    file: str
-    function: str
 
 
 @dataclass
@@ -140,7 +128,7 @@ def read_source(text: str, file: str) -> SourceFacts:
         facts.public = _listed(text)
     for node in tree.body:
         _take_definition(node, module, facts)
-    _take_messages(tree, file, "<module>", facts)
+    facts.messages.update(messages_of(tree, file))
     return facts
 
 
@@ -155,8 +143,7 @@ def skimmed(text: str, file: str) -> SourceFacts:
     if file.endswith("__init__.py") and (tree := parsed(text)) is not None:
         facts.names[module] = module_names(tree)
     for found in _RAISES.finditer(text):
-        for exception, template in _raised_by(_statement(text, found.start())):
-            _add(exception, template, file, "", facts)
+        facts.messages.update(replace(said, file=file) for said in _raised_by(_statement(text, found.start())))
     return facts
 
 
@@ -175,11 +162,10 @@ def _statement(text: str, start: int) -> str:
 
 
 @lru_cache(maxsize=50_000)
-def _raised_by(statement: str) -> tuple[tuple[str, str], ...]:
-    """Class and wording of what a statement raises."""
+def _raised_by(statement: str) -> tuple[Said, ...]:
+    """What a statement raises, of whatever file."""
     tree = parsed(statement)
-    raises = [each for each in ast.walk(tree) if isinstance(each, ast.Raise) and each.exc] if tree else []
-    return tuple(said for each in raises if each.exc and (said := _raised(each.exc, {})))
+    return tuple(raised_in(tree, "")) if tree else ()
 
 
 def parsed(text: str) -> ast.Module | None:
@@ -272,11 +258,6 @@ def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
                 members.update(each.id for each in inner.targets if isinstance(each, ast.Name))
 
 
-def last_name(node: ast.expr) -> str:
-    """`name` of `name` and of `a.name`; empty of anything else."""
-    return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
-
-
 def _inherit(facts: SourceFacts) -> None:
     """A class has what its bases of the same package have; one without an `__init__` takes what theirs takes."""
     members: dict[str, set[str]] = {}
@@ -330,68 +311,3 @@ def _set_on_self(node: ast.AST) -> set[str]:
         and isinstance(each.value, ast.Name)
         and each.value.id == "self"
     }
-
-
-# ------------------------------------------------------------------ messages
-
-
-def _take_messages(node: ast.AST, file: str, function: str, facts: SourceFacts) -> None:
-    told: dict[str, ast.expr] = {}
-    for each in _within(node):
-        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef):
-            _take_messages(each, file, each.name, facts)
-        elif isinstance(each, ast.Assign) and len(each.targets) == 1 and isinstance(each.targets[0], ast.Name):
-            told[each.targets[0].id] = each.value
-        elif isinstance(each, ast.Raise) and each.exc is not None:
-            if said := _raised(each.exc, told):
-                _add(said[0], said[1], file, function, facts)
-        elif isinstance(each, ast.Assert) and each.msg is not None:
-            _add("AssertionError", _template(each.msg, told), file, function, facts)
-
-
-def _within(node: ast.AST) -> Iterator[ast.AST]:
-    """What stands in a function's body, in the order of the text; a function within it, but not what that holds."""
-    ahead = list(ast.iter_child_nodes(node))[::-1]
-    while ahead:
-        each = ahead.pop()
-        yield each
-        if not isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef | ast.expr):
-            ahead += list(ast.iter_child_nodes(each))[::-1]
-
-
-def _raised(error: ast.expr, told: dict[str, ast.expr]) -> tuple[str, str] | None:
-    if not (isinstance(error, ast.Call) and error.args):
-        return None
-    name = error.func.id if isinstance(error.func, ast.Name) else getattr(error.func, "attr", "")
-    return (name, _template(error.args[0], told)) if name[:1].isupper() else None
-
-
-def _add(exception: str, template: str, file: str, function: str, facts: SourceFacts) -> None:
-    text = " ".join(template.split())
-    parts = [part.strip() for part in text.split(HOLE)]
-    if max(map(len, parts)) >= LEAST_PART and sum(map(len, parts)) >= LEAST_ALL:
-        facts.messages.add(Said(exception, text, file, function))
-
-
-def _template(node: ast.expr, told: dict[str, ast.expr], depth: int = 0) -> str:
-    """The text that an expression makes, with holes for what is only known when it runs."""
-    if depth > 6:
-        return HOLE
-    if isinstance(node, ast.Constant):
-        return node.value.replace(HOLE, "") if isinstance(node.value, str) else str(node.value)
-    if isinstance(node, ast.JoinedStr):
-        return "".join(_template(each, told, depth + 1) for each in node.values)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _template(node.left, told, depth + 1) + _template(node.right, told, depth + 1)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-        return _filled(_template(node.left, told, depth + 1), "%")
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "format":
-        left = node.func.value
-        return _filled(left.value, "{") if isinstance(left, ast.Constant) and isinstance(left.value, str) else HOLE
-    if isinstance(node, ast.Name) and node.id in told:
-        return _template(told[node.id], told, depth + 1)
-    return HOLE
-
-
-def _filled(text: str, style: str) -> str:
-    return re.sub(r"\{[^{}]*\}" if style == "{" else r"%[-\d.]*[sdrfgx]", HOLE, text)

@@ -266,7 +266,17 @@ class Sources:
         sites = self._sites(raised, text, spoken_of)
         if not sites and (unquoted := text.translate(_UNQUOTED)) != text:
             sites = [site for site in self._sites(raised, unquoted, spoken_of) if "`" in site.template]
+        sites = sites or self._broken_off(raised)
         return max(sites, key=lambda site: len(site.template), default=None)
+
+    def _broken_off(self, raised: Raised) -> list[Site]:
+        """The messages that this is the beginning of, of the file that the traceback ends in: what follows an empty
+        line, or was cut off, is not read."""
+        if not raised.frames:
+            return []
+        file = raised.frames[-1].file
+        packages = [package for package in self.packages if f"/{_folder(package)}/" in f"/{file}"]
+        return [site for site in self.begun(raised, packages) if f"/{file}".endswith(f"/{site.file}")]
 
     def _sites(self, raised: Raised, text: str, spoken_of: Collection[str]) -> list[Site]:
         return [
@@ -274,8 +284,20 @@ class Sources:
             for site in self._said_in(text)
             if not raised.type or _shown(site.exception) == _shown(raised.type)
             if site.says(text, from_start=bool(raised.type))
-            if _lies_in(raised, site) or (site.package in spoken_of and raised.type and site.words >= _WORDS_BESIDE)
+            if self._lies_in(raised, site)
+            or (site.package in spoken_of and raised.type and site.words >= _WORDS_BESIDE)
         ]
+
+    def _lies_in(self, raised: Raised, site: Site) -> bool:
+        """Whether the traceback does not speak against the site's package as the one that raised; speaks for it, where
+        the message alone would not, and the class is not the package's own."""
+        plain = site.plain and raised.type not in self.packages[site.package].classes
+        if not raised.frames:
+            return not plain
+        file = raised.frames[-1].file
+        installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
+        folders = _folder(site.package), _ALSO_IN.get(site.package, site.package)
+        return any(f"/{folder}/" in f"/{file}" for folder in folders) or not (installed or plain)
 
     def home_of(self, name: str) -> str | None:
         """The one package of which a name of two words at least could be imported, and cannot from every release;
@@ -347,15 +369,9 @@ class Sources:
         return None
 
 
-def _lies_in(raised: Raised, site: Site) -> bool:
-    """Whether the traceback does not speak against the site's package as the one that raised; speaks for it, where the
-    message alone would not."""
-    if not raised.frames:
-        return not site.plain
-    file = raised.frames[-1].file
-    installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
-    folders = FOLDERS.get(site.package, site.package), _ALSO_IN.get(site.package, site.package)
-    return any(f"/{folder}/" in f"/{file}" for folder in folders) or not (installed or site.plain)
+def _folder(package: str) -> str:
+    """Where a package's modules lie."""
+    return FOLDERS.get(package, package)
 
 
 def sources_of(data: Mapping[str, Any]) -> Sources:

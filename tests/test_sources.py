@@ -257,3 +257,30 @@ def test_where_two_packages_raise_the_same_words_the_stacks_own_is_meant() -> No
     )  # fmt: skip
     found = one.site(Raised("ValueError", "", said))
     assert found is not None and found.package == "transformers"
+
+
+def table(template: str, classes: str = "", kind: str = "ValueError") -> Sources:
+    each = {
+        "releases": ["1.0"], "messages": [[kind, template, "peft/load.py f", 0, 0]], "names": {}, "modules": {},
+        "classes": classes, "keywords": {}, "members": {},
+    }  # fmt: skip
+    return sources_of({"packages": {"peft": each}})
+
+
+def test_the_beginning_of_a_message_counts_in_the_file_that_raises_it() -> None:
+    sources = table("The adapter has keys too many! They are listed below. unexpected_keys={}")
+    begun = "The adapter has keys too many! They are listed below."
+    site = sources.site(raised(begun, "/home/me/train.py", "peft/load.py"))
+    assert site is not None and site.package == "peft"
+    for files in ((), ("peft/save.py",), ("torch/load.py",), ("/home/me/load.py",)):
+        assert sources.site(raised(begun, *files)) is None, files
+    assert sources.site(raised("The adapter has", "peft/load.py")) is None, "too little of it"
+
+
+def test_a_class_of_the_package_tells_of_it_where_the_words_do_not() -> None:
+    sources = table("{} is not in the list of allowed values", "AdapterLoadError", "AdapterLoadError")
+    said = "x is not in the list of allowed values"
+    assert sources.site(raised(said, kind="AdapterLoadError")) is not None
+    assert sources.site(raised(said, "/home/me/shop/views.py", kind="AdapterLoadError")) is not None
+    assert sources.site(raised(said, "django/views.py", kind="AdapterLoadError")) is None
+    assert table("{} is not in the list of allowed values").site(raised(said)) is None
