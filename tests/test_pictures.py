@@ -39,6 +39,17 @@ def test_an_overview_draws_the_newest_panels_that_one_can_look_at_and_says_so(mo
     assert "The newest 1 of 3 panels" in texts(picture_files(mixed(torches=3)))["heatmap.svg"]
 
 
+def test_an_overview_of_many_panels_is_small_enough_to_look_at_and_has_the_newest_first() -> None:
+    for each, scaled in ((mixed(torches=3), 0), (mixed(6, 45, 17), 6 * 45 * 17)):
+        text = "".join(heat_map.overview(each))
+        _, _, width, height = map(float, (ElementTree.fromstring(text).get("viewBox") or "").split())
+        assert width <= heat_map.WIDTH + 40 and height <= heat_map.HIGHEST + 120
+        assert text.count("scale(") == scaled, "in small squares the mark is smaller, too"
+        titles = [said for label in tags(text, "text") if (said := label.text or "").startswith("torch 2.")]
+        assert titles == [f"torch {torch}" for torch in reversed(each.versions("torch"))]
+        apart_and_inside("heatmap.svg", text)
+
+
 def dated(results: list[CellResult], days: int = 40) -> Context:
     """With a day of release for every version: each package's releases `days` apart."""
     found = context(results)
@@ -187,14 +198,18 @@ def edges(each: ElementTree.Element) -> Edges:
 @pytest.mark.parametrize("size", [(1, 1, 1), (3, 4, 5), (2, 20, 12), (7, 3, 2)])
 def test_no_text_lies_upon_another_or_outside(size: tuple[int, int, int], days: int) -> None:
     for name, text in drawn_files(mixed(*size, days)).items():
-        root = ElementTree.fromstring(text)
-        _, _, width, height = map(float, (root.get("viewBox") or "").split())
-        boxes = [(edges(each), each.text) for each in tags(text, "text") if each.text]
-        for (left, top, right, bottom), said in boxes:
-            assert left >= 0 and top >= 0 and right <= width and bottom <= height, (name, said)
-        for (one, said), (other, also) in itertools.combinations(boxes, 2):
-            apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
-            assert apart, (name, said, also)
+        apart_and_inside(name, text)
+
+
+def apart_and_inside(name: str, text: str) -> None:
+    root = ElementTree.fromstring(text)
+    _, _, width, height = map(float, (root.get("viewBox") or "").split())
+    boxes = [(edges(each), each.text) for each in tags(text, "text") if each.text]
+    for (left, top, right, bottom), said in boxes:
+        assert left >= 0 and top >= 0 and right <= width and bottom <= height, (name, said)
+    for (one, said), (other, also) in itertools.combinations(boxes, 2):
+        apart = one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
+        assert apart, (name, said, also)
 
 
 def test_what_has_no_dates_or_no_pass_has_fewer_pictures() -> None:

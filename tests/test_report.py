@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -116,6 +117,25 @@ def test_the_table_marks_every_outcome(mixed: Context) -> None:
         "Some Linux 1",
     ):
         assert wanted in page
+
+
+def test_the_contents_lead_to_every_section_and_the_newest_torch_comes_first() -> None:
+    results = [result(cell(torch, "4.51.3", peft), observation(seen)) for torch, peft, seen in (
+        ("2.5.1", "0.15.2", None), ("2.6.0", "0.15.2", CACHE_LAYERS), ("2.15.0", "0.10.0", None))]  # fmt: skip
+    page = markdown_text(context(results))
+    headings = [line.lstrip("# ") for line in page.splitlines() if line.startswith("##")]
+    known = {re.sub(r"[^\w\- ]", "", each.lower()).replace(" ", "-") for each in headings}
+    contents = page.split("## Contents")[1].split("\n## ")[0]
+    linked = re.findall(r"\]\(#([^)]*)\)", contents)
+    assert set(linked) <= known and len(linked) == len(set(linked))
+    sections = [line[3:] for line in page.splitlines() if line.startswith("## ") and line != "## Contents"]
+    assert re.findall(r"^- \[([^]]*)\]", contents, re.M) == sections
+    assert "torch [2.15.0](#torch-2150-python-311) · [2.6.0](" in contents
+    assert "[A](#a-cache-only-has-0-layers-cache-layers-empty)" in contents
+    tables = [line for line in page.splitlines() if line.startswith("### torch ")]
+    assert tables == [f"### torch {torch}, Python 3.11" for torch in ("2.15.0", "2.6.0", "2.5.1")]
+    pins = page.split("## What to pin")[1].split("\n## ")[0]
+    assert pins.index("| 2.15.0") < pins.index("| 2.6.0") < pins.index("| 2.5.1")
 
 
 def test_markdown_shows_text_from_outside_as_text(mixed: Context) -> None:

@@ -18,6 +18,8 @@ TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 AT_ONCE = 200
 """Squares that are made before they are written."""
+SMALL = 12.0
+"""Height of a square from which on its mark and corner fit as they are."""
 CHARACTER = 0.59
 """Of the size of the text: how wide a character is on average in the widest font that the pictures ask for."""
 
@@ -65,14 +67,19 @@ def _square(box: Box) -> str:
         parts.append(f"<title>{escape(printable(box.title))}</title>")
     parts.append(
         f'<rect class="{name}" x="{short(x)}" y="{short(y)}" width="{short(box.width)}" '
-        f'height="{short(box.height)}" rx="3"/>'
+        f'height="{short(box.height)}" rx="{short(min(3, box.height / 4))}"/>'
     )
     if corner:
-        side = short(corner - 3)
-        at = f"M{short(x + box.width - corner)} {short(y)}"
-        parts.append(f'<path class="{name}-ink corner" d="{at} h{side} a3 3 0 0 1 3 3 v{side} z"/>')
-    mark = middle - 7 if box.letter else middle
-    parts.append(f'<use href="#{name}" class="mark {name}-ink" x="{short(mark)}" y="{short(height)}"/>')
+        round_off = 3 if box.height >= SMALL else 0
+        side = short(corner * min(1, box.height / SMALL) - round_off)
+        at = f"M{short(x + box.width - float(side) - round_off)} {short(y)}"
+        arc = f" a{round_off} {round_off} 0 0 1 {round_off} {round_off}" if round_off else ""
+        parts.append(f'<path class="{name}-ink corner" d="{at} h{side}{arc} v{side} z"/>')
+    if box.height < SMALL:
+        at = f'transform="translate({short(middle)} {short(height)}) scale({short(box.height / SMALL)})"'
+    else:
+        at = f'x="{short(middle - 7 if box.letter else middle)}" y="{short(height)}"'
+    parts.append(f'<use href="#{name}" class="mark {name}-ink" {at}/>')
     if box.letter:
         parts.append(
             f'<text class="small {name}-text" x="{short(middle + 3)}" y="{short(height + 4)}">{box.letter}</text>'

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from math import ceil
 
 from packaging.version import Version
 
@@ -19,6 +20,12 @@ from .pieces import Pieces
 LEFT, TOP, EDGE = 20.0, 32.0, 20.0
 WIDTH = 1000.0
 """What the overview's panels are wrapped to."""
+HIGHEST = 2200.0
+"""How high the overview may become before its squares are drawn smaller."""
+SIZES = ((25.0, 20.0), (18.0, 14.0), (12.0, 10.0), (9.0, 8.0), (7.0, 6.0))
+"""Of the overview's squares, width and height; the smallest is taken where none is small enough."""
+LABEL = 14.0
+"""What a label takes of the room of its rows or columns."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +113,42 @@ def newest(panels: Sequence[Panel]) -> Sequence[Panel]:
 
 
 def overview(context: Context, words: Words = ENGLISH) -> Pieces:
-    """The panels side by side, small: the picture for a README."""
+    """The panels side by side, the newest first, as small as they must be: the picture for a README."""
     shown = newest(context.panels)
+    for size in SIZES:
+        laid = _laid_out(context, shown, size)
+        if laid.bottom <= HIGHEST:
+            break
+    title = f"torch x transformers x peft: {words.headline(context.entries)}"
+    width = max(laid.right, LEFT + text_width(title, 16), LEFT + 400) + EDGE
+    keys, key_boxes, height = _legend(words, context.entries, width, laid.bottom + 30)
+    if len(shown) < len(context.panels):
+        keys.append(Label(words.further.format(shown=len(shown), all=len(context.panels)), LEFT, height, "soft"))
+        height += 19
+    every = chain(*laid.boxes, key_boxes)
+    picture = Map(title, _description(context), width, height, (*laid.labels, *keys), every)
+    return drawn("heat.svg.j2", picture=picture, squares=squares)
+
+
+@dataclass(frozen=True)
+class _Laid:
+    """The overview's panels at one size of their squares."""
+
+    labels: Sequence[Label]
+    boxes: Sequence[Iterable[Box]]
+    right: float
+    bottom: float
+
+
+def _laid_out(context: Context, shown: Sequence[Panel], size: tuple[float, float]) -> _Laid:
+    """In lines as wide as WIDTH. Where a label has no room beside the next, not every row and column has one."""
     rows = _newest_first({transformers for panel in shown for transformers in panel.lines})
-    wide, high, gap = 25.0, 20.0, 26.0
+    (wide, high), gap = size, 26.0
     labels: list[Label] = []
     boxes: list[Iterable[Box]] = []
     x, y = _row_labels_width(), TOP + 88
     right, first, bottom = x, True, y + len(rows) * high
-    for panel in shown:
+    for panel in reversed(shown):
         columns = _oldest_first(panel.pefts)
         if x + len(columns) * wide > WIDTH and not first:
             x, y = _row_labels_width(), bottom + 96
@@ -125,20 +159,18 @@ def overview(context: Context, words: Words = ENGLISH) -> Pieces:
             labels.append(Label("transformers", _row_labels_width() - 10, y - 8, "soft small end"))
         first = False
         labels.append(Label(_panel_title(context, panel), x, y - 62, "sub"))
-        for number, peft in enumerate(columns):
+        for number, peft in _some(columns, wide):
             labels.append(Label(peft, x + (number + 0.5) * wide + 3, y - 6, "small", turned=True))
-        boxes.append(_boxes(context, panel, rows, columns, (x, y), (wide, high), letters=False))
+        boxes.append(_boxes(context, panel, rows, columns, (x, y), size, letters=False))
         x += max(len(columns) * wide, text_width(_panel_title(context, panel), 13)) + gap
         right = max(right, x - gap)
-    title = f"torch x transformers x peft: {words.headline(context.entries)}"
-    width = max(right, LEFT + text_width(title, 16), LEFT + 400) + EDGE
-    keys, key_boxes, height = _legend(words, context.entries, width, bottom + 30)
-    if len(shown) < len(context.panels):
-        keys.append(Label(words.further.format(shown=len(shown), all=len(context.panels)), LEFT, height, "soft"))
-        height += 19
-    every = chain(*boxes, key_boxes)
-    picture = Map(title, _description(context), width, height, (*labels, *keys), every)
-    return drawn("heat.svg.j2", picture=picture, squares=squares)
+    return _Laid(labels, boxes, right, bottom)
+
+
+def _some(versions: Sequence[str], room: float) -> Iterator[tuple[int, str]]:
+    """Those that get a label, with their places: the first, and then every one that has room for it."""
+    step = ceil(LABEL / room)
+    return ((number, version) for number, version in enumerate(versions) if number % step == 0)
 
 
 def one_torch(context: Context, panel: Panel) -> Pieces:
@@ -244,7 +276,7 @@ def _row_labels_width() -> float:
 
 def _row_labels(context: Context, rows: list[str], y: float, high: float) -> list[Label]:
     found = []
-    for number, version in enumerate(rows):
+    for number, version in _some(rows, high):
         middle = y + (number + 0.5) * high + 4
         found.append(Label(version, LEFT + 52, middle, "end"))
         found.append(

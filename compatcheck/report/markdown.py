@@ -17,7 +17,7 @@ from .context import Context, named
 from .effects import effects
 from .entry import Entry, FailureClass
 from .glossary import needed, needed_by
-from .markup import escaped, shortened
+from .markup import anchor, escaped, shortened
 from .panel import Panel
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
 from .torch_answer import answer
@@ -44,10 +44,8 @@ WORDS = {
 
 def markdown_text(context: Context) -> str:
     parts = [
-        f"# {_title(context)}",
-        _headline(context),
-        audit_section(context) if context.explored else "",
-        agreement_section(context.agreement) if context.agreement else "",
+        *([audit_section(context)] if context.explored else []),
+        *([agreement_section(context.agreement)] if context.agreement else []),
         _pins(context),
         "## The table",
         f"![Heat map of all combinations; the tables below say the same](pictures/{OVERVIEW})",
@@ -70,7 +68,31 @@ def markdown_text(context: Context) -> str:
         "## How it was measured",
         _method(context),
     ]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    body = "\n\n".join(part for part in parts if part)
+    return f"# {_title(context)}\n\n{_headline(context)}\n\n{_contents(context, body)}\n\n{body}\n"
+
+
+def _contents(context: Context, body: str) -> str:
+    """Links to the sections; to each torch's tables and each failure class by its version and letter."""
+    found = [line for line in body.splitlines() if line.startswith("## ")]
+    lines = ["## Contents", ""]
+    for heading in found:
+        lines.append(f"- {_link(heading.removeprefix('## '))}")
+        if heading == "## The table":
+            several = len(context.pythons) > 1
+            links = [
+                _link(_table_heading(torch, python), f"{torch}, Python {python}" if several else torch)
+                for torch, python in _shown_tables(context)
+            ]
+            lines[-1] += f": torch {' · '.join(links)}"
+        elif heading == "## Failure classes" and context.classes:
+            links = [_link(_class_heading(each), each.letter) for each in context.classes]
+            lines[-1] += f": {' · '.join(links)}"
+    return "\n".join(lines)
+
+
+def _link(heading: str, words: str = "") -> str:
+    return f"[{words or heading}](#{anchor(heading)})"
 
 
 def _title(context: Context) -> str:
@@ -92,9 +114,9 @@ def pins_table(
     headers: tuple[str, str] = ("torch", "newest pins that passed every check"),
     nothing: str = "nothing that was measured works",
 ) -> str:
-    """For each torch, the newest pins that pass."""
+    """For each torch, the newest first, the newest pins that pass."""
     rows = []
-    for torch in context.versions("torch"):
+    for torch in reversed(context.versions("torch")):
         best = context.newest_passing(torch)
         rows.append([torch, _code(best) if best else nothing])
     return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
@@ -122,15 +144,25 @@ def _legend(context: Context) -> str:
 
 
 def _torch_tables(context: Context) -> Iterator[str]:
-    """A table for each torch and Python."""
-    pefts, transformers = context.versions("peft"), context.versions("transformers")
+    """A table for each torch and Python, the newest transformers at its top as in the pictures."""
+    pefts, transformers = context.versions("peft"), tuple(reversed(context.versions("transformers")))
     panels = {(panel.torch, panel.python): panel for panel in context.panels}
-    for torch, python in product(context.versions("torch"), context.pythons):
+    for torch, python in _shown_tables(context):
         panel = panels.get((torch, python)) or Panel(python, torch, {})
         rows = [[version, *(_mark(context, panel.at(version, peft)) for peft in pefts)] for version in transformers]
         table = tabulate(rows, headers=["transformers \\ peft", *pefts], tablefmt="github", disable_numparse=True)
         large = panel_file(python, torch)
-        yield f"### torch {torch}, Python {python}\n\n{table}\n\n[The same as a picture](pictures/{large})."
+        links = f"[The same as a picture](pictures/{large}) · {_link('Contents')}"
+        yield f"### {_table_heading(torch, python)}\n\n{table}\n\n{links}"
+
+
+def _shown_tables(context: Context) -> Iterator[tuple[str, str]]:
+    """Torch and Python of each table, the newest torch first."""
+    return product(reversed(context.versions("torch")), context.pythons)
+
+
+def _table_heading(torch: str, python: str) -> str:
+    return f"torch {torch}, Python {python}"
 
 
 def _pictures(context: Context) -> str:
@@ -155,11 +187,15 @@ def _mark(context: Context, entry: Entry | None) -> str:
     return mark if entry.measured else f"*({mark})*"
 
 
+def _class_heading(each: FailureClass) -> str:
+    title = each.signature.title if each.signature else "not recognised"
+    return f"{each.letter}. {escaped(title)} (`{each.key}`)"
+
+
 def _class(context: Context, each: FailureClass) -> str:
     first = each.entries[0]
     counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(each.outcomes.items()))
-    title = each.signature.title if each.signature else "not recognised"
-    lines = [f"### {each.letter}. {escaped(title)} (`{each.key}`)", "", *effects(each), ""]
+    lines = [f"### {_class_heading(each)}", "", *effects(each), ""]
     facts = [("Cells", f"{len(each.entries)} ({counts})"), ("Stage", ", ".join(each.stages))]
     if each.inferred:
         facts.insert(1, ("Inferred, not run", f"{each.inferred} further cells"))

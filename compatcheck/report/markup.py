@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from ..domain import printable
 
 
@@ -16,3 +18,8 @@ def escaped(text: str) -> str:
     for sign in "\\<>|[]":
         text = text.replace(sign, "\\" + sign)
     return " ".join(printable(text).split())
+
+
+def anchor(heading: str) -> str:
+    """What a heading of a Markdown file is linked by, as GitHub and GitLab make it of its text."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
