@@ -7,6 +7,7 @@ its cells become material like any other, the table is explored further, and a f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from .domain import Outcome
 from .interval import Interval
@@ -63,7 +64,7 @@ class Audit:
         """Cells that were rightly inferred to fail without a name being claimed."""
         return sum(cell.unnamed for cell in self.cells)
 
-    @property
+    @cached_property
     def by_outcome(self) -> dict[Outcome, Interval]:
         """For each outcome that was inferred: how often it was the true one."""
         found = sorted({cell.inferred for cell in self.cells}, key=list(Outcome).index)

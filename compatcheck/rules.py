@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import permutations
+from functools import cached_property, reduce
+from itertools import chain, permutations
+from operator import and_
 
 from packaging.specifiers import SpecifierSet
 
@@ -144,12 +145,20 @@ class _Field:
         """The few boxes that cover the cells of which the claim holds, the one with most cells first."""
         true = sum(1 << number for number, row in enumerate(self.rows) if row.unit and holds(row.unit))
         boxes: dict[Box, int] = {}
+        conditions: dict[Box, int] = {}
+        tried: set[int] = set()
         kept: list[Box] = []
         left = true
         while left and len(kept) < MOST_RULES:
-            for number in _spread(left, SEEDS):
-                boxes.update(self.grown(number, self.all & ~true))
-            best = max(boxes, key=lambda box: self._worth(box, boxes[box] & left))
+            seeds = [number for number in _spread(left, SEEDS) if number not in tried]
+            tried.update(seeds)
+            for box, cells in chain.from_iterable(self.grown(number, self.all & ~true) for number in seeds):
+                if box not in boxes:
+                    boxes[box], conditions[box] = cells, self._conditions(box)
+            # new cells for each condition that must be said
+            best = max(
+                boxes, key=lambda box: ((boxes[box] & left).bit_count() / (1 + conditions[box]), -conditions[box], box)
+            )
             kept.append(best)
             left &= ~boxes[best]
         kept = _needed(kept, boxes, true & ~left)
@@ -158,15 +167,18 @@ class _Field:
 
     def grown(self, seed: int, against: int) -> Iterator[tuple[Box, int]]:
         """The boxes around a cell, one for each order of the axes, with the cells inside."""
+        start = [(place,) for place in self.places[seed]]
         for order in permutations(range(len(self.axes))):
-            inside: list[tuple[int, ...]] = [(place,) for place in self.places[seed]]
+            inside: list[tuple[int, ...]] = list(start)
+            cells = [self._union(axis, places) for axis, places in zip(self.axes, inside, strict=True)]
             for number in order:
                 others = self.all
-                for other, axis in enumerate(self.axes):
+                for other, these in enumerate(cells):
                     if other != number:
-                        others &= self._union(axis, inside[other])
+                        others &= these
                 inside[number] = self._stretch(self.axes[number], inside[number], others, against)
-            yield tuple(inside), self._cells(inside)
+                cells[number] = self._union(self.axes[number], inside[number])
+            yield tuple(inside), reduce(and_, cells, self.all)
 
     def _stretch(self, axis: str, start: tuple[int, ...], others: int, against: int) -> tuple[int, ...]:
         """As far as possible along one axis in both directions, over a few bad releases if there is more beyond."""
@@ -201,16 +213,9 @@ class _Field:
             found |= self.masks[axis][place]
         return found
 
-    def _cells(self, inside: Sequence[tuple[int, ...]]) -> int:
-        found = self.all
-        for axis, places in zip(self.axes, inside, strict=True):
-            found &= self._union(axis, places)
-        return found
-
-    def _worth(self, box: Box, new: int) -> tuple[float, int, Box]:
-        """New cells for each condition that must be said."""
-        conditions = sum(each.conditions(self.versions[each.axis]) for each in self._ranges(box))
-        return new.bit_count() / (1 + conditions), -conditions, box
+    def _conditions(self, box: Box) -> int:
+        """How many must be said to tell where it lies."""
+        return sum(each.conditions(self.versions[each.axis]) for each in self._ranges(box))
 
     def _ranges(self, box: Box) -> tuple[Range, ...]:
         return tuple(

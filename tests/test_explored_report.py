@@ -25,7 +25,7 @@ from compatcheck.report.context import Context
 from compatcheck.report.diff import Change, compared
 from compatcheck.report.document import SCHEMA_FILE, document, json_text
 from compatcheck.report.files import folders
-from compatcheck.report.heat_map import overview
+from compatcheck.report.heat_map import looks_of, overview
 from compatcheck.report.junit import junit_text
 from compatcheck.report.markdown import markdown_text, pins_table
 from compatcheck.report.page import html_text
@@ -207,7 +207,7 @@ def test_the_page_carries_what_a_cell_rests_on(told: Context) -> None:
 
 
 def test_pictures_and_junit_do_not_count_it_as_run(told: Context) -> None:
-    picture = "".join(overview(told))
+    picture = "".join(overview(told, looks_of(told)))
     assert "1 of 3 combinations work" in picture and "inferred, not run (3)" in picture
     suites = ElementTree.fromstring(junit_text(told))
     assert (suites.get("tests"), suites.get("failures"), suites.get("skipped")) == ("7", "2", "4")

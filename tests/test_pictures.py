@@ -41,7 +41,7 @@ def test_an_overview_draws_the_newest_panels_that_one_can_look_at_and_says_so(mo
 
 def test_an_overview_of_many_panels_is_small_enough_to_look_at_and_has_the_newest_first() -> None:
     for each, scaled in ((mixed(torches=3), 0), (mixed(6, 45, 17), 6 * 45 * 17)):
-        text = "".join(heat_map.overview(each))
+        text = "".join(heat_map.overview(each, heat_map.looks_of(each)))
         _, _, width, height = map(float, (ElementTree.fromstring(text).get("viewBox") or "").split())
         assert width <= heat_map.WIDTH + 40 and height <= heat_map.HIGHEST + 120
         assert text.count("scale(") == scaled, "in small squares the mark is smaller, too"

@@ -13,9 +13,11 @@ from typing import Any
 
 import made_up
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from made_up import CACHE_LAYERS, NOON, cell, context, observation, result
 
-from compatcheck.domain import Ending, EndingKind, Outcome, Raised, Stage
+from compatcheck.domain import Ending, EndingKind, Outcome, Raised, Stage, printable
 from compatcheck.errors import InputError, MachineError, UsageError
 from compatcheck.report import files
 from compatcheck.report.cell_text import cell_lines, one_entry
@@ -23,6 +25,7 @@ from compatcheck.report.context import Context
 from compatcheck.report.document import document, json_text
 from compatcheck.report.files import report_files, write_reports
 from compatcheck.report.markdown import markdown_text
+from compatcheck.report.markup import markdown_table
 from compatcheck.report.page import html_text
 from compatcheck.report.pieces import json_pieces
 from compatcheck.report.table_csv import csv_text
@@ -152,6 +155,35 @@ def test_no_cell_of_the_csv_starts_a_formula(mixed: Context) -> None:
     assert all(len(row) == len(rows[0]) for row in rows)
     assert not any(value[:1] in ("=", "+", "-", "@") for row in rows for value in row)
     assert any("HYPERLINK" in value for row in rows for value in row)
+
+
+@settings(deadline=None)
+@given(st.text(alphabet='ab ,;"=+-@\n\t\x1b\u202e', max_size=12))
+def test_a_reader_of_the_csv_gets_every_field_whole(words: str) -> None:
+    told = context([result(cell(), observation(Raised("Odd", "builtins", words))), result(cell(peft="0.14.0"))])
+    header, first, second = csv.reader(io.StringIO(csv_text(told)))
+    assert len(header) == len(first) == len(second)
+    message = first[header.index("message")]
+    assert message.removeprefix("'") == " ".join(printable(words).split()), "but for white space and what commands"
+    assert not message.startswith(("=", "+", "-", "@"))
+
+
+def test_a_markdown_table_is_as_wide_as_its_widest_texts() -> None:
+    assert markdown_table(["a", "", "n"], [["x", "a longer text ", 7], ["", "y", None]]) == (
+        "| a   |               | n    |\n"
+        "|-----|---------------|------|\n"
+        "| x   | a longer text | 7    |\n"
+        "|     | y             | None |"
+    )
+    assert markdown_table(["alone"], []) == "| alone   |\n|---------|"
+
+
+def test_a_tally_counts_each_cell_once(mixed: Context) -> None:
+    tally = mixed.tally
+    assert sum(tally.measured.values()) == len(mixed.entries) and not tally.inferred
+    assert tally.told == 8, "all but the one that could not be measured and the one that was not run"
+    assert (tally.caveats, tally.workarounds) == (1, {Outcome.WRONG: 1})
+    assert (mixed.caveats, mixed.workarounds) == (1, 1)
 
 
 def test_two_reports_of_the_same_observations_are_the_same(mixed: Context) -> None:

@@ -85,7 +85,7 @@ def execute(arguments: argparse.Namespace) -> int:
         context = replace(context, agreement=compared_with(context, load_reported(arguments.agrees_with)))
     folder = report_folder(arguments)
     if not arguments.stdout:
-        _spare(folder / FILE, any(entry.told for entry in context.entries), arguments.store)
+        _spare(folder / FILE, bool(context.tally.told), arguments.store)
     earlier = load_reported(arguments.earlier) if arguments.earlier else None
     diff = None
     if arguments.since:
@@ -150,7 +150,7 @@ def _methods(arguments: argparse.Namespace, run: Run) -> int:
             raise UsageError(f"such a matrix has no report as {arguments.format}", "html, markdown and json are there.")
         sys.stdout.writelines(methods_files(context)[f"methods.{ending}"])
         return 0
-    told = any(entry.told for each in context.contexts.values() for entry in each.entries)
+    told = any(each.tally.told for each in context.contexts.values())
     _spare(report_folder(arguments) / "methods.json", told, arguments.store)
     for line in context.headline():
         print(line)

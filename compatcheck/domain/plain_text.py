@@ -10,7 +10,7 @@ UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206
 
 def printable(text: str) -> str:
     """`text` without what would command a terminal or turn the direction of writing: tabs and line ends stay."""
-    return UNPRINTABLE.sub("", text)
+    return text if text.isprintable() else UNPRINTABLE.sub("", text)
 
 
 _COMMAND = re.compile(r"^([^\S\n]*)(?=::)", re.MULTILINE)

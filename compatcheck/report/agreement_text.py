@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from tabulate import tabulate
-
 from ..agreement import Agreement, Finding, Likeness, Pair
-from .markup import escaped
+from .markup import escaped, markdown_table
 
 WORDS = {
     Likeness.OTHER_OUTCOME: "another outcome",
@@ -69,7 +67,7 @@ def agreement_text(agreement: Agreement) -> str:
         headers = [f"with {agreement.other}", f"the same with {agreement.own}"]
         parts += [
             "## Failure by failure",
-            tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True),
+            markdown_table(headers, rows),
             "## What a stage takes",
             _costs(agreement),
         ]
@@ -86,9 +84,7 @@ def _cells(agreement: Agreement, pairs: Iterable[Pair]) -> str:
         ]
         for pair in pairs
     ]
-    return tabulate(
-        rows, headers=["cell", agreement.own, agreement.other, ""], tablefmt="github", disable_numparse=True
-    )
+    return markdown_table(["cell", agreement.own, agreement.other, ""], rows)
 
 
 def _costs(agreement: Agreement) -> str:
@@ -111,7 +107,7 @@ def _costs(agreement: Agreement) -> str:
         f"{agreement.own}, MiB",
         f"{agreement.other}, MiB",
     ]
-    table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    table = markdown_table(headers, rows)
     return f"Seconds in the middle and the highest resident memory, where the stage went well with both:\n\n{table}"
 
 

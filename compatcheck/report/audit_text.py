@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from tabulate import tabulate
-
 from ..domain import Outcome
 from ..inference_audit import Audit
 from .context import Context
-from .markup import escaped
+from .markup import escaped, markdown_table
 
 TITLE = "How far the inferred cells can be trusted"
 
@@ -59,16 +57,14 @@ def audit_section(context: Context) -> str:
     audit = context.explored.audit
     parts = [f"## {TITLE}", "\n".join(f"- {line}" for line in sentences(context))]
     if rows := audit_rows(audit):
-        parts.append(tabulate(rows, headers=["inferred", "wrong in"], tablefmt="github", disable_numparse=True))
+        parts.append(markdown_table(["inferred", "wrong in"], rows))
     if missed := (*audit.misses, *audit.misnamed):
         misses = [
             [f"`{each.cell_id}`", f"{each.inferred} {escaped(each.inferred_signature or '')}".strip(),
              f"{each.measured} {escaped(each.measured_signature or '')}".strip()]
             for each in missed
         ]  # fmt: skip
-        parts.append(
-            tabulate(misses, headers=["missed", "inferred", "measured"], tablefmt="github", disable_numparse=True)
-        )
+        parts.append(markdown_table(["missed", "inferred", "measured"], misses))
     parts.append("What each inferred cell rests on, and its confidence: compatibility.csv and compatibility.json.")
     return "\n\n".join(parts)
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from tabulate import tabulate
-
 from ..attribution import Culprit, Kind, Pair
 from ..cell_verdicts import Ground, Said, untried
 from ..experiment import Experiment, agreement
 from .context import Context
-from .markup import escaped
+from .markup import escaped, markdown_table
 
 
 def blame_text(context: Context) -> str:
@@ -61,10 +59,7 @@ def _drift(context: Context) -> str:
     if not found:
         return "## Drift\n\nNo cell is known to have worked once and to have been broken since by what nobody pinned."
     rows = [[escaped(words), wanted, str(len(cells)), f"`{cells[0]}`"] for (words, wanted), cells in found.items()]
-    table = tabulate(
-        rows, headers=["what came out", "what somebody should have required", "cells", "such as"],
-        tablefmt="github", disable_numparse=True,
-    )  # fmt: skip
+    table = markdown_table(["what came out", "what somebody should have required", "cells", "such as"], rows)
     told = "These cells worked with the packages of an earlier day. Nothing that they pin has changed."
     return f"## Drift\n\n{told}\n\n{table}"
 
@@ -95,9 +90,7 @@ def _agreement(context: Context) -> str:
         f"Of {len(drawn)} cells drawn by chance the experiment bears the table out in {whole}, in part in "
         f"{len(drawn) - whole - against}, and contradicts it in {against}."
     )
-    table = tabulate(
-        rows, headers=["cell", "the table's verdict", "chosen", "runs"], tablefmt="github", disable_numparse=True
-    )
+    table = markdown_table(["cell", "the table's verdict", "chosen", "runs"], rows)
     outdated = len(context.experiments) - len(current)
     return "\n\n".join(
         filter(

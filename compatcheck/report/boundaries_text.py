@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tabulate import tabulate
-
 from ..borders import Edge
 from ..ranges import Boundary
 from ..rules import Rule
 from ..table import unit_text
 from .context import Context
-from .markup import escaped
+from .markup import escaped, markdown_table
 
 HEADERS = ("package", "holds in", "no longer in", "what it shows there", "releases in between", "beside", "runs")
 
@@ -42,7 +40,7 @@ def _rule(context: Context, rule: Rule, edges: Sequence[Edge]) -> str:
     known = {edge.boundary for edge in edges}
     rows += [_open(boundary) for boundary in rule.boundaries if boundary not in known]
     facts = f"Supported by {len(rule.cells)} cells. Refuted by {rule.refuted_by()}."
-    table = tabulate(rows, headers=HEADERS, tablefmt="github", disable_numparse=True)
+    table = markdown_table(HEADERS, rows)
     return "\n\n".join(filter(None, [f"## `{rule.words()}`", facts, table if rows else "It has no edge."]))
 
 

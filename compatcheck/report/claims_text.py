@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
-from tabulate import tabulate
-
 from ..claims import End, Seen, Trial, cells_of
 from .context import Context
-from .markup import escaped
+from .markup import escaped, markdown_table
 
 
 def claims_text(context: Context, trials: Sequence[Trial], of: int, seed: int, day: date) -> str:
@@ -31,7 +29,7 @@ def claims_text(context: Context, trials: Sequence[Trial], of: int, seed: int, d
             f"**{holding} of {len(trials)} claims hold.** Drawn by chance (seed {seed}) on {day} from the {of} pairs "
             f"of cells that the blame in [compatibility.md](compatibility.md) rests on; {runs} cells ran once more, "
             f"with real packages and the same locks. Machine: {machines}.",
-            tabulate(rows, headers=["", "claim", "works", "does not"], tablefmt="github", disable_numparse=True),
+            markdown_table(["", "claim", "works", "does not"], rows),
         ]
     ) + "\n"  # fmt: skip
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
+from itertools import chain
 
 from packaging.version import Version
 
@@ -18,7 +19,7 @@ from ..experiment import Experiment
 from ..matrix import Matrix
 from ..signatures import Catalogue
 from ..table import PYTHON
-from .entry import Entry, FailureClass, classes_of
+from .entry import Entry, FailureClass, Tally, classes_of, tally_of
 from .findings import Findings, findings_of
 from .panel import Panel, panels_of
 
@@ -73,19 +74,28 @@ class Context:
         """The cells without the inferred ones: those that were run, or that nothing is known of."""
         return tuple(entry for entry in self.entries if entry.measured)
 
+    @cached_property
+    def known(self) -> tuple[Entry, ...]:
+        """The cells of which there is a lock, a run, or an attempt at one: few where most are inferred."""
+        return tuple(entry for entry in self.entries if entry.result.known)
+
     @property
     def inferred(self) -> int:
         """How many cells are inferred."""
         return len(self.entries) - len(self.measured)
 
     @cached_property
+    def tally(self) -> Tally:
+        return tally_of(self.entries)
+
+    @property
     def totals(self) -> Counter[Outcome]:
         """Cells by outcome, without the inferred ones."""
-        return Counter(entry.outcome for entry in self.measured)
+        return self.tally.measured
 
-    @cached_property
+    @property
     def inferred_totals(self) -> Counter[Outcome]:
-        return Counter(entry.outcome for entry in self.entries if not entry.measured)
+        return self.tally.inferred
 
     @property
     def tested(self) -> int:
@@ -95,23 +105,23 @@ class Context:
     @cached_property
     def generated(self) -> datetime:
         """When the newest observation was made: two reports of the same observations are the same."""
-        dates = [entry.result.observation.started for entry in self.entries if entry.result.observation]
+        dates = [entry.result.observation.started for entry in self.known if entry.result.observation]
         return max(dates, default=datetime.fromtimestamp(0, timezone.utc)).replace(microsecond=0)
 
-    @cached_property
+    @property
     def workarounds(self) -> int:
         """Cells that do not work as they are, and do with the other way to generate."""
-        return sum(entry.workaround is not None for entry in self.entries)
+        return sum(self.tally.workarounds.values())
 
-    @cached_property
+    @property
     def caveats(self) -> int:
         """Cells that work as they are, and do not with the other way to generate."""
-        return sum(entry.caveat is not None for entry in self.entries)
+        return self.tally.caveats
 
     @property
     def repeated(self) -> tuple[Entry, ...]:
         """The cells that were run more than once."""
-        return tuple(entry for entry in self.entries if entry.result.observation and entry.result.attempts > 1)
+        return tuple(entry for entry in self.known if entry.result.observation and entry.result.attempts > 1)
 
     @property
     def flaky(self) -> tuple[Entry, ...]:
@@ -120,7 +130,7 @@ class Context:
 
     def isolation_words(self) -> str:
         """How the cells were kept apart, and what that means for their seconds."""
-        run = [entry.result.observation for entry in self.entries if entry.result.observation]
+        run = [entry.result.observation for entry in self.known if entry.result.observation]
         forked = sum(observation.facts.get("isolation") == Isolation.FORK for observation in run)
         if not forked:
             return "Every cell was a process of its own."
@@ -140,7 +150,7 @@ class Context:
 
     @property
     def machines(self) -> tuple[Machine, ...]:
-        found = {entry.result.observation.machine: None for entry in self.entries if entry.result.observation}
+        found = {entry.result.observation.machine: None for entry in self.known if entry.result.observation}
         return tuple(found)
 
     @property
@@ -153,10 +163,9 @@ class Context:
 
     @cached_property
     def _versions(self) -> dict[str, tuple[str, ...]]:
-        found: dict[str, set[str]] = {}
-        for entry in self.entries:
-            for name, version in entry.cell.versions.items():
-                found.setdefault(name, set()).add(version)
+        found: dict[str, list[str]] = {}
+        for name, version in dict.fromkeys(chain.from_iterable(entry.cell.versions.items() for entry in self.entries)):
+            found.setdefault(name, []).append(version)
         return {name: tuple(sorted(versions, key=Version)) for name, versions in found.items()}
 
     @cached_property
@@ -166,7 +175,7 @@ class Context:
 
     @cached_property
     def pythons(self) -> tuple[str, ...]:
-        return tuple(sorted({entry.cell.python for entry in self.entries}, key=Version))
+        return tuple(sorted({panel.python for panel in self.panels}, key=Version))
 
     @cached_property
     def by_id(self) -> Mapping[str, Entry]:
@@ -181,7 +190,7 @@ class Context:
     def findings(self) -> Findings:
         """Blame, rules and the rest, worked out when they are first asked for."""
         return findings_of(
-            self.entries, self.expansion.declared, self.beside, self.expansion.known, self.in_their_time,
+            self.known, self.expansion.declared, self.beside, self.expansion.known, self.in_their_time,
             self.experiments, {PYTHON: self.pythons, **self._versions},
         )  # fmt: skip
 
@@ -195,8 +204,7 @@ class Context:
     def newest(self) -> Entry | None:
         """The cell with the newest of every axis: what an unpinned install gives."""
         newest = {package: versions[-1] for package, versions in self._versions.items()}
-        found = [entry for entry in self.entries if entry.cell.versions == newest]
-        return found[-1] if found else None
+        return next((entry for entry in reversed(self.entries) if entry.cell.versions == newest), None)
 
     def newest_passing(self, torch: str | None = None) -> Entry | None:
         """The newest cell that was run and passes: by transformers, then peft, then torch."""
@@ -279,13 +287,15 @@ def built_context(
     """The context of a report about `results`, which are gone through once; `keep` says what is kept of each."""
     known = besides or Besides()
     conclusions = known.explored.conclusions if known.explored else {}
-    entries = tuple(
+
+    def entry(result: CellResult) -> Entry:
+        held = conclusions.get(result.cell.id)
         # what this machine could not run is told as that, whatever is inferred of it
-        Entry(result, None, conclusions[result.cell.id])
-        if result.outcome is Outcome.UNTESTED and result.cell.id in conclusions
-        else Entry(keep(result), diagnose(result))
-        for result in results
-    )
+        if held is not None and result.outcome is Outcome.UNTESTED:
+            return Entry(result, None, held)
+        return Entry(keep(result), diagnose(result))
+
+    entries = tuple(map(entry, results))
     beside, in_their_time = (
         tuple(Entry(keep(result), diagnose(result)) for result in some) for some in (known.beside, known.in_their_time)
     )

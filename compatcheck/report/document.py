@@ -15,7 +15,7 @@ from ..parse import unstructured
 from .agreement_text import agreement_data
 from .audit_text import exploration_data
 from .context import Context
-from .entry import Entry, FailureClass
+from .entry import Entry, FailureClass, Shared
 from .findings import findings_data
 from .pieces import Written, json_pieces
 
@@ -169,30 +169,27 @@ def document_pieces(context: Context) -> Iterator[str]:
 
 def _cell_texts(context: Context) -> Iterator[Written]:
     """The cells one at a time. What is said of a cell that was not run is written once for all that it is said of."""
-    said: dict[Conclusion | None, str] = {}
     alike: dict[tuple[object, ...], str] = {}
+    said = Shared(lambda entry: _object_ended(context, entry, alike))
     written = cache(lambda text: _escaped(quoted(text)))
+    released = cache(lambda release: ": ".join(map(written, release)))
     for entry in context.entries:
-        if entry.result.known:
-            text = _object_end(_said(context, entry))
-        elif (text := said.get(entry.conclusion, "")) == "":
-            text = said[entry.conclusion] = _unrun(context, entry, alike)
-        yield Written(_object_begun(entry.cell, written) + text)
+        yield Written(_object_begun(entry.cell, written, released) + said(entry))
 
 
-def _object_begun(cell: Cell, written: Callable[[str], str]) -> str:
-    """What `_place` says, as JSON; `written` gives a name or a version as JSON."""
-    versions = f",{DEEPER} ".join([f"{written(name)}: {written(version)}" for name, version in cell.versions.items()])
+def _object_begun(cell: Cell, written: Callable[[str], str], released: Callable[[tuple[str, str]], str]) -> str:
+    """What `_place` says, as JSON; `written` gives a text as JSON, `released` a package with its version."""
+    versions = f",{DEEPER} ".join(map(released, cell.versions.items()))
     return (
         f'{{{DEEPER}"id": {_escaped(quoted(cell.id))},{DEEPER}"python": {written(cell.python)},'
         f'{DEEPER}"versions": {{{DEEPER} {versions}{DEEPER}}},'
     )
 
 
-def _unrun(context: Context, entry: Entry, alike: dict[tuple[object, ...], str]) -> str:
-    """`_object_end` of a cell that was not run: all but its grounds is the same for many, which `alike` holds."""
+def _object_ended(context: Context, entry: Entry, alike: dict[tuple[object, ...], str]) -> str:
+    """What `_said` says, as JSON. Of inferred cells all but the grounds is the same for many, which `alike` holds."""
     held = entry.conclusion
-    if held is None:
+    if held is None or entry.result.known:
         return _object_end(_said(context, entry))
     key = held.outcome, held.signature, held.said
     if (shared := alike.get(key)) is None:
@@ -208,4 +205,4 @@ def _object_end(said: dict[str, Any]) -> str:
 
 
 def _escaped(text: str) -> str:
-    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text if text.isprintable() else UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from html import escape
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 
 from ..domain import printable
 
@@ -60,31 +61,28 @@ def squares(boxes: Iterable[Box]) -> Iterator[Markup]:
 
 
 def _square(box: Box) -> str:
-    name, x, y, corner = box.outcome, box.x, box.y, box.corner
-    middle, height = x + box.width / 2, y + box.height / 2
-    parts = ['<g class="faint">' if box.faint else "<g>"]
-    if box.title:
-        parts.append(f"<title>{escape(printable(box.title))}</title>")
-    parts.append(
-        f'<rect class="{name}" x="{short(x)}" y="{short(y)}" width="{short(box.width)}" '
-        f'height="{short(box.height)}" rx="{short(min(3, box.height / 4))}"/>'
-    )
+    x, y, width, height, name, corner, letter, title, faint = box
+    middle, centre = x + width / 2, y + height / 2
+    cut = beside = ""
     if corner:
-        round_off = 3 if box.height >= SMALL else 0
-        side = short(corner * min(1, box.height / SMALL) - round_off)
-        at = f"M{short(x + box.width - float(side) - round_off)} {short(y)}"
+        round_off = 3 if height >= SMALL else 0
+        side = short(corner * min(1, height / SMALL) - round_off)
+        at = f"M{short(x + width - float(side) - round_off)} {short(y)}"
         arc = f" a{round_off} {round_off} 0 0 1 {round_off} {round_off}" if round_off else ""
-        parts.append(f'<path class="{name}-ink corner" d="{at} h{side}{arc} v{side} z"/>')
-    if box.height < SMALL:
-        at = f'transform="translate({short(middle)} {short(height)}) scale({short(box.height / SMALL)})"'
+        cut = f'<path class="{name}-ink corner" d="{at} h{side}{arc} v{side} z"/>'
+    if letter:
+        beside = f'<text class="small {name}-text" x="{short(middle + 3)}" y="{short(centre + 4)}">{letter}</text>'
+    if height < SMALL:
+        at = f'transform="translate({short(middle)} {short(centre)}) scale({short(height / SMALL)})"'
     else:
-        at = f'x="{short(middle - 7 if box.letter else middle)}" y="{short(height)}"'
-    parts.append(f'<use href="#{name}" class="mark {name}-ink" {at}/>')
-    if box.letter:
-        parts.append(
-            f'<text class="small {name}-text" x="{short(middle + 3)}" y="{short(height + 4)}">{box.letter}</text>'
-        )
-    return "".join((*parts, "</g>\n"))
+        at = f'x="{short(middle - 7 if letter else middle)}" y="{short(centre)}"'
+    group = '<g class="faint">' if faint else "<g>"
+    said = f"<title>{escape(printable(title), quote=False)}</title>" if title else ""
+    return (
+        f'{group}{said}<rect class="{name}" x="{short(x)}" y="{short(y)}" width="{short(width)}" '
+        f'height="{short(height)}" rx="{short(min(3, height / 4))}"/>{cut}'
+        f'<use href="#{name}" class="mark {name}-ink" {at}/>{beside}</g>\n'
+    )
 
 
 @lru_cache(maxsize=4096)

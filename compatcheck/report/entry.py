@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from packaging.version import Version
 
@@ -37,11 +38,6 @@ class Entry:
     def measured(self) -> bool:
         """Whether what is said of it was seen, not inferred."""
         return self.conclusion is None
-
-    @property
-    def told(self) -> bool:
-        """Whether a run, or the resolver, has told something of the packages."""
-        return self.measured and self.outcome not in (Outcome.UNTESTED, Outcome.ERROR)
 
     @property
     def outcome(self) -> Outcome:
@@ -89,6 +85,65 @@ class Entry:
     def caveat(self) -> Mode | None:
         return self.result.observation.caveat if self.result.observation else None
 
+    @property
+    def note(self) -> str:
+        """How the tables mark a caveat and a workaround."""
+        return "*" if self.caveat else "+" if self.workaround else ""
+
+
+T = TypeVar("T")
+
+
+class Shared(Generic[T]):
+    """What is made of a cell; of cells that were not run once for all of which the same is said, often thousands."""
+
+    def __init__(self, make: Callable[[Entry], T]) -> None:
+        self._make = make
+        self._made: dict[int, T] = {}
+
+    def __call__(self, entry: Entry) -> T:
+        if entry.result.known:
+            return self._make(entry)
+        # cells that rest on the same hold one and the same conclusion: it need not be compared
+        held = id(entry.conclusion)
+        if held not in self._made:
+            self._made[held] = self._make(entry)
+        return self._made[held]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """Some cells, counted."""
+
+    measured: Counter[Outcome]
+    """Cells by outcome, without the inferred ones."""
+    inferred: Counter[Outcome]
+    workarounds: Counter[Outcome]
+    """Cells that do not work as they are, and do with the other way to generate."""
+    caveats: int
+    """Cells that work as they are, and do not with the other way to generate."""
+
+    @property
+    def told(self) -> int:
+        """Cells of which a run, or the resolver, has told something of the packages."""
+        return sum(self.measured.values()) - self.measured[Outcome.UNTESTED] - self.measured[Outcome.ERROR]
+
+
+def tally_of(entries: Iterable[Entry]) -> Tally:
+    measured: Counter[Outcome] = Counter()
+    inferred: Counter[Outcome] = Counter()
+    workarounds: Counter[Outcome] = Counter()
+    caveats = 0
+    for entry in entries:
+        if entry.conclusion is not None:
+            inferred[entry.conclusion.outcome] += 1
+            continue
+        measured[entry.outcome] += 1
+        if entry.workaround is not None:
+            workarounds[entry.outcome] += 1
+        caveats += entry.caveat is not None
+    return Tally(measured, inferred, workarounds, caveats)
+
 
 @dataclass(frozen=True)
 class FailureClass:
@@ -134,10 +189,12 @@ def classes_of(entries: Iterable[Entry], catalogue: Catalogue) -> tuple[FailureC
     groups: dict[str, list[Entry]] = {}
     inferred: Counter[str] = Counter()
     for entry in entries:
-        if entry.failure is not None and entry.measured:
-            groups.setdefault(entry.failure, []).append(entry)
-        elif entry.failure is not None:
-            inferred[entry.failure] += 1
+        if (failure := entry.failure) is None:
+            continue
+        if entry.measured:
+            groups.setdefault(failure, []).append(entry)
+        else:
+            inferred[failure] += 1
     ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     return tuple(
         FailureClass(key, _letters(number), catalogue.get(key), tuple(group), inferred[key])

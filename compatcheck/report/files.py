@@ -28,6 +28,8 @@ from .torch_answer import torch_text
 
 STAGING = ".new"
 """The folder, within a report's, in which its files are made before any of them takes its place."""
+BUFFER = 2**20
+"""Bytes that are gathered before they are written: the files can be of hundreds of megabytes."""
 Named = Iterable[tuple[str, Pieces]]
 """Names of files, each with its text."""
 
@@ -63,7 +65,7 @@ def methods_files(context: MethodsContext) -> dict[str, Pieces]:
 
 def lock_files(context: Context) -> Named:
     """`<cell>.txt` with the lock of every cell that has one."""
-    for entry in context.entries:
+    for entry in context.known:
         if (lock := entry.result.lock) is not None:
             yield f"{entry.cell.id}.txt", _lock(f"{entry.cell.id}, lock {lock.digest}", lock)
 
@@ -78,7 +80,7 @@ def evidence_files(context: Context) -> Named:
     verdicts = (said.blame for said in context.findings.verdicts.values())
     experiments = (each.blame for each in context.experiments.values())
     ends = {end for blame in (*verdicts, *experiments) for pair in blame.evidence for end in (pair.good, pair.bad)}
-    own = (entry.result.lock for entry in (*context.in_their_time.values(), *context.entries))
+    own = (entry.result.lock for entry in (*context.in_their_time.values(), *context.known))
     known: dict[str, Lock] = {lock.digest: lock for lock in own if lock is not None and lock.digest in ends}
     known.update((digest, lock) for digest, lock in context.evidence.items() if digest in ends)
     for digest, lock in sorted(known.items()):
@@ -131,7 +133,7 @@ def _written(folder: Path, files: Mapping[str, Pieces], inner: Mapping[str, Name
 
 
 def _write(path: Path, pieces: Pieces) -> None:
-    with path.open("w", encoding="utf-8") as file:
+    with path.open("w", BUFFER, encoding="utf-8") as file:
         file.writelines(pieces)
 
 

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import ceil
+from typing import NamedTuple
 
 from packaging.version import Version
 
 from ..domain import Outcome
 from .context import Context
 from .drawing import Box, Label, drawn, fitted, squares, text_width
-from .entry import Entry
+from .entry import Entry, Shared, Tally, tally_of
 from .panel import Panel
 from .pieces import Pieces
 
@@ -41,10 +42,8 @@ class Words:
     further: str
     """Where panels are left out: with the places `shown` and `all`."""
 
-    def headline(self, entries: Sequence[Entry]) -> str:
-        run = [entry for entry in entries if entry.told]
-        passing = sum(entry.outcome is Outcome.PASS for entry in run)
-        return self.working.format(good=passing, all=len(run))
+    def headline(self, tally: Tally) -> str:
+        return self.working.format(good=tally.measured[Outcome.PASS], all=tally.told)
 
 
 ENGLISH = Words(
@@ -84,6 +83,35 @@ MOST = 900.0
 """How wide a picture may become for the sake of its words; longer ones are cut."""
 
 
+class Look(NamedTuple):
+    """How a cell is drawn, wherever it stands."""
+
+    outcome: str
+    corner: float
+    faint: bool
+    letter: str
+    said: str
+    """Letter and words are for a large map."""
+
+
+Looks = Callable[[Entry], Look]
+
+
+def looks_of(context: Context) -> Looks:
+    """How the cells of a report are drawn, in all its maps."""
+
+    def look(entry: Entry) -> Look:
+        words = [ENGLISH.outcomes[entry.outcome]]
+        if entry.note:
+            words.append(ENGLISH.caveat if entry.caveat else ENGLISH.workaround)
+        if not entry.measured:
+            words.append(ENGLISH.inferred)
+        corner = CORNER if entry.note else 0
+        return Look(str(entry.outcome), corner, not entry.measured, context.letter(entry), "; ".join(words))
+
+    return Shared(look)
+
+
 @dataclass(frozen=True)
 class Map:
     """Everything that heat.svg.j2 draws."""
@@ -112,16 +140,16 @@ def newest(panels: Sequence[Panel]) -> Sequence[Panel]:
     return panels
 
 
-def overview(context: Context, words: Words = ENGLISH) -> Pieces:
+def overview(context: Context, looks: Looks, words: Words = ENGLISH) -> Pieces:
     """The panels side by side, the newest first, as small as they must be: the picture for a README."""
     shown = newest(context.panels)
     for size in SIZES:
-        laid = _laid_out(context, shown, size)
+        laid = _laid_out(context, shown, size, looks)
         if laid.bottom <= HIGHEST:
             break
-    title = f"torch x transformers x peft: {words.headline(context.entries)}"
+    title = f"torch x transformers x peft: {words.headline(context.tally)}"
     width = max(laid.right, LEFT + text_width(title, 16), LEFT + 400) + EDGE
-    keys, key_boxes, height = _legend(words, context.entries, width, laid.bottom + 30)
+    keys, key_boxes, height = _legend(words, context.tally, width, laid.bottom + 30)
     if len(shown) < len(context.panels):
         keys.append(Label(words.further.format(shown=len(shown), all=len(context.panels)), LEFT, height, "soft"))
         height += 19
@@ -140,7 +168,7 @@ class _Laid:
     bottom: float
 
 
-def _laid_out(context: Context, shown: Sequence[Panel], size: tuple[float, float]) -> _Laid:
+def _laid_out(context: Context, shown: Sequence[Panel], size: tuple[float, float], looks: Looks) -> _Laid:
     """In lines as wide as WIDTH. Where a label has no room beside the next, not every row and column has one."""
     rows = _newest_first({transformers for panel in shown for transformers in panel.lines})
     (wide, high), gap = size, 26.0
@@ -161,7 +189,7 @@ def _laid_out(context: Context, shown: Sequence[Panel], size: tuple[float, float
         labels.append(Label(_panel_title(context, panel), x, y - 62, "sub"))
         for number, peft in _some(columns, wide):
             labels.append(Label(peft, x + (number + 0.5) * wide + 3, y - 6, "small", turned=True))
-        boxes.append(_boxes(context, panel, rows, columns, (x, y), size, letters=False))
+        boxes.append(_boxes(panel, rows, columns, (x, y), size, looks, large=False))
         x += max(len(columns) * wide, text_width(_panel_title(context, panel), 13)) + gap
         right = max(right, x - gap)
     return _Laid(labels, boxes, right, bottom)
@@ -173,7 +201,7 @@ def _some(versions: Sequence[str], room: float) -> Iterator[tuple[int, str]]:
     return ((number, version) for number, version in enumerate(versions) if number % step == 0)
 
 
-def one_torch(context: Context, panel: Panel) -> Pieces:
+def one_torch(context: Context, panel: Panel, looks: Looks) -> Pieces:
     """One panel, large: with the months of release and the letters of the failure classes."""
     rows = _newest_first(set(panel.lines))
     columns = _oldest_first(panel.pefts)
@@ -186,13 +214,13 @@ def one_torch(context: Context, panel: Panel) -> Pieces:
         middle = x + (number + 0.5) * wide
         labels.append(Label(peft, middle, y - 24, "middle"))
         labels.append(Label(_month(context, "peft", peft), middle, y - 9, "soft small middle"))
-    boxes = _boxes(context, panel, rows, columns, (x, y), (wide, high), letters=True)
-    entries = panel.entries
-    title = f"{_panel_title(context, panel)}: {ENGLISH.headline(entries)}"
+    boxes = _boxes(panel, rows, columns, (x, y), (wide, high), looks, large=True)
+    tally = tally_of(panel.entries)
+    title = f"{_panel_title(context, panel)}: {ENGLISH.headline(tally)}"
     classes = _classes(context, panel)
     needed = [text_width(title, 16) + 2 * EDGE, *(text_width(said) + 2 * EDGE + 26 for _, said in classes)]
     width = max(x + len(columns) * wide + EDGE, min(max(needed), MOST))
-    keys, key_boxes, height = _legend(ENGLISH, entries, width, y + len(rows) * high + 26)
+    keys, key_boxes, height = _legend(ENGLISH, tally, width, y + len(rows) * high + 26)
     for letter, said in classes:
         keys.append(Label(letter, LEFT + 10, height, "sub middle"))
         keys.append(Label(fitted(said, width - 2 * EDGE - 26), LEFT + 28, height))
@@ -208,56 +236,42 @@ def _classes(context: Context, panel: Panel) -> list[tuple[str, str]]:
 
 
 def _boxes(
-    context: Context,
     panel: Panel,
     rows: list[str],
     columns: list[str],
     corner: tuple[float, float],
     size: tuple[float, float],
+    looks: Looks,
     *,
-    letters: bool,
+    large: bool,
 ) -> Iterator[Box]:
+    wide, high = size[0] - 2, size[1] - 2
+    places = [(peft, corner[0] + across * size[0] + 1) for across, peft in enumerate(columns)]
     for down, transformers in enumerate(rows):
-        for across, peft in enumerate(columns):
-            entry = panel.at(transformers, peft)
-            if entry is None:
+        y, line = corner[1] + down * size[1] + 1, panel.lines.get(transformers, {})
+        for peft, x in places:
+            if (entry := line.get(peft)) is None:
                 continue
-            letter, inferred = context.letter(entry), not entry.measured
-            title = ""
-            if letters:
-                title = f"transformers {transformers}, peft {peft}: {ENGLISH.outcomes[entry.outcome]}"
-                if entry.caveat or entry.workaround:
-                    title += f"; {ENGLISH.caveat if entry.caveat else ENGLISH.workaround}"
-                if inferred:
-                    title += f"; {ENGLISH.inferred}"
-            yield Box(
-                corner[0] + across * size[0] + 1,
-                corner[1] + down * size[1] + 1,
-                size[0] - 2,
-                size[1] - 2,
-                str(entry.outcome),
-                CORNER if entry.caveat or entry.workaround else 0,
-                letter if letters else "",
-                title,
-                inferred,
-            )
+            outcome, cut, faint, letter, said = looks(entry)
+            if large:
+                title = f"transformers {transformers}, peft {peft}: {said}"
+                yield Box(x, y, wide, high, outcome, cut, letter, title, faint)
+            else:
+                yield Box(x, y, wide, high, outcome, cut, faint=faint)
 
 
-def _legend(words: Words, entries: tuple[Entry, ...], width: float, y: float) -> tuple[list[Label], list[Box], float]:
+def _legend(words: Words, tally: Tally, width: float, y: float) -> tuple[list[Label], list[Box], float]:
     """The marks that occur, in lines that fit; and the height at which they end."""
     items: list[tuple[str, str, float]] = []
-    inferred = [entry for entry in entries if not entry.measured]
-    counts = Counter(entry.outcome for entry in entries if entry.measured)
     for outcome in Outcome:
-        if count := counts[outcome]:
+        if count := tally.measured[outcome]:
             items.append((str(outcome), f"{words.outcomes[outcome]} ({count})", 0))
-    if count := sum(bool(entry.caveat) for entry in entries):
+    if count := tally.caveats:
         items.append((str(Outcome.PASS), f"{words.caveat} ({count})", CORNER))
-    if count := sum(bool(entry.workaround) for entry in entries):
-        some = next(str(entry.outcome) for entry in entries if entry.workaround)
-        items.append((some, f"{words.workaround} ({count})", CORNER))
-    if inferred:
-        items.append((str(inferred[0].outcome), f"{words.inferred} ({len(inferred)})", 0))
+    if count := sum(tally.workarounds.values()):
+        items.append((str(next(iter(tally.workarounds))), f"{words.workaround} ({count})", CORNER))
+    if inferred := sum(tally.inferred.values()):
+        items.append((str(next(iter(tally.inferred))), f"{words.inferred} ({inferred})", 0))
     labels, boxes, x = [], [], LEFT
     for number, (outcome_name, said, corner) in enumerate(items):
         room = 30 + text_width(said)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import product
 
-from tabulate import tabulate
-
 from ..cell_verdicts import Ground
 from ..declared import Need
 from ..domain import Outcome
@@ -15,9 +13,9 @@ from .audit_text import audit_section
 from .blame_text import shares
 from .context import Context, named
 from .effects import effects
-from .entry import Entry, FailureClass
+from .entry import Entry, FailureClass, Shared
 from .glossary import needed, needed_by
-from .markup import anchor, escaped, shortened
+from .markup import anchor, escaped, markdown_table, shortened
 from .panel import Panel
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
 from .torch_answer import answer
@@ -119,7 +117,7 @@ def pins_table(
     for torch in reversed(context.versions("torch")):
         best = context.newest_passing(torch)
         rows.append([torch, _code(best) if best else nothing])
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    return markdown_table(headers, rows)
 
 
 def _code(entry: Entry) -> str:
@@ -147,10 +145,14 @@ def _torch_tables(context: Context) -> Iterator[str]:
     """A table for each torch and Python, the newest transformers at its top as in the pictures."""
     pefts, transformers = context.versions("peft"), tuple(reversed(context.versions("transformers")))
     panels = {(panel.torch, panel.python): panel for panel in context.panels}
+    mark = Shared(lambda entry: _mark(context, entry))
     for torch, python in _shown_tables(context):
         panel = panels.get((torch, python)) or Panel(python, torch, {})
-        rows = [[version, *(_mark(context, panel.at(version, peft)) for peft in pefts)] for version in transformers]
-        table = tabulate(rows, headers=["transformers \\ peft", *pefts], tablefmt="github", disable_numparse=True)
+        rows = []
+        for version in transformers:
+            line = panel.lines.get(version, {})
+            rows.append([version, *(mark(line[peft]) if peft in line else "" for peft in pefts)])
+        table = markdown_table(["transformers \\ peft", *pefts], rows)
         large = panel_file(python, torch)
         links = f"[The same as a picture](pictures/{large}) · {_link('Contents')}"
         yield f"### {_table_heading(torch, python)}\n\n{table}\n\n{links}"
@@ -179,11 +181,8 @@ def _pictures(context: Context) -> str:
     return "\n\n".join(["## Over release dates, in memory and in time", *shown]) if shown else ""
 
 
-def _mark(context: Context, entry: Entry | None) -> str:
-    if entry is None:
-        return ""
-    note = "*" if entry.caveat else "+" if entry.workaround else ""
-    mark = f"{MARKS[entry.outcome]} {context.letter(entry)}{note}".strip()
+def _mark(context: Context, entry: Entry) -> str:
+    mark = f"{MARKS[entry.outcome]} {context.letter(entry)}{entry.note}".strip()
     return mark if entry.measured else f"*({mark})*"
 
 
@@ -252,7 +251,7 @@ def _rules(context: Context) -> str:
     for title, found in (("What works, and what does not", rules.verdicts), ("Which failure, where", rules.failures)):
         if found:
             rows = [[f"`{rule.words()}`", str(len(rule.cells))] for rule in found]
-            table = tabulate(rows, headers=["rule", "cells"], tablefmt="github", disable_numparse=True)
+            table = markdown_table(["rule", "cells"], rows)
             parts.append(f"### {title}\n\n{table}")
     if rules.uncovered:
         parts.append(f"{len(rules.uncovered)} cells stand in no rule: there is too little structure around them.")
@@ -273,7 +272,7 @@ def _declared(context: Context) -> str:
     if not rows:
         return "No release declares more than works."
     headers = ["release", "do not work", "about", "declares", "should declare"]
-    table = tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    table = markdown_table(headers, rows)
     return f"What pip lets pass because a release's metadata allow it, and what its runs support instead.\n\n{table}"
 
 
@@ -291,7 +290,7 @@ def _words(context: Context) -> str:
 
 def _method(context: Context) -> str:
     scenario, matrix = context.matrix.scenario, context.matrix
-    seconds = sorted(entry.result.observation.seconds for entry in context.entries if entry.result.observation)
+    seconds = sorted(entry.result.observation.seconds for entry in context.known if entry.result.observation)
     lines = [
         f"- Matrix `{matrix.name}`: {len(context.entries)} cells; {matrix.description}",
         f"- Newest observation: {context.generated:%Y-%m-%d %H:%M} UTC. {context.basis_words()}",

@@ -1,8 +1,9 @@
-"""Foreign text inside Markdown: shown, never rendered."""
+"""Foreign text inside Markdown: shown, never rendered; and tables that can be read as text too."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 
 from ..domain import printable
 
@@ -23,3 +24,14 @@ def escaped(text: str) -> str:
 def anchor(heading: str) -> str:
     """What a heading of a Markdown file is linked by, as GitHub and GitLab make it of its text."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Rows of short texts, each column as wide as its widest."""
+    texts = [[str(text).strip() for text in row] for row in rows]
+    widths = [len(header) + 2 for header in headers]
+    for row in texts:
+        widths = list(map(max, widths, map(len, row)))
+    rule = "-|-".join("-" * width for width in widths)
+    lines = (" | ".join(map(str.ljust, row, widths)) for row in (headers, *texts))
+    return "\n".join((f"| {next(lines)} |", f"|-{rule}-|", *(f"| {line} |" for line in lines)))

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tabulate import tabulate
-
 from .. import __version__
 from ..domain import UNPRINTABLE, Cell, Mode, Outcome
 from ..matrix import Variant
@@ -15,7 +13,7 @@ from ..parse import unstructured
 from .context import named
 from .entry import Entry, FailureClass
 from .markdown import MARKS, WORDS
-from .markup import escaped, shortened
+from .markup import escaped, markdown_table, shortened
 from .methods import MethodsContext, failed_checks
 
 SCHEMA = 1
@@ -51,10 +49,8 @@ def _ignored(context: MethodsContext) -> str:
     rows: dict[str, list[Variant]] = {}
     for cell, variant in context.ignored:
         rows.setdefault(named(cell), []).append(variant)
-    listed = tabulate(
-        [[versions, ", ".join(variant.name for variant in variants)] for versions, variants in rows.items()],
-        headers=["versions", "ignored"], tablefmt="github", disable_numparse=True,
-    )  # fmt: skip
+    told = [[versions, ", ".join(variant.name for variant in variants)] for versions, variants in rows.items()]
+    listed = markdown_table(["versions", "ignored"], told)
     return (
         f"## Ignored in silence\n\nIn {len(context.ignored)} scenarios `generate` says what the model says without the "
         "adapter: nothing raises, and the training might as well not have been. It was reported of Llama "
@@ -72,7 +68,7 @@ def _shares(context: MethodsContext) -> str:
             wrong = f", {totals[Outcome.WRONG]} wrong" if totals[Outcome.WRONG] else ""
             row.append(f"{totals[Outcome.PASS]} of {tested}{wrong}")
         rows.append(row)
-    return tabulate(rows, headers=["", *map(str, context.methods)], tablefmt="github", disable_numparse=True)
+    return markdown_table(["", *map(str, context.methods)], rows)
 
 
 def _legend(context: MethodsContext) -> str:
@@ -89,13 +85,12 @@ def _pair(context: MethodsContext, cell: Cell) -> str:
         [_short(model), *(_mark(context, entries[Variant(method, model)]) for method in context.methods)]
         for model in context.models
     ]
-    table = tabulate(rows, headers=["", *map(str, context.methods)], tablefmt="github", disable_numparse=True)
+    table = markdown_table(["", *map(str, context.methods)], rows)
     return f"### {named(cell)}, Python {cell.python}\n\n{table}"
 
 
 def _mark(context: MethodsContext, entry: Entry) -> str:
-    note = "*" if entry.caveat else "+" if entry.workaround else ""
-    return f"{MARKS[entry.outcome]} {context.letter(entry)}{note}".strip()
+    return f"{MARKS[entry.outcome]} {context.letter(entry)}{entry.note}".strip()
 
 
 def _short(model: str) -> str:

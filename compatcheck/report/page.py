@@ -22,7 +22,7 @@ from .context import Context
 from .diff import Diff
 from .diff_text import CAP, SHOWN
 from .effects import effects
-from .entry import Entry, FailureClass
+from .entry import Entry, FailureClass, Shared
 from .glossary import TERMS, needed, needed_by
 from .page_data import Grid, cut, harmless_json, page_data
 
@@ -91,7 +91,7 @@ def html_pieces(context: Context, diff: Diff | None = None) -> Iterator[str]:
         spans=_spans,
         ids=lambda each: [entry.cell.id for entry in each.entries],
         released=_released,
-        seconds=_median(entry.result.observation.seconds for entry in context.entries if entry.result.observation),
+        seconds=_median(entry.result.observation.seconds for entry in context.known if entry.result.observation),
     )
 
 
@@ -132,10 +132,11 @@ def _grids(context: Context) -> Iterable[Grid]:
         for torch in reversed(context.versions("torch")):
             if panel := panels.get((python, torch)):
                 rows = (
-                    (version, tuple(panel.at(version, peft) for peft in pefts))
+                    (version, tuple(map(line.get, pefts)))
                     for version in reversed(context.versions("transformers"))
+                    if (line := panel.lines.get(version))
                 )
-                yield Grid(python, torch, tuple(row for row in rows if any(row[1])))
+                yield Grid(python, torch, tuple(rows))
 
 
 def _line(context: Context) -> Callable[[Iterable[Entry | None]], Markup]:
@@ -146,13 +147,8 @@ def _line(context: Context) -> Callable[[Iterable[Entry | None]], Markup]:
         look = outcome if measured else f"{outcome} inferred"
         return Markup('<td class="{}">{}{}{}</td>').format(look, MARKS[outcome], letter, note)
 
-    def written(entry: Entry | None) -> str:
-        if entry is None:
-            return "<td></td>"
-        note = "*" if entry.caveat else "+" if entry.workaround else ""
-        return square(entry.outcome, entry.measured, context.letter(entry), note)
-
-    return lambda entries: Markup("".join(map(written, entries)))
+    written = Shared(lambda entry: square(entry.outcome, entry.measured, context.letter(entry), entry.note))
+    return lambda entries: Markup("".join([written(entry) if entry else "<td></td>" for entry in entries]))
 
 
 def _spans(each: FailureClass, package: str) -> str:

@@ -10,7 +10,7 @@ from ..conclusion import Conclusion
 from ..domain import Mode, Outcome, Stage, printable
 from .context import Context
 from .effects import check_words, effect
-from .entry import Entry, FailureClass
+from .entry import Entry, FailureClass, Shared
 from .glossary import Term, needed, needed_by
 from .pieces import Written, json_pieces
 
@@ -68,22 +68,16 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
         for cell_id in rule.cells:
             covering.setdefault(cell_id, []).append(number)
 
-    shown = (entry for grid in grids for _, entries in grid.rows for entry in entries if entry)
+    every = (entry for grid in grids for _, entries in grid.rows for entry in entries if entry)
     # in the order in which the script meets them; cells that were run are grounds, no others
-    places = {entry.cell.id: place for place, entry in enumerate(shown) if entry.result.known}
-    unrun: dict[Conclusion | None, int] = {}
+    places = {entry.cell.id: place for place, entry in enumerate(every) if entry.result.known}
     said: list[list[Any]] = []
 
-    def told(entry: Entry | None) -> str:
-        if entry is None:
-            return "0"
+    def told(entry: Entry) -> str:
         if entry.result.known:
             return "".join(json_pieces(values(entry), compact=True))
-        # once for all cells of which the same is said
-        if (number := unrun.get(entry.conclusion)) is None:
-            said.append(values(entry))
-            number = unrun[entry.conclusion] = len(said)
-        return str(number)
+        said.append(values(entry))
+        return str(len(said))
 
     def values(entry: Entry) -> list[Any]:
         verdict = context.findings.verdicts.get(entry.cell.id)
@@ -97,7 +91,7 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
     def shared() -> Iterator[list[Any]]:
         yield from said
 
-    terms = needed_by(context)
+    terms, shown = needed_by(context), Shared(told)
     return {
         "matrix": context.matrix.name,
         "stages": [str(stage) for stage in Stage],
@@ -113,7 +107,10 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
                 "python": grid.python,
                 "torch": grid.torch,
                 "transformers": [version for version, _ in grid.rows],
-                "cells": (Written(f"[{','.join(map(told, entries))}]") for _, entries in grid.rows),
+                "cells": (
+                    Written(f"[{','.join([shown(entry) if entry else '0' for entry in entries])}]")
+                    for _, entries in grid.rows
+                ),
             }
             for grid in grids
         ),
@@ -169,7 +166,8 @@ def _cell(
 
 def _effects(context: Context) -> dict[str, str]:
     """Outcome and stage, by their numbers, to what is noticed of it."""
-    pairs = {(entry.outcome, entry.result.stage) for entry in context.entries}
+    pairs = {(entry.outcome, entry.result.stage) for entry in context.known}
+    pairs |= {(outcome, None) for outcome in context.inferred_totals}
     found = {
         f"{OUTCOMES.index(outcome)} {STAGES.index(stage) if stage else -1}": effect(outcome, stage)
         for outcome, stage in pairs

@@ -19,10 +19,6 @@ class Panel:
     lines: Mapping[str, Mapping[str, Entry]]
     """transformers version to peft version to the cell."""
 
-    def at(self, transformers: str, peft: str) -> Entry | None:
-        line = self.lines.get(transformers)
-        return line.get(peft) if line else None
-
     @property
     def entries(self) -> tuple[Entry, ...]:
         return tuple(entry for line in self.lines.values() for entry in line.values())

@@ -7,7 +7,7 @@ from functools import partial
 
 from .context import Context
 from .date_chart import date_chart, dates_known
-from .heat_map import CHINESE, one_torch, overview, panel_name
+from .heat_map import CHINESE, looks_of, one_torch, overview, panel_name
 from .pieces import Pieces
 from .stage_charts import memory_chart, stages_known, time_chart
 
@@ -22,12 +22,15 @@ def panel_file(python: str, torch: str) -> str:
 
 def drawings(context: Context) -> dict[str, Callable[[], Pieces]]:
     """File name to what draws it, for every picture that the context has something for."""
-    shown = context.panels
+    shown, looks = context.panels, looks_of(context)
     found: dict[str, Callable[[], Pieces]] = {}
     if shown:
-        found |= {OVERVIEW: partial(overview, context), OVERVIEW_CHINESE: partial(overview, context, CHINESE)}
+        found |= {
+            OVERVIEW: partial(overview, context, looks),
+            OVERVIEW_CHINESE: partial(overview, context, looks, CHINESE),
+        }
     for panel in shown:
-        found[panel_file(panel.python, panel.torch)] = partial(one_torch, context, panel)
+        found[panel_file(panel.python, panel.torch)] = partial(one_torch, context, panel, looks)
     if stages_known(context):
         found |= {MEMORY: partial(memory_chart, context), TIME: partial(time_chart, context)}
     if dates_known(context):

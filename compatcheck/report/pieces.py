@@ -36,8 +36,11 @@ def json_pieces(value: Any, *, compact: bool = False, depth: int = 0) -> Iterato
     if isinstance(value, Iterator):
         mark = "["
         for item in value:
-            yield mark + inner
-            yield from json_pieces(item, compact=compact, depth=depth + 1)
+            if isinstance(item, Written):
+                yield Written(f"{mark}{inner}{item}")
+            else:
+                yield mark + inner
+                yield from json_pieces(item, compact=compact, depth=depth + 1)
             mark = ","
         yield "[]" if mark == "[" else outer + "]"
     elif isinstance(value, dict) and any(isinstance(each, Iterator) for each in value.values()):

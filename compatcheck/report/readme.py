@@ -77,8 +77,8 @@ def pins(context: Context, folder: str) -> str:
 
 
 def heat_map(context: Context, folder: str) -> str:
-    told = sum(entry.told for entry in context.entries)
-    words = f"Heat map: {context.totals[Outcome.PASS]} of {told} combinations of torch, transformers and peft work"
+    good, told = context.totals[Outcome.PASS], context.tally.told
+    words = f"Heat map: {good} of {told} combinations of torch, transformers and peft work"
     return f"[![{words}]({folder}/pictures/{OVERVIEW})]({folder}/compatibility.md)"
 
 
@@ -138,7 +138,7 @@ def pins_chinese(context: Context, folder: str) -> str:
 
 
 def heat_map_chinese(context: Context, folder: str) -> str:
-    good, all_ = context.totals[Outcome.PASS], sum(entry.told for entry in context.entries)
+    good, all_ = context.totals[Outcome.PASS], context.tally.told
     words = f"热力图：{all_} 个 torch、transformers、peft 组合中有 {good} 个可用"
     return f"[![{words}]({folder}/pictures/{OVERVIEW_CHINESE})]({folder}/compatibility.md)"
 

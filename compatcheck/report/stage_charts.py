@@ -42,7 +42,7 @@ def time_chart(context: Context) -> Pieces:
 
 def _values(context: Context, measure: Callable[[StageRecord], float | None]) -> Values:
     found: dict[str, dict[str, list[float]]] = {torch: {} for torch in context.versions("torch")}
-    for entry in context.entries:
+    for entry in context.known:
         if entry.outcome is Outcome.PASS and entry.result.observation is not None:
             for record in entry.result.observation.stages:
                 if (value := measure(record)) is not None:

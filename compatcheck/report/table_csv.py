@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Iterator
-from functools import cache
+from collections.abc import Iterator
+from functools import lru_cache
+from operator import itemgetter
 
 from ..conclusion import Conclusion, Explored
 from ..domain import CORE, Mode, printable
 from .context import Context
-from .entry import Entry
+from .entry import Entry, Shared
 
 COLUMNS = (
     "id", "python", "torch", "transformers", "peft", "outcome", "basis", "stage", "cached", "uncached", "class",
@@ -20,8 +18,11 @@ COLUMNS = (
 INFERRED = ("confidence", "rests_on", "against", "audit_errors")
 """Further columns where cells are inferred; the last is how often cells that were inferred so were wrong."""
 MESSAGE_CAP = 300
-PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""What stands in a line as it is: nothing of it is quoted, and it starts no formula."""
+FIELDS = 4096
+"""Fields that are remembered at a time: most say what those of other cells say."""
+FORMULA = ("=", "+", "-", "@")
+"""How a formula begins."""
+QUOTE = '"'
 
 
 def csv_text(context: Context) -> str:
@@ -30,19 +31,15 @@ def csv_text(context: Context) -> str:
 
 
 def csv_pieces(context: Context) -> Iterator[str]:
-    """A line a piece. What is said of a cell that was not run is written once for all that it is said of."""
-    yield _line(COLUMNS if context.explored is None else COLUMNS + INFERRED) + "\n"
-    said: dict[Conclusion | None, str] = {}
-    release = cache(lambda version: _line((version,)))
+    """A line a piece."""
+    field = lru_cache(maxsize=FIELDS)(_field)
+    said = Shared(lambda entry: ",".join(map(field, map(str, _said(context, entry)))))
+    core = itemgetter(*CORE)
+    yield ",".join(COLUMNS if context.explored is None else COLUMNS + INFERRED) + "\n"
     for entry in context.entries:
-        if entry.result.known:
-            text = _line(_said(context, entry))
-        elif (text := said.get(entry.conclusion, "")) == "":
-            text = said[entry.conclusion] = _line(_said(context, entry))
         cell = entry.cell
-        name = cell.id if PLAIN.fullmatch(cell.id) else _line((cell.id,))
-        place = ",".join((name, release(cell.python), *(release(cell.versions[name]) for name in CORE)))
-        yield f"{place},{text}\n"
+        place = ",".join(map(field, (cell.python, *core(cell.versions))))
+        yield f"{_field(cell.id)},{place},{said(entry)}\n"
 
 
 def _said(context: Context, entry: Entry) -> Iterator[object]:
@@ -57,12 +54,6 @@ def _said(context: Context, entry: Entry) -> Iterator[object]:
         yield from _inferred(context.explored, entry.conclusion)
 
 
-def _line(values: Iterable[object]) -> str:
-    out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(map(_harmless, values))
-    return out.getvalue()
-
-
 def _inferred(explored: Explored, held: Conclusion | None) -> tuple[str, ...]:
     if held is None:
         return ("",) * len(INFERRED)
@@ -71,7 +62,9 @@ def _inferred(explored: Explored, held: Conclusion | None) -> tuple[str, ...]:
     return f"{held.confidence:.3f}", rests, " ".join(held.against), audit.missed.words() if audit else "not audited"
 
 
-def _harmless(value: object) -> str:
-    """As text that a spreadsheet shows and never runs."""
-    text = " ".join(printable(str(value)).split())
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
+def _field(text: str) -> str:
+    """As a spreadsheet shows it and never runs it."""
+    shown = " ".join(printable(text).split())
+    if shown[:1] in FORMULA:
+        shown = f"'{shown}"
+    return f'"{shown.replace(QUOTE, 2 * QUOTE)}"' if "," in shown or QUOTE in shown else shown

@@ -6,15 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from tabulate import tabulate
-
 from ..attribution import Kind
 from ..cell_verdicts import Ground
 from ..domain import Outcome
 from ..flips import AxisQuestion
 from .context import BAD, Context
 from .entry import Entry
-from .markup import escaped
+from .markup import escaped, markdown_table
 from .reread import Reported
 
 TELLING = (Outcome.PASS, *BAD)
@@ -75,7 +73,7 @@ def _rescue(version: str, question: AxisQuestion) -> str:
 def _totals(question: AxisQuestion) -> str:
     outcomes = [str(outcome) for outcome in TELLING]
     rows = [[version, *(seen.get(outcome, 0) for outcome in outcomes)] for version, seen in question.totals.items()]
-    return tabulate(rows, headers=["torch", *outcomes], tablefmt="github", disable_numparse=True)
+    return markdown_table(["torch", *outcomes], rows)
 
 
 def _differing(context: Context, question: AxisQuestion) -> str:
@@ -93,7 +91,7 @@ def _differing(context: Context, question: AxisQuestion) -> str:
         *(name for name in question.differing[0].fixed if name != "python"),
         *(f"torch {each}" for each in versions),
     ]
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    return markdown_table(headers, rows)
 
 
 def _seen(seen: Mapping[str, str], versions: tuple[str, ...]) -> Iterator[str]:
@@ -174,7 +172,7 @@ def _remedies(context: Context, question: AxisQuestion) -> str:
         for each in question.remedies
     ]
     headers = ["failure", "", "cells", "work with another torch", "only fail otherwise with another torch"]
-    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
+    return markdown_table(headers, rows)
 
 
 def _name(entry: Entry) -> str | None:
