@@ -15,7 +15,7 @@ import numpy as np
 
 from .domain import Outcome, Word
 from .foretold import Foretold, Tried, tried
-from .inference import Inference, Learnt, inferred_from, taught
+from .inference import Inference, Learnt, inferred_from, learnt_from, taught
 from .space import Bools, Floats, Space
 from .table import Unit
 
@@ -118,6 +118,7 @@ class Explorer:
         self._learnt: Learnt | None = None
         self._tried: Tried | None = None
         self._held: Inference | None = None
+        self._names: tuple[Mapping[int, Unit], Learnt | None] = ({}, None)
         self._asked: set[int] = set()
         self._blocked: set[int] = set()
         self._again: set[int] = set()
@@ -144,6 +145,13 @@ class Explorer:
         if self._tried is None:
             self._tried = tried(self.foretold, self.known)
         return self._tried
+
+    def _learn_names(self) -> Learnt | None:
+        """Of failures that sources foretell without a name; learnt anew only where another was run."""
+        material = self._said().named
+        if material != self._names[0]:
+            self._names = (material, learnt_from(self.space, material) if material else None)
+        return self._names[1]
 
     # ------------------------------------------------------------------ what to run
 
@@ -334,5 +342,7 @@ class Explorer:
     def inference(self) -> Inference:
         """What is held now."""
         if self._held is None:
-            self._held = inferred_from(self._learn(), self.space, self.known, self.declared, self._said())
+            self._held = inferred_from(
+                self._learn(), self.space, self.known, self.declared, self._said(), self._learn_names()
+            )
         return self._held

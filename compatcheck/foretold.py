@@ -28,6 +28,7 @@ class Foretold:
     """What a source says of a cell."""
 
     unit: Unit
+    """Without a signature where the source only tells that it fails, and runs have to tell how."""
     said: str
     """`peft 0.17.1 imports transformers.HybridCache (peft/peft_model.py), which transformers 5.0.0 lacks`."""
     statement: int
@@ -45,7 +46,8 @@ def foretold_failures(space: Space, needs: ImportNeeds, catalogue: Catalogue) ->
         nothing_taken = off.get(each.package, set()) if isinstance(each, BrokenNeed) else set()
         unit: Unit | None = None
         for release, version, places in _stopped(space, each):
-            unit = unit or (Outcome.FAIL, signature_of(each, version, catalogue))
+            # what fails first without torch is another thing with every release
+            unit = unit or (Outcome.FAIL, None if each in needs.floors else signature_of(each, version, catalogue))
             told = Foretold(unit, each.words(release, version), number)
             for place in places:
                 if place not in nothing_taken:
@@ -77,6 +79,8 @@ class Tried:
     """How often a cell goes as the source says."""
     explained: frozenset[int]
     """Cells that were run and went as the source says: they teach nothing of the cells of which it says nothing."""
+    named: Mapping[int, Unit]
+    """Those of them to which runs gave the name, with it: material for the names of the others."""
 
 
 def tried(foretold: Mapping[int, Foretold], known: Mapping[int, Unit]) -> Tried:
@@ -88,5 +92,6 @@ def tried(foretold: Mapping[int, Foretold], known: Mapping[int, Unit]) -> Tried:
     if against:
         standing = {place: each for place, each in foretold.items() if each.statement not in against}
     trust = (TRIED - 1 + len(right)) / (TRIED + len(seen))
-    explained = frozenset(place for place in right if place in standing and known[place] == foretold[place].unit)
-    return Tried(standing, trust, explained)
+    named = {place: known[place] for place in right if place in standing and standing[place].unit[1] is None}
+    explained = {place for place in right if place in standing and known[place] == standing[place].unit}
+    return Tried(standing, trust, frozenset(explained | named.keys()), named)

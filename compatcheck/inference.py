@@ -260,7 +260,15 @@ def inference_of(
     `declared` says of places why they cannot be installed, `foretold` what sources say of them.
     """
     said = tried(foretold or {}, known)
-    return inferred_from(taught(space, known, said), space, known, declared or {}, said)
+    names = learnt_from(space, said.named) if said.named else None
+    return inferred_from(taught(space, known, said), space, known, declared or {}, said, names)
+
+
+def named(place: int, names: Learnt | None) -> Unit:
+    """A failure that a source foretells, by the name that runs of its like had, where most of the votes agree."""
+    if names is None or names.held.share[place] < CONFIDENT:
+        return Outcome.FAIL, None
+    return names.units[int(names.held.unit[place])]
 
 
 def taught(space: Space, known: Mapping[int, Unit], said: Tried) -> Learnt | None:
@@ -270,9 +278,14 @@ def taught(space: Space, known: Mapping[int, Unit], said: Tried) -> Learnt | Non
 
 
 def inferred_from(
-    learnt: Learnt | None, space: Space, known: Mapping[int, Unit], declared: Mapping[int, str], said: Tried
+    learnt: Learnt | None,
+    space: Space,
+    known: Mapping[int, Unit],
+    declared: Mapping[int, str],
+    said: Tried,
+    names: Learnt | None,
 ) -> Inference:
-    """The same where it was learnt already; None: nothing is known."""
+    """The same where it was learnt already; None: nothing is known. `names`: from the cells in `said.named`."""
     measured = np.zeros(space.size, dtype=np.bool_)
     measured[list(known)] = True
     unit, confidence = np.full(space.size, -1, dtype=np.int16), np.zeros(space.size)
@@ -283,15 +296,16 @@ def inferred_from(
         unit = np.where(whole, held.unit, held.outcome)
         unit[(confidence < CONFIDENT) | ~space.exists] = -1
     foretold = {place: each for place, each in said.standing.items() if not measured[place]}
+    told = {place: named(place, names) if each.unit[1] is None else each.unit for place, each in foretold.items()}
     refusals = {place: words for place, words in declared.items() if not measured[place]}
     units = list(learnt.units if learnt is not None else ())
     number = {each: place for place, each in enumerate(units)}
-    further = {each.unit for each in foretold.values()} | set(known.values()) | ({REFUSED} if refusals else set())
-    for told in sorted(further - number.keys(), key=str):
-        number[told] = len(units)
-        units.append(told)
-    for place, each in foretold.items():
-        unit[place], confidence[place] = number[each.unit], said.trust
+    further = {*told.values(), *known.values()} | ({REFUSED} if refusals else set())
+    for new in sorted(further - number.keys(), key=str):
+        number[new] = len(units)
+        units.append(new)
+    for place, each in told.items():
+        unit[place], confidence[place] = number[each], said.trust
     if refusals:
         unit[list(refusals)], confidence[list(refusals)] = number[REFUSED], 1.0
     for place, seen in known.items():

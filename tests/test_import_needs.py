@@ -117,8 +117,38 @@ def test_a_package_that_goes_on_without_torch_takes_nothing_of_anyone() -> None:
         ("2.6", "5.0", "0.1"): "transformers 5.0 uses torch.float9",
         ("2.6", "5.0", "0.2"): "transformers 5.0 uses torch.float9",
     }
-    units = {each.unit[1] for each in found.values() if "goes on" in each.said}
-    assert units == {"torch-too-old-for-transformers"}
+    units = {each.unit for each in found.values() if "goes on" in each.said}
+    assert units == {(Outcome.FAIL, None)}, "how it fails without torch is told by runs"
+
+
+def test_what_only_runs_can_name_has_the_name_of_the_runs_most_like_it_or_none() -> None:
+    """Without torch 2.0 to 2.3 the cells fail one way beside old pefts, and another way beside new ones."""
+    torches, releases, pefts = (
+        tuple(f"2.{n}" for n in range(5)),
+        tuple(f"5.{n}" for n in range(8)),
+        ("0.1", "0.2", "0.3", "0.4"),
+    )
+    axes = ("python", "torch", "transformers", "peft")
+    wide = Space(axes, (("3.11",), torches, releases, pefts), np.ones(5 * 8 * 4, dtype=np.bool_))
+    floor = RuntimeRange("transformers", releases, "torch", ">=2.4.0", True)
+    foretold = foretold_failures(wide, ImportNeeds({}, (), (floor,)), load_catalogue())
+    assert len(foretold) == 4 * 8 * 4
+
+    def unit(place: int) -> Unit:
+        return Outcome.FAIL, "placeholder-used" if wide.point(place)[3] < "0.3" else "name-of-torch-missing"
+
+    def held_of(known: dict[int, Unit]) -> list[Unit | None]:
+        held = inference_of(wide, known, foretold=foretold)
+        return [held.unit_of(place) for place in foretold]
+
+    assert set(held_of({})) == {(Outcome.FAIL, None)}
+    # a third was run: enough to tell the rest by peft, whatever the torch
+    told = held_of({place: unit(place) for place in list(foretold)[::3]})
+    assert told == [unit(place) for place in foretold]
+    # what was run without torch teaches nothing of the cells with it
+    known = {place: unit(place) for place in foretold} | {wide.size - 1: CLEAN}
+    held = inference_of(wide, known, foretold=foretold)
+    assert held.learnt is not None and held.learnt.places.tolist() == [wide.size - 1]
 
 
 def test_a_run_that_went_otherwise_ends_the_statement() -> None:
