@@ -45,7 +45,7 @@ def check_environment(versions: Mapping[str, str] | None = None, table: KnownTab
         there = installed_here()
         if there.missing:
             raise UsageError(
-                f"{' and '.join(there.missing)} not installed: there is nothing to judge",
+                f"{there.lacks}: there is nothing to judge",
                 "Install torch, transformers and peft, or pass versions={...}.",
             )
         versions = {**there.packages, "python": there.python_minor}

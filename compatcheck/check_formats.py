@@ -60,8 +60,11 @@ def share_text(finding: Finding) -> str:
     share = finding.share
     if share is None:
         return ""
-    percent = f" ({100 * share.works // share.total} %)" if share.total else ""
-    return f"{share.works} of the {share.total} measured combinations within the ranges work{percent}"
+    if not share.total:
+        python = share.highest.python
+        return f"no combination within the ranges was measured{f' on Python {python}' if python else ''}"
+    percent = 100 * share.works // share.total
+    return f"{share.works} of the {share.total} measured combinations within the ranges work ({percent} %)"
 
 
 # ------------------------------------------------------------------ text
@@ -96,8 +99,9 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
         for which, corner in (("highest", finding.share.highest), ("lowest", finding.share.lowest)):
             mark = "  <- decides" if which == finding.corner else ""
             yield f"  {which:<8} {_named(corner)}: {_standing(corner)}{mark}"
-        if finding.share.open_above:
-            yield f"  open     newer {', '.join(finding.share.open_above)} than any measured may be picked"
+        for age, names in (("newer", finding.share.open_above), ("older", finding.share.open_below)):
+            if names:
+                yield f"  open     {age} {', '.join(names)} than any measured may be picked"
     yield from _reasons(verdict)
     if finding.mend:
         yield f"  works    {pins(finding.mend)}"

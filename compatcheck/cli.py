@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import errno
 import io
 import os
 import platform
+import re
 import signal
 import sys
 import traceback
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
 
 from . import __version__
 from .commands import (
@@ -38,7 +41,7 @@ from .commands import (
     show,
     table,
 )
-from .errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_MACHINE, EXIT_UNEXPECTED, CompatcheckError
+from .errors import EXIT_DONE, EXIT_INTERRUPTED, EXIT_MACHINE, EXIT_UNEXPECTED, EXIT_USAGE, CompatcheckError
 
 COMMANDS = (
     *(run, plan, refresh, report, infer, show),
@@ -54,6 +57,11 @@ every combination of a matrix."""
 
 EPILOG = """\
 start with
+  compatcheck recommend                  which versions to pin
+  compatcheck check requirements.txt     is what a project allows known to be bad?
+  python train.py 2>&1 | compatcheck explain
+
+to measure, in a clone of the repository
   compatcheck plan matrix/quick.toml     what a small run would cost
   compatcheck run matrix/quick.toml      run it
   compatcheck report matrix/quick.toml   write reports/quick/
@@ -64,12 +72,23 @@ exit codes
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that asks whether a near word was meant, instead of listing twenty."""
+
+    def error(self, message: str) -> NoReturn:
+        if found := re.match(r"argument (COMMAND|ACTION): invalid choice: '([^']*)' \(choose from (.*)\)", message):
+            near = difflib.get_close_matches(found[2], re.findall(r"[\w-]+", found[3]), 1)
+            question = f": do you mean {near[0]}?" if near else f" ({self.prog} --help lists them)"
+            message = f"there is no {found[1].lower()} {found[2]!r}{question}"
+        super().error(message)
+
+
 def built_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="compatcheck", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--version", action="version", version=f"compatcheck {__version__}")
-    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND")
     for command in COMMANDS:
         command.add(subparsers)
     return parser
@@ -121,7 +140,11 @@ def _give_up_output() -> None:
 
 def main_inner(arguments: list[str] | None = None) -> int:
     """The same without the net: raises what goes wrong."""
-    parsed = built_parser().parse_args(arguments)
+    parser = built_parser()
+    parsed = parser.parse_args(arguments)
+    if "execute" not in parsed:
+        parser.print_help(sys.stderr)
+        return EXIT_USAGE
     return int(parsed.execute(parsed))
 
 

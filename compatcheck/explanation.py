@@ -306,6 +306,8 @@ def _others(log: Log, catalogue: Catalogue, decided: Finding, decisive: Diagnosi
             continue
         if diagnosis.fingerprint == decisive.fingerprint or len(others) >= OTHERS_CAP:
             continue
+        if finding.line == decided.line and diagnosis.signature == decisive.signature:
+            continue  # the same words, read as an exception and as a plain line
         raised = diagnosis.exception
         first = next((line for line in raised.message.splitlines() if line.strip()), "")
         told = (f"{raised.type}: {first}" if raised.type else first)[:160]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import interpreter_facts
-from .domain import CORE
+from .domain import CORE, listed
 from .errors import UsageError
 from .shipped import COMPANIONS
 
@@ -39,6 +39,13 @@ class Installed:
     @property
     def missing(self) -> tuple[str, ...]:
         return tuple(name for name in CORE if name not in self.packages)
+
+    @property
+    def lacks(self) -> str:
+        """`torch and peft are not installed`; empty where all three are."""
+        return (
+            f"{listed(self.missing)} {'is' if len(self.missing) == 1 else 'are'} not installed" if self.missing else ""
+        )
 
     @property
     def named(self) -> str:

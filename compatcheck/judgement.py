@@ -13,7 +13,7 @@ from typing import Any
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from .domain import CORE, Outcome, Word
+from .domain import CORE, Outcome, Word, listed
 from .errors import EXIT_DONE, EXIT_NEGATIVE, EXIT_UNKNOWN, InputError
 from .installation import Installed
 from .lock_files import Locked
@@ -52,6 +52,8 @@ class Share:
     highest: Verdict
     open_above: tuple[str, ...]
     """Packages of which releases newer than any in the table are allowed."""
+    open_below: tuple[str, ...]
+    """Packages of which minor releases older than any in the table are allowed: a resolver's lowest lies below ours."""
 
     @property
     def total(self) -> int:
@@ -133,7 +135,7 @@ class Judgement:
 def judged_environment(there: Installed, table: KnownTable, subject: str = "this environment") -> Finding:
     """An environment, by what is installed in it."""
     if there.missing:
-        return Finding(subject, None, note=f"{' and '.join(there.missing)} not installed: nothing to judge")
+        return Finding(subject, None, note=f"{there.lacks}: nothing to judge")
     return _mended(Finding(subject, lookup({**there.packages, "python": there.python_minor}, table)), table)
 
 
@@ -147,11 +149,11 @@ def judged_lock(
     missing = [name for name in CORE if name not in versions]
     nameless = [name for name in CORE if "" in versions.get(name, ())]
     if nameless:
-        note = f"{' and '.join(nameless)} in it from an address, which tells no version: unknown{INSTALLED}"
+        note = f"{listed(nameless)} in it from an address, which tells no version: unknown{INSTALLED}"
         line = versions[nameless[0]][""]
         return (Finding(str(path), None, file=str(path), line=line, note=note, undecided=True),)
     if missing:
-        note = f"{' and '.join(missing)} not in it: nothing to judge"
+        note = f"{listed(missing)} not in it: nothing to judge"
         return (Finding(str(path), None, file=str(path), note=note),)
     beside = {name: next(iter(told)) for name, told in versions.items() if name not in CORE and len(told) == 1}
     findings: dict[tuple[str, ...], Finding] = {}
@@ -267,7 +269,8 @@ def _share(
             counts[_as_measured(verdict(versions))] += 1
     lowest, highest = ({name: allowed[name][end] for name in CORE} for end in (0, -1))
     newer = tuple(name for name in CORE if ranges[name].contains(_next(table.axes[name][-1]), True))
-    return Share(dict(counts), verdict(lowest), verdict(highest), newer)
+    older = tuple(name for name in CORE if _admits_older(ranges[name], Version(table.axes[name][0])))
+    return Share(dict(counts), verdict(lowest), verdict(highest), newer, older)
 
 
 def _as_measured(verdict: Verdict) -> Standing:
@@ -283,6 +286,13 @@ def _next(version: str) -> str:
     """A release after `version`: what a range that has no upper end allows."""
     major, *_ = Version(version).release
     return f"{major + 1}.0.0"
+
+
+def _admits_older(wanted: SpecifierSet, first: Version) -> bool:
+    """Whether a range has room for a minor release before `first`."""
+    lower = [each for each in wanted if each.operator in (">=", ">", "~=", "==", "===")]
+    ends = [each.version.removesuffix(".*") + (".1" if each.operator == ">" else "") for each in lower] or ["0"]
+    return any(Version(end).release[:2] < first.release[:2] and wanted.contains(end, True) for end in ends)
 
 
 def _deciding(share: Share, corner: Corner) -> tuple[str, Verdict]:
@@ -346,6 +356,7 @@ def finding_json(finding: Finding) -> dict[str, Any]:
             "lowest": share.lowest.as_json(),
             "highest": share.highest.as_json(),
             "open_above": list(share.open_above),
+            "open_below": list(share.open_below),
         }
         if share
         else None,

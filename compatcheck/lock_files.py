@@ -16,7 +16,7 @@ from packaging.version import Version
 from .domain import CORE
 from .errors import InputError
 from .parse import toml
-from .requirement_lines import REMEDY, Wanted, exact_version, text_of, wanted_lines
+from .requirement_lines import CONDA_SUFFIXES, REMEDY, Wanted, exact_version, text_of, wanted_lines
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ def read_lock(path: Path, environment: dict[str, str] | None = None) -> tuple[Lo
 
     A name may stand in it several times, where extras or groups exclude each other. Raises InputError.
     """
+    if path.suffix in CONDA_SUFFIXES:
+        raise InputError(str(path), ["is no lock file"], "An environment.yml is judged by: compatcheck check -r FILE")
     text = text_of(path)
     if path.name == "Pipfile.lock":
         return tuple(_of_pipfile(path, text, environment))

@@ -153,8 +153,8 @@ def probe_environment(
     there = installed(python or Path(sys.executable))
     if there.missing:
         raise UsageError(
-            f"{' and '.join(there.missing)} not installed in the environment of {there.python}",
-            "Install it there, or name another environment with --python. "
+            f"{there.lacks} in the environment of {there.python}",
+            "Install what is missing, or name another environment with --python. "
             "(Packages of PYTHONPATH and of the user's own site folder do not count.)",
         )
     scenario = scenario or Scenario()

@@ -84,6 +84,8 @@ def unmet(requirements: tuple[str, ...], config: pytest.Config) -> str:
         try:
             requirement = Requirement(text)
         except (InvalidRequirement, TypeError):
+            requirement = None
+        if requirement is None:
             pytest.fail(f"@pytest.mark.compatcheck({text!r}): not a requirement such as 'peft>=0.13'", pytrace=False)
         try:
             there = version(requirement.name)
@@ -182,8 +184,12 @@ class Judging:
         return probed.explanation is not None and not waived
 
     def pytest_terminal_summary(self) -> None:
+        finding = self.known()[0]
         if self.mode == "warn" and self._bad():
             self._say("compatcheck", self._text())
+        elif finding.verdict is None and self.config.get_verbosity() < 0:
+            # what the header would have said: who asked for a verdict is not left to believe that there was one
+            self._say("compatcheck", f"{finding.note}\n")
 
     def _text(self) -> str:
         from .check_formats import as_text

@@ -67,7 +67,12 @@ def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord 
     if life is None:
         return None
     moved = f"; the newest release has it in {known[1]}" if known and known[1] else ""
-    return _word(f"{name} in {module}" if known else f"the module {module}", life, versions, moved)
+    return _word(
+        (name if module == life.package else f"{name} of {module}") if known else f"the module {module}",
+        life,
+        versions,
+        moved,
+    )
 
 
 def _word(what: str, life: Lifetime, versions: Mapping[str, str], more: str = "") -> SourceWord:

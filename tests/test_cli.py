@@ -83,9 +83,7 @@ def test_a_cell_that_nobody_ran_is_shown_as_the_table_infers_it(capsys: pytest.C
     assert "which infers it" in told and ": unknown: this combination was not measured\n  expected " in told
 
 
-@pytest.mark.parametrize(
-    "words", [[], ["walk"], ["run", "--jobs", "many"], ["show"], ["cache", "prune", "--days", "-1"]]
-)
+@pytest.mark.parametrize("words", [["walk"], ["run", "--jobs", "many"], ["show"], ["cache", "prune", "--days", "-1"]])
 def test_usage_is_exit_code_two(words: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         cli.main(words)
@@ -137,6 +135,28 @@ def test_every_command_explains_itself(words: list[str]) -> None:
     assert done.stdout.startswith("usage: compatcheck") and "compatcheck " in done.stdout.split("options:")[-1]
 
 
+def test_without_a_command_the_help_says_what_there_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([]) == 2
+    said = capsys.readouterr().err
+    assert "compatcheck recommend" in said and "compatcheck check requirements.txt" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["chekc"], "compatcheck: error: there is no command 'chekc': do you mean check?"),
+        (["catalogue", "lst"], "compatcheck catalogue: error: there is no action 'lst': do you mean list?"),
+        (["xyzzy"], "compatcheck: error: there is no command 'xyzzy' (compatcheck --help lists them)"),
+    ],
+)
+def test_a_slip_of_the_keyboard_is_answered_with_the_near_word(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2 and capsys.readouterr().err.splitlines()[-1] == said
+
+
 def shell(line: str, **settings: str) -> subprocess.CompletedProcess[str]:
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
     told = line.replace("compatcheck", f"{sys.executable} -m compatcheck")
@@ -159,6 +179,12 @@ def test_closed_streams_are_told_or_borne() -> None:
     assert shell("compatcheck recommend >&-").returncode == 0
     done = shell("compatcheck explain <&-")
     assert done.returncode == 2 and "standard input is closed" in done.stderr
+
+
+def test_a_pipe_that_brings_nothing_is_told_from_a_log_without_a_failure() -> None:
+    done = shell("python3 -c 'raise KeyError' 2>/dev/null | compatcheck explain", PYTHONIOENCODING="utf-8")
+    assert "nothing came in; for a traceback: python train.py 2>&1 | compatcheck explain" in done.stderr
+    assert shell("echo fine | compatcheck explain").stderr == ""
 
 
 def test_a_terminal_without_the_character_gets_a_question_mark() -> None:

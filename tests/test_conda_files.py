@@ -10,6 +10,7 @@ from made_up_table import table
 from compatcheck import cli, own_runs
 from compatcheck.conda_files import conda_spec, read_conda
 from compatcheck.errors import InputError
+from compatcheck.lock_files import read_lock
 from compatcheck.nox import working_cells
 from compatcheck.request import request_of
 from compatcheck.requirement_files import marker_environment, python_of_environment, read_requirements
@@ -108,6 +109,11 @@ def test_a_bad_environment_gives_one_line(tmp_path: Path, text: str, said: str) 
     with pytest.raises(InputError) as caught:
         read_requirements(path)
     assert said in caught.value.what and "\n" not in caught.value.what and caught.value.remedy
+
+
+def test_an_environment_is_no_lock(environment: Path) -> None:
+    with pytest.raises(InputError, match=r"is no lock file\n.*compatcheck check -r FILE"):
+        read_lock(environment)
 
 
 def test_markers_of_what_pip_adds_are_judged(environment: Path) -> None:

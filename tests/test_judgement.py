@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from made_up_table import DAY, table
+from packaging.specifiers import SpecifierSet
+from packaging.version import Version
 
 import compatcheck
 from compatcheck import cli, own_runs
@@ -20,6 +22,7 @@ from compatcheck.judgement import (
     Corner,
     Finding,
     Judgement,
+    _admits_older,
     judged_environment,
     judged_lock,
     judged_requirements,
@@ -82,7 +85,7 @@ def test_what_is_unknown_comes_with_what_works_nearby_and_how_to_find_out() -> N
 
 def test_without_the_packages_there_is_nothing_to_judge() -> None:
     finding = judged_environment(environment({"torch": "2.6.0"}), TABLE)
-    assert finding.verdict is None and finding.note == "transformers and peft not installed: nothing to judge"
+    assert finding.verdict is None and finding.note == "transformers and peft are not installed: nothing to judge"
     assert waived([finding], Settings(), TABLE).exit_code == 0
 
 
@@ -111,7 +114,7 @@ def test_ranges_tell_the_share_that_works_and_their_corners(tmp_path: Path) -> N
     assert (finding.share.works, finding.share.total) == (2, 8)
     assert finding.share.lowest.versions["peft"] == "0.7.1"
     assert finding.share.highest.versions == {"torch": "2.6.0", "transformers": "5.0.0", "peft": "0.12.0"}
-    assert finding.share.open_above == ("torch", "transformers")
+    assert finding.share.open_above == ("torch", "transformers") and finding.share.open_below == ("torch",)
     assert finding.mend is not None and finding.mend.versions["transformers"] == "4.44.2"
 
 
@@ -122,6 +125,21 @@ def test_the_share_is_of_what_was_measured_however_long_ago(tmp_path: Path) -> N
     path.write_text("transformers>=4.44\npeft>=0.7,<0.20\n")
     finding = judged_requirements(path, read_requirements(path), replace(TABLE, cells=cells))
     assert finding.share is not None and finding.share.counts == {Standing.KNOWN_BAD: 6, Standing.WORKS: 2}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "below"),
+    [("", True), (">=2.4", True), (">2.4", True), ("<2.6,>=2.4.1", True), ("~=2.4.0", True), ("==2.4.*", True),
+     (">=2.5", False), (">=2.5.1", False), (">2.5", False), ("==2.6.*", False), ("!=2.6.0,>=2.5", False)],
+)  # fmt: skip
+def test_a_range_that_reaches_below_the_table_is_said_to(wanted: str, below: bool) -> None:
+    assert _admits_older(SpecifierSet(wanted), Version("2.5.1")) is below
+
+
+def test_ranges_of_which_nothing_was_measured_are_said_to_be_such(tmp_path: Path) -> None:
+    told = FORMATS["text"](waived([judged(tmp_path, "torch\npeft\n", python="3.13")], Settings(), TABLE, today=DAY))
+    assert "no combination within the ranges was measured on Python 3.13\n" in told
+    assert "  open     older torch, transformers, peft than any measured may be picked\n" in told
 
 
 @pytest.mark.parametrize(
@@ -277,6 +295,16 @@ def test_the_command_judges_files_and_says_so_with_its_code(
         assert capsys.readouterr().out.startswith(f"{words[0]}: ")
 
 
+def test_where_nothing_is_installed_the_file_to_judge_is_named(
+    project: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "requirements.txt").write_text("flask\n")
+    assert cli.main(["check"]) == 0
+    assert "to judge what a project asks for: compatcheck check requirements.txt;" in capsys.readouterr().err
+    assert cli.main(["check", "requirements.txt"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_an_extra_without_a_project_is_refused(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (project / "works.txt").write_text("peft\n")
     for words in (["--extra", "train"], ["--group", "dev", "works.txt"]):
@@ -374,7 +402,7 @@ def test_assert_compatible_teaches() -> None:
 def test_the_installed_versions_are_those_this_process_would_import(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(compatcheck.UsageError, match="torch and transformers and peft not installed"):
+    with pytest.raises(compatcheck.UsageError, match="torch, transformers and peft are not installed"):
         compatcheck.check_environment(table=TABLE)
     for name, version in BAD.items():
         info = tmp_path / f"{name}-{version}.dist-info"

@@ -239,6 +239,11 @@ OddError: it did not answer
 """
 
 
+def test_a_message_alone_is_not_listed_beside_itself() -> None:
+    found = explain("AttributeError: 'DynamicCache' object has no attribute 'seen_tokens'\n")
+    assert found.signature is not None and found.others == ()
+
+
 def test_the_one_that_ended_the_run_decides_and_the_others_are_listed() -> None:
     found = explain(f"{OTHER}trying again\n{LOG}")
     assert found.signature is not None and found.signature.id == NAME

@@ -74,7 +74,7 @@ def test_what_is_not_installed_is_said_before_anything_runs(tmp_path: Path, caps
     venv.create(tmp_path / "empty", with_pip=False, symlinks=True)
     assert cli.main(["probe", "--python", str(tmp_path / "empty" / "bin" / "python")]) == 2
     said = capsys.readouterr().err
-    assert "torch and transformers and peft not installed in the environment of" in said
+    assert "torch, transformers and peft are not installed in the environment of" in said
     assert len(said.splitlines()) == 2
 
 

@@ -185,7 +185,15 @@ def test_without_the_packages_there_is_nothing_to_judge(project: Project) -> Non
     project.write("test_downstream.py", "def test_it(): pass\n")
     result = project.run("--compatcheck=probe")
     result.assert_outcomes(passed=1)
-    assert "torch and transformers and peft not installed: nothing to judge" in result.stdout.str()
+    assert "torch, transformers and peft are not installed: nothing to judge" in result.stdout.str()
+
+
+def test_a_quiet_session_says_too_that_nothing_was_judged(project: Project) -> None:
+    project.write("test_downstream.py", "def test_it(): pass\n")
+    for mode in ("check", "probe"):
+        result = project.run(f"--compatcheck={mode}", "-q")
+        result.assert_outcomes(passed=1)
+        assert result.stdout.str().count("torch, transformers and peft are not installed: nothing to judge") == 1
 
 
 MARKED = """

@@ -19,7 +19,7 @@ def word(kind: str, message: str, **versions: str) -> tuple[str, tuple[str, ...]
     ("kind", "message", "says", "pins"),
     [
         ("ImportError", "cannot import name 'prepare_model_for_int8_training' from 'peft'",
-         "prepare_model_for_int8_training in peft is in peft up to 0.9.0", ("peft<=0.9.0",)),
+         "prepare_model_for_int8_training is in peft up to 0.9.0", ("peft<=0.9.0",)),
         ("ModuleNotFoundError", "No module named 'peft.utils.hotswap'",
          "the module peft.utils.hotswap is in peft 0.14.0 and later", ("peft>=0.14.0",)),
         ("TypeError", "LoraConfig.__init__() got an unexpected keyword argument 'loftq_config'",
@@ -27,7 +27,7 @@ def word(kind: str, message: str, **versions: str) -> tuple[str, tuple[str, ...]
         ("AttributeError", "'LoraConfig' object has no attribute 'use_dora'",
          "LoraConfig.use_dora is in peft 0.9.0 and later", ("peft>=0.9.0",)),
         ("ImportError", "cannot import name 'AudioMetaData'",
-         "AudioMetaData in torchaudio is in torchaudio up to 2.7.1", ("torchaudio<=2.7.1",)),
+         "AudioMetaData is in torchaudio up to 2.7.1", ("torchaudio<=2.7.1",)),
     ],
 )  # fmt: skip
 def test_what_is_missed_and_which_releases_have_it(kind: str, message: str, says: str, pins: tuple[str, ...]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,6 +37,10 @@ Answers from the table of measurements that comes with compatcheck: nothing is i
 Exit code: 0 nothing is known to be wrong; 1 known bad, wrong, or a waiver has expired; 5 with --strict, unknown or
 stale, or nothing to judge in anything that was named.
 """
+
+
+USUAL = ("uv.lock", "poetry.lock", "pyproject.toml", "requirements.txt", "environment.yml")
+"""Files that a project's folder is likely to have, what is pinned first."""
 
 
 def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -100,7 +105,16 @@ def execute(arguments: argparse.Namespace) -> int:
     corner = Corner(arguments.resolution or settings.resolution)
     judgement = waived(_findings(arguments, table, corner), settings, table, strict=arguments.strict)
     print(FORMATS[arguments.format](judgement), end="")
+    if judgement.findings[0].verdict is None and not _named(arguments):
+        there = next((name for name in USUAL if Path(name).is_file()), "FILE")
+        print(f"compatcheck: to judge what a project asks for: compatcheck check {there}; another environment: "
+              "--python PATH", file=sys.stderr)  # fmt: skip
     return judgement.exit_code
+
+
+def _named(arguments: argparse.Namespace) -> bool:
+    """Whether anything was named that is to be judged."""
+    return bool(arguments.named or arguments.requirements or arguments.lock or arguments.python)
 
 
 def _findings(arguments: argparse.Namespace, table: KnownTable, corner: str) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import sys
 from pathlib import Path
@@ -42,6 +43,10 @@ def execute(arguments: argparse.Namespace) -> int:
             raise UsageError("standard input is closed", "Give a file, or the text by a pipe.")
         if sys.stdin.isatty():
             print("paste the traceback, and end it with Ctrl-D", file=sys.stderr)
+        elif isinstance(sys.stdin.buffer, io.BufferedReader) and not sys.stdin.buffer.peek(1):
+            # a pipe takes standard output alone, and tracebacks go to standard error
+            print("compatcheck: nothing came in; for a traceback: python train.py 2>&1 | compatcheck explain",
+                  file=sys.stderr)  # fmt: skip
         _print(sys.stdin.buffer, arguments)
         return 0
     try:

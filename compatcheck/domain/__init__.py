@@ -17,7 +17,7 @@ from .observations import (
     Raised,
     StageRecord,
 )
-from .plain_text import UNPRINTABLE, inert, printable
+from .plain_text import UNPRINTABLE, inert, listed, printable
 from .scenarios import Limits, Scenario, without_later
 from .words import (
     CORE,
@@ -78,6 +78,7 @@ __all__ = [
     "canonical",
     "digest_of",
     "inert",
+    "listed",
     "pin_id",
     "printable",
     "python_id",

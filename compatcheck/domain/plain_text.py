@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """Control characters but tab and line end, and those that turn the direction of writing."""
@@ -22,3 +23,8 @@ def inert(text: str) -> str:
     GitHub's runner obeys a line that begins with `::`, also an indented one.
     """
     return _COMMAND.sub(r"\1| ", printable(text))
+
+
+def listed(words: Sequence[str]) -> str:
+    """`torch, transformers and peft`."""
+    return " and ".join(part for part in (", ".join(words[:-1]), *words[-1:]) if part)

@@ -6,9 +6,9 @@ A NAME that ends in `.zh-CN` is the same in Chinese.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
-from ..domain import Outcome
+from ..domain import Outcome, listed
 from ..errors import UsageError
 from .chinese import sentences
 from .context import BAD, Context
@@ -88,11 +88,11 @@ def torch_part(context: Context, folder: str) -> str:
     alike, pairs = torch_alike(context)
     everywhere, some = classes_by_torch(context)
     said = [
-        f"Of the {pairs} pairs of transformers and peft that were measured with torch {_listed(versions)} alike, "
+        f"Of the {pairs} pairs of transformers and peft that were measured with torch {listed(versions)} alike, "
         f"{alike} go the same way with each of them: the same outcome, and the same failure.",
         f"{len(everywhere)} of the {len(context.classes)} kinds of failure show with every torch.",
     ]
-    said += [f"Only with torch {_listed(where)}: “{title_of(each)}”." for each, where in some]
+    said += [f"Only with torch {listed(where)}: “{title_of(each)}”." for each, where in some]
     return "\n".join(f"- {line}" for line in said)
 
 
@@ -118,11 +118,6 @@ def classes_by_torch(context: Context) -> tuple[list[FailureClass], list[tuple[F
 
 def title_of(each: FailureClass) -> str:
     return escaped(each.signature.title) if each.signature else f"`{each.key}`"
-
-
-def _listed(words: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return " and ".join(part for part in (", ".join(words[:-1]), words[-1]) if part)
 
 
 # ---------------------------------------------------------------------- the same in Chinese
