@@ -2,15 +2,16 @@
 
     python benchmarks/import_and_lookup.py [--repeats 15] [--write FILE]
 
-Every number is also told as a multiple of `import json` in the same run, measured in turns with it, so that two
-machines, or a busy and an idle one, compare. What starts an interpreter is a median over fresh ones; a whole command is
-measured with its interpreter's start.
+Every number is told by the clock and by the processor's time, which another program that is busy does not lengthen
+much, and that as a multiple of `import json` in the same run, measured in turns with it, so that two machines compare.
+What starts an interpreter is a median over fresh ones; a whole command is measured with its interpreter's start.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -40,32 +41,45 @@ COMMANDS = {
 WITHIN = f"""
 import json, time
 import compatcheck
-start = time.perf_counter(); compatcheck.lookup({VERSIONS!r}); first = time.perf_counter() - start
-start = time.perf_counter()
-for _ in range({FURTHER}):
-    compatcheck.lookup({VERSIONS!r})
-lookup = (time.perf_counter() - start) / {FURTHER}
-start = time.perf_counter()
-for _ in range(20):
-    compatcheck.recommend({{"torch": "2.6.0"}})
-recommend = (time.perf_counter() - start) / 20
-start = time.perf_counter(); compatcheck.shipped.table_of_text(compatcheck.shipped.SHIPPED.read_bytes(), "again")
-print(json.dumps([lookup, recommend, time.perf_counter() - start, len(compatcheck.load_table().cells)]))
+def each(times, ask):
+    clock, processor = time.perf_counter(), time.process_time()
+    for _ in range(times):
+        ask()
+    return (time.perf_counter() - clock) / times, (time.process_time() - processor) / times
+lookup = lambda: compatcheck.lookup({VERSIONS!r})
+recommend = lambda: compatcheck.recommend({{"torch": "2.6.0"}})
+lookup(), recommend()
+read = lambda: compatcheck.shipped.table_of_text(compatcheck.shipped.SHIPPED.read_bytes(), "again")
+cells = len(compatcheck.load_table().cells)
+print(json.dumps([each(5, read), each({FURTHER}, lookup), each(20, recommend), cells]))
 """
 
+Spent = tuple[float, float]
+"""Seconds by the clock, and of the processor."""
 
-def seconds(code: str, folder: str) -> float:
-    timed = f"import time; start = time.perf_counter()\n{code}\nprint(time.perf_counter() - start)"
+
+def seconds(code: str, folder: str) -> Spent:
+    timed = (
+        f"import time; clock, processor = time.perf_counter(), time.process_time()\n{code}\n"
+        "print(time.perf_counter() - clock, time.process_time() - processor)"
+    )
     done = subprocess.run([sys.executable, "-c", timed], capture_output=True, text=True, check=True, cwd=folder)
-    return float(done.stdout)
+    clock, processor = map(float, done.stdout.split())
+    return clock, processor
 
 
-def command_seconds(words: list[str], folder: str) -> float:
-    start = time.perf_counter()
+def command_seconds(words: list[str], folder: str) -> Spent:
+    start, before = time.perf_counter(), children_seconds()
     done = subprocess.run([sys.executable, "-m", "compatcheck", *words], capture_output=True, text=True, cwd=folder)
     if done.returncode not in (0, 1):
         raise SystemExit(done.stderr)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, children_seconds() - before
+
+
+def children_seconds() -> float:
+    """What all processes that this one has waited for took of the processor."""
+    spent = os.times()
+    return spent.children_user + spent.children_system
 
 
 def main() -> None:
@@ -76,7 +90,7 @@ def main() -> None:
     # a folder without a store: the shipped table alone is asked
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "requirements.txt").write_text("torch\ntransformers>=4.40\npeft>=0.10\n")
-        found: dict[str, list[float]] = {name: [] for name in (*CASES, *COMMANDS)}
+        found: dict[str, list[Spent]] = {name: [] for name in (*CASES, *COMMANDS)}
         for _ in range(arguments.repeats):
             for name, code in CASES.items():
                 found[name].append(seconds(code, folder))
@@ -85,9 +99,9 @@ def main() -> None:
         within = subprocess.run(
             [sys.executable, "-c", WITHIN], capture_output=True, text=True, check=True, cwd=folder
         ).stdout
-    middle = {name: statistics.median(values) for name, values in found.items()}
-    lookup, recommend, reading, cells = json.loads(within)
-    unit = middle["import json"]
+    middle = {name: tuple(map(statistics.median, zip(*values, strict=True))) for name, values in found.items()}
+    reading, lookup, recommend, cells = json.loads(within)
+    unit = middle["import json"][1]
     machine, now = this_machine(), datetime.now(timezone.utc)
     lines = [
         "# What asking costs",
@@ -96,12 +110,15 @@ def main() -> None:
         f"{machine.memory_mib / 1024:.0f} GiB, {machine.system}.",
         "",
     ]
-    lines += ["| what | milliseconds | times `import json` |", "|---|---|---|"]
-    for name, value in [
+    lines += [
+        "| what | milliseconds | milliseconds of the processor | times `import json` of these |",
+        "|---|---|---|---|",
+    ]
+    for name, (clock, processor) in [
         *middle.items(), ("reading the table again", reading), ("each further lookup", lookup),
         ("each further recommend", recommend),
     ]:  # fmt: skip
-        lines.append(f"| {name} | {value * 1000:.2f} | {value / unit:.2f} |")
+        lines.append(f"| {name} | {clock * 1000:.2f} | {processor * 1000:.2f} | {processor / unit:.2f} |")
     lines.append("")
     lines.append(f"Medians of {arguments.repeats} fresh interpreters; a table of {cells} combinations.")
     text = "\n".join(lines) + "\n"

@@ -21,10 +21,10 @@ from packaging.version import Version
 
 from .domain import CORE, Basis, Lock, Outcome, Policy
 from .errors import UsageError
-from .explanation import shipped_catalogue
 from .known import KnownCell, KnownTable
 from .own_runs import known_table
 from .request import PYTHON, Prefer, Request, request_of
+from .signatures import shipped_signature
 from .verdict import cell_json, days
 
 Rank = Callable[[KnownCell], tuple[Any, ...]]
@@ -374,7 +374,7 @@ def _said_of(cells: Sequence[KnownCell], where: str) -> str:
     if not bad:
         return f"not measured {where}" if not cells else f"its runs {where} do not agree"
     (outcome, key), _ = Counter((cell.outcome, cell.signature or "") for cell in bad).most_common(1)[0]
-    signature = shipped_catalogue().get(key) if key else None
+    signature = shipped_signature(key) if key else None
     title = f"{signature.title} [{key}]" if signature else "not known to the catalogue"
     if outcome is Outcome.UNRESOLVABLE:
         return f"cannot be installed {where}"

@@ -302,6 +302,25 @@ def _shipped() -> Catalogue:
     return _read(FOLDER)
 
 
+@cache
+def shipped_signature(identifier: str) -> Signature | None:
+    """One signature of the package's own catalogue. Only the file that it stands in is parsed."""
+    for path in signature_files(FOLDER):
+        if f'id = "{identifier}"' in _text(path):
+            return next((each for each in _parsed(path) if each.id == identifier), None)
+    return None
+
+
+@cache
+def _text(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+@cache
+def _parsed(path: Path) -> Catalogue:
+    return structured(toml(path), Catalogue, path.name)
+
+
 def signature_files(folder: Path) -> list[Path]:
     """The files of a folder of signatures, in their order. Raises InputError where there are none."""
     files = sorted(folder.glob("*.toml"))

@@ -276,12 +276,14 @@ def asked_versions(versions: Mapping[str, str], table: KnownTable) -> dict[str, 
 
 def _normal(name: str, text: str, table: KnownTable) -> str:
     """`2.6.0+cu124` as the table writes it, `2.6.0`; `5.0` as `5.0.0` where that is in the table."""
+    if text in (known := table.axes.get(name, ())):
+        return text
     try:
         version = Version(Version(str(text)).public)
     except ValueError:
         told = str(text)[:80]
         raise UsageError(f"{name}: {told!r} is not a version such as '4.51.3'", "Give exact versions.") from None
-    return next((each for each in table.axes.get(name, ()) if Version(each) == version), str(version))
+    return next((each for each in known if Version(each) == version), str(version))
 
 
 def _notes(versions: Mapping[str, str]) -> list[str]:
@@ -292,9 +294,9 @@ def _notes(versions: Mapping[str, str]) -> list[str]:
 def _signature(cell: KnownCell) -> Signature | None:
     if cell.signature is None:
         return None
-    from .explanation import shipped_catalogue
+    from .signatures import shipped_signature
 
-    return shipped_catalogue().get(cell.signature)
+    return shipped_signature(cell.signature)
 
 
 def _stale(

@@ -27,7 +27,8 @@ def test_the_shipped_catalogue_is_whole() -> None:
     for signature in catalogue:
         assert signature.title and signature.cause and signature.remedy, signature.id
         assert catalogue.get(signature.id) is signature
-    assert catalogue.get("no-such-signature") is None
+        assert signatures.shipped_signature(signature.id) == signature
+    assert catalogue.get("no-such-signature") is None and signatures.shipped_signature("no-such-signature") is None
     assert {path.name for path in FOLDER.iterdir()} >= {"20-cache.toml", "90-machine.toml"}
 
 
