@@ -6,9 +6,10 @@ The releases and what runs say of them are made up, the code over them is the re
 measured cells is the same at every size, because it is what a person can afford, and not the table's. `plan` looks
 the matrix up, reads what releases declare and chooses the next cells; `store` keeps the cells and reads them again,
 with all that is known of them; `infer` says what follows of the others, with grounds; `report` writes every file of a
-report. Seconds of processor time are counted and the clock's beside them, as other work slows the clock down; the
-memory is the highest of the whole process, with the made-up world in it. An exponent of 1 is as much again for each
-cell more; n log n has 1.08 from 100,000 cells to a million.
+report; `compare` reads two reports of the table again and tells what changed. Seconds of processor time are counted and
+the clock's beside them, as other work slows the clock down; the memory is the highest of the whole process, with the
+made-up world in it. An exponent of 1 is as much again for each cell more; n log n has 1.08 from 100,000 cells to a
+million.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
+from multiprocessing import get_context
 from pathlib import Path
 
 from tabulate import tabulate
@@ -48,7 +50,11 @@ from compatcheck.probe import PROBE_VERSION
 from compatcheck.refusal import declared_refusals
 from compatcheck.releases import Release
 from compatcheck.report.context import Besides, Context, built_context
+from compatcheck.report.diff import Change, compared, diff_document
+from compatcheck.report.diff_text import diff_lines
+from compatcheck.report.document import document_pieces
 from compatcheck.report.files import write_reports
+from compatcheck.report.reread import load_reported
 from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space, space_of
 from compatcheck.store import ChosenCell, Store
@@ -193,7 +199,42 @@ def report(cells: int, clock: Clock) -> None:
         assert len(write_reports(context, Path(folder))) > 8
 
 
-PARTS = {each.__name__: each for each in (plan, store, infer, report)}
+def compare(cells: int, clock: Clock) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [str(Path(folder) / f"{name}.json") for name in ("old", "new")]
+        # in a process of its own, so that what it takes to write them is not counted
+        writing = get_context("fork").Process(target=write_two, args=(cells, *paths))
+        writing.start()
+        writing.join()
+        with clock.running():
+            diff = compared(*map(load_reported, paths))
+            assert "\n".join(diff_lines(diff)) and json.dumps(diff_document(diff))
+    assert sum(diff.totals.values()) == cells and diff.totals[Change.REGRESSED] and diff.totals[Change.NEWLY_TESTED]
+
+
+def write_two(cells: int, old: str, new: str) -> None:
+    """Two reports of the same matrix: in the second one more cells are measured, and some go otherwise."""
+    matrix, source = world(cells)
+    expansion = expanded(matrix, source)
+    now = every_result(expansion)
+    diagnose, broken = diagnosing(), made_up.observation(KEYWORD, Stage.TRAIN)
+    measured = [number for number, result in enumerate(now) if result.observation]
+    before = list(now)
+    for number in measured[::10]:
+        before[number] = CellResult(now[number].cell)
+    for number in measured[1::10]:
+        now[number] = made_up.result(now[number].cell, broken)
+    for results, path in ((before, old), (now, new)):
+        found = explored(expansion, results, diagnose, ())
+        context = built_context(
+            matrix, expansion, results, diagnose, load_catalogue(), Digest("made-up"), PROBE_VERSION,
+            Besides(explored=found),
+        )  # fmt: skip
+        with Path(path).open("w", encoding="utf-8") as file:
+            file.writelines(document_pieces(context))
+
+
+PARTS = {each.__name__: each for each in (plan, store, infer, report, compare)}
 
 
 @dataclass(frozen=True)

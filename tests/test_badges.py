@@ -10,12 +10,12 @@ import pytest
 from made_up import CACHE_LAYERS, cell, context, observation, result
 
 from compatcheck.cli import main
-from compatcheck.domain import Outcome
+from compatcheck.domain import CORE, Outcome
 from compatcheck.errors import UsageError
 from compatcheck.report.badges import COLOURS, Badge, badge, badge_files, badge_json, badge_svg, pins_of
 from compatcheck.report.document import json_text
 from compatcheck.report.files import write_reports
-from compatcheck.report.reread import ReportedCell
+from compatcheck.report.reread import ReportedCell, Told
 
 TABLE = {
     ("2.5.1", "4.51.3", "0.15.2"): "fail", ("2.5.1", "4.51.3", "0.15.1"): "pass", ("2.5.1", "5.0.0", "0.15.2"): "fail",
@@ -24,7 +24,7 @@ TABLE = {
     ("2.6.0", "4.43.4", "0.15.2"): "error", ("2.6.0", "4.51.3", "0.7.1"): "fail",
 }  # fmt: skip
 CELLS = [
-    ReportedCell("-".join(key), "3.11", dict(zip(("torch", "transformers", "peft"), key, strict=True)), Outcome(word))
+    ReportedCell("-".join(key), "3.11", tuple(zip(CORE, key, strict=True)), Told(Outcome(word)))
     for key, word in TABLE.items()
 ]
 
@@ -57,7 +57,7 @@ def test_a_badge_counts_what_it_names(pins: dict[str, str], label: str, message:
 
 
 def test_a_second_python_does_not_count_twice() -> None:
-    more = [ReportedCell(f"{each.id}-312", "3.12", each.versions, Outcome.FAIL) for each in CELLS]
+    more = [ReportedCell(f"{each.id}-312", "3.12", each.releases, Told(Outcome.FAIL)) for each in CELLS]
     assert badge([*CELLS, *more], {"peft": "0.15.1"}) == badge(CELLS, {"peft": "0.15.1"})
 
 

@@ -15,7 +15,7 @@ import pytest
 from made_up import CACHE_LAYERS, NOON, cell, context, lock, observation, result
 
 from compatcheck.cli import main
-from compatcheck.domain import Observation, Outcome, Resolution
+from compatcheck.domain import CellResult, Observation, Outcome, Resolution
 from compatcheck.errors import InputError, UsageError
 from compatcheck.expansion import Expansion
 from compatcheck.matrix import load_matrix
@@ -24,7 +24,7 @@ from compatcheck.probe import PROBE_VERSION
 from compatcheck.report.diff import Change, compared, diff_document, state
 from compatcheck.report.diff_text import CAP, diff_lines, diff_markdown, summary
 from compatcheck.report.document import json_text
-from compatcheck.report.reread import Reported, ReportedCell, load_reported, reported
+from compatcheck.report.reread import Reported, ReportedCell, Told, load_reported, reported
 from compatcheck.store import Store
 
 NOTHING = reported(json_text(context([result(cell())])), "made up")
@@ -34,7 +34,7 @@ def seen(name: str = "a", outcome: Outcome = Outcome.PASS, **fields: Any) -> Rep
     defaults: dict[str, Any] = {"lock": "1", "imported": {"torch": "2.6.0"}}
     if outcome not in (Outcome.PASS, Outcome.UNTESTED, Outcome.ERROR):
         defaults |= {"signature": "some-failure", "fingerprint": "0123456789abcdef", "stage": "train"}
-    return ReportedCell(name, "3.11", {"torch": "2.6.0"}, outcome, **{**defaults, **fields})
+    return ReportedCell(name, "3.11", (("torch", "2.6.0"),), Told(outcome, **{**defaults, **fields}))
 
 
 def side(*cells: ReportedCell, **fields: Any) -> Reported:
@@ -103,7 +103,7 @@ def test_the_totals_add_up(seed: int) -> None:
     ids = {each.id for each in (*old.cells, *new.cells)}
     assert sorted(each.cell.id for each in diff.differences) == sorted(ids)
     assert sum(diff.totals.values()) == len(ids)
-    tested = [sum(cell.tested for cell in each.cells) for each in (old, new)]
+    tested = [sum(cell.told.tested for cell in each.cells) for each in (old, new)]
     totals = diff.totals
     assert tested[1] - tested[0] == totals[Change.NEWLY_TESTED] - totals[Change.NO_LONGER_TESTED]
     stay = (Change.REGRESSED, Change.FIXED, Change.CHANGED, Change.SPURIOUS, Change.RENAMED, Change.UNCHANGED)
@@ -159,7 +159,9 @@ def test_another_name_for_the_same_failure_is_not_laid_upon_the_packages() -> No
 
 def test_markdown_is_short_and_folds_the_details() -> None:
     many = [seen(f"cell{number}") for number in range(CAP + 25)]
-    diff = compared(side(*many), side(*(replace(each, outcome=FAIL, signature="x<b>|y") for each in many)))
+    diff = compared(
+        side(*many), side(*(seen(each.id, FAIL, signature="x<b>|y", fingerprint=None, stage=None) for each in many))
+    )
     page = diff_markdown(diff)
     before = page.split("<details>")[0]
     assert "65 cells regressed" in before and before.count("\n") < 10
@@ -190,7 +192,7 @@ def test_a_report_is_read_back_as_it_was_written() -> None:
     back = reported(json_text(context(results)), "made up")
     assert [each.outcome for each in back.cells] == [each.outcome for each in results]
     assert state(back.cells[1]) == "fail in generate (cache-layers-empty)"
-    assert back.cells[0].attempts == 1 and back.cells[0].lock
+    assert back.cells[0].told.attempts == 1 and back.cells[0].told.lock
 
 
 @pytest.mark.parametrize(
@@ -200,6 +202,30 @@ def test_a_report_is_read_back_as_it_was_written() -> None:
 def test_what_is_no_report_is_refused_with_a_reason(text: str, problem: str) -> None:
     with pytest.raises(InputError, match=problem):
         reported(text, "made up")
+
+
+def test_cells_of_which_the_same_is_told_are_checked_like_any_other() -> None:
+    data = json.loads(json_text(context([CellResult(cell(peft=f"0.1{number}.0")) for number in range(3)])))
+    back = reported(json.dumps(data), "made up")
+    assert back.cells[0].told is back.cells[2].told and back.cells[0].releases[0] is back.cells[2].releases[0]
+    assert [each.versions for each in back.cells] == [each["versions"] for each in data["cells"]]
+    for name, wrong, problem in (
+        ("outcome", "works", r"cells\[2\]\.outcome: 'works' is none of"),
+        ("attempts", True, r"cells\[2\]\.attempts: expected a whole number"),
+        ("python", 3.11, r"cells\[2\]\.python: expected a string"),
+        ("versions", {"peft": 1}, r"cells\[2\]\.versions"),
+    ):
+        changed = json.loads(json.dumps(data))
+        changed["cells"][2][name] = wrong
+        with pytest.raises(InputError, match=problem):
+            reported(json.dumps(changed), "made up")
+    del data["cells"][2]["id"]
+    with pytest.raises(InputError, match=r"cells\[2\].*'id' is missing"):
+        reported(json.dumps(data), "made up")
+    with pytest.raises(InputError, match=r"cells\[0\]"):
+        reported(json.dumps({**data, "cells": ["x"]}), "made up")
+    with pytest.raises(InputError, match="cells: not a list"):
+        reported(json.dumps({**data, "cells": {}}), "made up")
 
 
 def test_a_cell_that_stands_twice_is_refused() -> None:

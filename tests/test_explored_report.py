@@ -13,12 +13,14 @@ import pytest
 from jsonschema import Draft202012Validator
 from made_up import CACHE_LAYERS, cell, context, observation, result, texts
 
+from compatcheck.cli import main
 from compatcheck.conclusion import Conclusion, Explored
 from compatcheck.domain import CellResult, Outcome, printable
 from compatcheck.errors import UsageError
 from compatcheck.inference_audit import Audit, Audited
 from compatcheck.interval import Interval
 from compatcheck.report.audit_text import audit_lines
+from compatcheck.report.badges import badge_files
 from compatcheck.report.cell_text import cell_lines
 from compatcheck.report.comparison import agreement_between, finding
 from compatcheck.report.context import Context
@@ -93,6 +95,16 @@ def test_pins_blame_and_badges_rest_on_measured_cells_alone(told: Context) -> No
     assert len(failure.entries) == 2 and failure.inferred == 1
     agreement = agreement_between(told, "other", {NEW.id: finding(told.by_id[NEW.id])})
     assert not agreement.compared, "nothing that was inferred is held against another model's run"
+
+
+def test_a_badge_of_a_report_file_counts_no_inferred_cell(told: Context, tmp_path: Path) -> None:
+    back = reported(json_text(told), "a file")
+    assert [each.id for each in back.measured] == [entry.cell.id for entry in told.measured]
+    path = tmp_path / "compatibility.json"
+    path.write_text(json_text(told), encoding="utf-8")
+    made = tmp_path / "peft.json"
+    assert main(["badge", "--report", str(path), "--peft", NEW.versions["peft"], "--json", "-o", str(made)]) == 0
+    assert made.read_text() == badge_files(told)["peft.json"]
 
 
 def test_cells_of_which_the_same_is_said_are_written_like_any_other() -> None:

@@ -50,7 +50,7 @@ def execute(arguments: argparse.Namespace) -> int:
     pins |= {package: version for package, version in given.items() if version}
     if not pins:
         raise UsageError("a badge of nothing", "Give --torch, --transformers, --peft or --requirements.")
-    made = badge(load_reported(arguments.report).cells, pins)
+    made = badge(load_reported(arguments.report).measured, pins)
     text = badge_json(made) if arguments.json else badge_svg(made)
     if arguments.output:
         print(written_file(arguments.output, text))

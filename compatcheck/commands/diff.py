@@ -68,17 +68,17 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _side(where: str, arguments: argparse.Namespace) -> Reported:
-    from ..report.reread import load_reported, reported
+    from ..report.reread import load_reported, reread
 
     path, until = _dated(where)
     if not _is_store(path):
         return load_reported(where, arguments.path)
-    from ..report.document import json_text
+    from ..report.document import document_pieces
     from ..reporting import context_of
 
     with opened_run(argparse.Namespace(matrix=arguments.matrix, store=path, cache=None)) as run:
         run.until = until
-        return reported(json_text(context_of(run)), where)
+        return reread(document_pieces(context_of(run)), where)
 
 
 def _is_store(path: Path) -> bool:

@@ -67,11 +67,11 @@ def execute(arguments: argparse.Namespace) -> int:
 
     from ..report.comparison import compared_with
     from ..report.diff import compared
-    from ..report.document import SCHEMA_FILE, json_text
+    from ..report.document import SCHEMA_FILE, document_pieces
     from ..report.files import read_file, report_files, write_reports, written_file
     from ..report.junit import junit_text
     from ..report.readme import with_blocks
-    from ..report.reread import FILE, load_reported, reported
+    from ..report.reread import FILE, load_reported, reread
     from ..reporting import context_of
 
     if arguments.schema:
@@ -90,7 +90,7 @@ def execute(arguments: argparse.Namespace) -> int:
     diff = None
     if arguments.since:
         before = load_reported(arguments.since, (folder / FILE).as_posix())
-        diff = compared(before, reported(json_text(context), "this report"))
+        diff = compared(before, reread(document_pieces(context), "this report"))
     if arguments.junit:
         written_file(arguments.junit, junit_text(context))
     if arguments.stdout and arguments.format == "junit":

@@ -16,7 +16,7 @@ from ..domain import CORE, Outcome
 from ..errors import UsageError
 from .context import Context
 from .drawing import drawn
-from .reread import ReportedCell
+from .reread import ReportedCell, Told
 
 COUNTED = (Outcome.PASS, Outcome.FAIL, Outcome.WRONG, Outcome.UNRESOLVABLE)
 COLOURS = {
@@ -157,7 +157,9 @@ def _verdana(text: str) -> float:
 def badge_files(context: Context) -> dict[str, str]:
     """`peft.svg` and `peft.json` and so on: the newest release of each package."""
     cells = [
-        ReportedCell(entry.cell.id, entry.cell.python, entry.cell.versions, entry.outcome) for entry in context.measured
+        ReportedCell(entry.cell.id, entry.cell.python, tuple(entry.cell.versions.items()), Told(entry.outcome))
+        for entry in context.known
+        if entry.measured
     ]
     found: dict[str, str] = {}
     for package in CORE:

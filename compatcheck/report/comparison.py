@@ -45,4 +45,5 @@ def finding(entry: Entry) -> Finding:
 
 
 def _reread(cell: ReportedCell) -> Finding:
-    return Finding(cell.outcome, cell.stage, cell.failure, cell.lock, cell.stages)
+    told = cell.told
+    return Finding(told.outcome, told.stage, told.failure, told.lock, told.stages)

@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from ..domain import Outcome, Word
-from .reread import Reported, ReportedCell
+from .reread import Reported, ReportedCell, Told
 
 DIFF_SCHEMA = 1
 
@@ -35,7 +35,7 @@ class Change(Word):
     """It stands in at least one of the reports, not run or not measured for want of a machine."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Difference:
     """One cell in both reports."""
 
@@ -52,17 +52,19 @@ class Difference:
     @property
     def same_lock(self) -> bool | None:
         """Whether the very same packages were run; None where one of the reports has no lock."""
-        if self.old is None or self.new is None or not self.old.lock or not self.new.lock:
+        if self.old is None or self.new is None or not self.old.told.lock or not self.new.told.lock:
             return None
-        return self.old.lock == self.new.lock
+        return self.old.told.lock == self.new.told.lock
 
-    @cached_property
+    @property
     def packages(self) -> Mapping[str, tuple[str | None, str | None]]:
         """Packages that the two runs imported in different versions; None where one did not import it."""
-        if self.old is None or self.new is None or not self.old.imported or not self.new.imported:
+        if self.old is None or self.new is None:
             return {}
-        names = sorted({*self.old.imported, *self.new.imported})
-        pairs = {name: (self.old.imported.get(name), self.new.imported.get(name)) for name in names}
+        before, after = self.old.told.imported, self.new.told.imported
+        if not before or not after:
+            return {}
+        pairs = {name: (before.get(name), after.get(name)) for name in sorted({*before, *after})}
         return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
@@ -96,16 +98,17 @@ class Diff:
 def compared(old: Reported, new: Reported) -> Diff:
     """What changed from `old` to `new`."""
     before = {cell.id: cell for cell in old.cells}
-    after = {cell.id: cell for cell in new.cells}
-    gone = [cell.id for cell in old.cells if cell.id not in after]
-    ids = [*after, *gone]
-    return Diff(old, new, tuple(_difference(before.get(each), after.get(each)) for each in ids))
+    differences = [_difference(before.pop(cell.id, None), cell) for cell in new.cells]
+    differences += [_difference(gone, None) for gone in before.values()]
+    return Diff(old, new, tuple(differences))
 
 
 def state(cell: ReportedCell | None) -> str:
     """`pass`, `fail in generate (cache-layers-empty)`, `pass, caveat uncached`."""
-    if cell is None:
-        return "not in the matrix"
+    return "not in the matrix" if cell is None else _state(cell.told)
+
+
+def _state(cell: Told) -> str:
     where = f" in {cell.stage}" if cell.stage and cell.outcome is Outcome.FAIL else ""
     failure = f" ({cell.failure})" if cell.failure else ""
     mode = f", caveat {cell.caveat}" if cell.caveat else f", workaround {cell.workaround}" if cell.workaround else ""
@@ -117,15 +120,15 @@ def counted(number: int) -> str:
 
 
 def _difference(old: ReportedCell | None, new: ReportedCell | None) -> Difference:
-    return Difference(old, new, _change(old, new))
+    return Difference(old, new, _change(old.told if old else None, new.told if new else None))
 
 
-def _change(old: ReportedCell | None, new: ReportedCell | None) -> Change:
+def _change(old: Told | None, new: Told | None) -> Change:
     if old is None or not old.tested:
         return Change.NEWLY_TESTED if new is not None and new.tested else Change.NEVER_TESTED
     if new is None or not new.tested:
         return Change.NO_LONGER_TESTED
-    if state(old) == state(new):
+    if _state(old) == _state(new):
         return Change.UNCHANGED
     if old.flaky or new.flaky:
         return Change.SPURIOUS
@@ -181,8 +184,9 @@ def _machine(machine: Mapping[str, Any]) -> str:
 def explained(each: Difference) -> str:
     """What speaks for or against the packages' part in a change, in a few words."""
     if each.change is Change.SPURIOUS:
-        flaky = next(cell for cell in (each.new, each.old) if cell is not None and cell.flaky)
-        which = "now" if flaky is each.new else "before"
+        flaky, which = next(
+            (cell.told, when) for cell, when in ((each.new, "now"), (each.old, "before")) if cell and cell.told.flaky
+        )
         return f"only {flaky.agreeing} of {flaky.attempts} runs of one lock agreed {which}"
     if each.change not in (Change.REGRESSED, Change.FIXED, Change.CHANGED):
         return ""  # there is nothing in the cell to explain, or only one run to explain it with
@@ -227,9 +231,10 @@ def _document(each: Difference) -> dict[str, Any]:
     def side(cell: ReportedCell | None) -> dict[str, Any] | None:
         if cell is None:
             return None
-        return {"outcome": str(cell.outcome), "stage": cell.stage, "failure": cell.failure,
-                "caveat": cell.caveat, "workaround": cell.workaround, "lock": cell.lock,
-                "attempts": cell.attempts, "agreeing": cell.agreeing}  # fmt: skip
+        told = cell.told
+        return {"outcome": str(told.outcome), "stage": told.stage, "failure": told.failure,
+                "caveat": told.caveat, "workaround": told.workaround, "lock": told.lock,
+                "attempts": told.attempts, "agreeing": told.agreeing}  # fmt: skip
 
     return {
         "id": each.cell.id,

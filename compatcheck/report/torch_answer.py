@@ -110,7 +110,7 @@ class Then:
 def _then(context: Context, earlier: Reported | None) -> dict[str, Then]:
     """The cells with the other packages of their own time: of another report, or as the store has them."""
     if earlier is not None:
-        return {each.id: Then(each.outcome, each.signature, each.lock) for each in earlier.cells}
+        return {each.id: Then(each.told.outcome, each.told.signature, each.told.lock) for each in earlier.cells}
     return {
         cell: Then(each.outcome, _name(each), each.result.lock.digest if each.result.lock else None)
         for cell, each in context.in_their_time.items()
