@@ -72,7 +72,11 @@ def test_a_cell_that_was_not_run_here_is_shown_as_the_table_knows_it(
     assert cli.main(["show", known, "--matrix", "m.toml", "--store", "store.sqlite3"]) == 0
     told = capsys.readouterr().out
     assert "outcome     untested" in told and said in told
-    assert cli.main(["show", "torch2.6.0"]) == 2, "it names several"
+    capsys.readouterr()
+    assert cli.main(["show", "torch2.6.0", "--matrix", "none.toml"]) == 2
+    assert " cells of the shipped table: py311-torch2.6.0-transformers4.36.2-peft" in capsys.readouterr().err
+    assert cli.main(["show", "nosuch", "--matrix", "none.toml"]) == 2
+    assert "is selected by nosuch" in capsys.readouterr().err
 
 
 def test_a_cell_that_nobody_ran_is_shown_as_the_table_infers_it(capsys: pytest.CaptureFixture[str]) -> None:

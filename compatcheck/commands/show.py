@@ -44,20 +44,24 @@ def execute(arguments: argparse.Namespace) -> int:
             entry = one_entry(context, arguments.cell)
             # a report does not keep all that is known of a cell
             whole = replace(entry, result=run.stored(entry.cell))
-    except UsageError:
+    except UsageError as error:
         # a clone has no store, and an installed package no matrix files: the table knows the cell all the same
-        if not (told := _from_table(arguments)):
-            raise
-        print(told, end="")
+        try:
+            print(_from_table(arguments), end="")
+        except UsageError as unknown:
+            raise error if arguments.matrix.is_file() else unknown from None
         return 0
     print("\n".join(cell_lines(context, whole, arguments.matrix)))
     if whole.outcome is Outcome.UNTESTED and whole.conclusion is None:
-        print(_from_table(arguments), end="")
+        try:
+            print(_from_table(arguments), end="")
+        except UsageError:
+            pass
     return 0
 
 
 def _from_table(arguments: argparse.Namespace) -> str:
-    """What the known table says of the one cell that is named; empty where it has none, or several."""
+    """What the known table says of the one cell that is named. Raises UsageError where it has none, or several."""
     from ..check_formats import as_text
     from ..domain import Cell
     from ..errors import UsageError
@@ -71,12 +75,10 @@ def _from_table(arguments: argparse.Namespace) -> str:
     models = {Cell(grid.python, point): "which infers it" for grid in table.inferred for point in grid.points()}
     for known in (*table.scattered, *table.cells):
         models[Cell(known.python, known.versions)] = f"of {known.source.model}"
-    try:
-        found = selected(models, [arguments.cell])
-    except UsageError:
-        return ""
-    if len(found) != 1:
-        return ""
+    found = selected(models, [arguments.cell])
+    if len(found) > 1:
+        some = ", ".join(each.id for each in found[:3])
+        raise UsageError(f"{arguments.cell!r} names {len(found)} cells of {table.name}: {some} ...", "Name one.")
     (cell,) = found
     there = Installed(Path(), cell.python, cell.versions)
     subject = f"{arguments.store} has no run of it; {table.name}, {models[cell]}"
