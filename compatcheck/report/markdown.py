@@ -42,9 +42,9 @@ WORDS = {
 
 def markdown_text(context: Context) -> str:
     parts = [
-        *([audit_section(context)] if context.explored else []),
         *([agreement_section(context.agreement)] if context.agreement else []),
         _pins(context),
+        *([audit_section(context)] if context.explored else []),
         "## The table",
         f"![Heat map of all combinations; the tables below say the same](pictures/{OVERVIEW})",
         _legend(context),
