@@ -62,18 +62,21 @@ def diagnose_chain(
     whole: bool,
     stage: Stage | None = None,
     versions: Mapping[str, str] | None = None,
+    text: str = "",
 ) -> Diagnosis:
     """What a chain of exceptions is, the root first: the root where it is known, else what it turned into.
 
-    `whole` says that nothing of the first traceback is cut off. `stage` None: not known, so not asked for.
+    `whole` says that nothing of the first traceback is cut off. `stage` None: not known, so not asked for. `text`: what
+    a short text says around it, for signatures that want to know what it is about.
     """
+    around = (*chain, Raised("", "", text)) if text else chain
     uncovered = _uncovered(chain, catalogue)
     fits: list[tuple[Raised, Fit]] = []
     for group in catalogue.tiers:
         fits = fits or [
             (raised, fit)
             for raised in uncovered
-            for fit in _all_fits(raised, group, whole=whole, stage=stage, versions=versions or {}, around=chain)
+            for fit in _all_fits(raised, group, whole=whole, stage=stage, versions=versions or {}, around=around)
         ]
     if fits:
         raised, (signature, captures, confidence) = fits[0]

@@ -51,9 +51,14 @@ _CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
 _MARKS = "`*>|-# \t"
 _QUOTES = "'\""
 _QUOTED = re.compile(
-    r"(?<!\w)(?:(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)|`(?P<told>[^`'\"]{1,200})')(?!\w)"
+    r"(?<![A-Za-z0-9_])(?:(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)|`(?P<told>[^`'\"]{1,200})')(?![A-Za-z0-9_])"
     r"|\((?P<aside>[^()]{1,200})\)"
 )
+_SHELLS_WORDS = {"killed": "Killed", "bus error": "Bus error", "illegal instruction": "Illegal instruction"}
+"""What a shell writes at a process's end, in quotation marks by itself, however it is spelled."""
+_STATE_DICT = re.compile(r"Error\(s\) in loading state_dict for \w{1,100}:$")
+"""The heading of torch's list of weights that do not fit; the lines of the list stand below it."""
+_STATE_DICTS_LINE = re.compile(r"\s+(?:size mismatch for |Missing key\(s\) |Unexpected key\(s\) )")
 LEAST_BEGUN = 12
 """Characters of a message that was cut off, by which its whole is found."""
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
@@ -67,7 +72,7 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
     counting = [line for line in _lines(text) if not _NO_FAILURE.search(line.text)]
     for line in reversed(counting):
-        if diagnosis := _said(line, catalogue, telling, versions):
+        if diagnosis := _said(line, text, catalogue, telling, versions):
             return line.number, diagnosis
     named = [(line, raised) for line in reversed(counting) for raised in _told(line.text) if raised.type]
     spoken_of = _spoken_of(text) if named else frozenset()
@@ -142,7 +147,7 @@ class _Line:
 
 def _lines(text: str) -> list[_Line]:
     carriers = list(carried(text.splitlines()))
-    lines = [_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for _, line in carriers]
+    lines = _gathered([_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for _, line in carriers])
     headed = next((place for place, line in enumerate(lines) if "Traceback (most recent" in line), None)
     framed = next((place for place, line in enumerate(lines) if frame_of(line.strip())), None)
     first = min((place for place in (headed, framed) if place is not None), default=None)
@@ -153,6 +158,19 @@ def _lines(text: str) -> list[_Line]:
         _Line(number, line, speaks, first is not None and place != above, first is not None and place >= first)
         for place, ((number, _), line, speaks) in enumerate(zip(carriers, lines, _spoken(lines), strict=True))
     ]
+
+
+def _gathered(lines: list[str]) -> list[str]:
+    """The same, with the first of the weights that do not fit behind the heading of their list, which says more than
+    any of them."""
+    for place in range(len(lines) - 1):
+        if _STATE_DICT.search(lines[place]) and _STATE_DICTS_LINE.match(lines[place + 1]):
+            lines[place] = f"{lines[place]} {lines[place + 1].strip()}"
+            below = place + 1
+            while below < len(lines) and _STATE_DICTS_LINE.match(lines[below]):
+                lines[below] = ""
+                below += 1
+    return lines
 
 
 def _spoken(lines: Sequence[str]) -> list[bool]:
@@ -166,15 +184,23 @@ def _spoken(lines: Sequence[str]) -> list[bool]:
     return spoken
 
 
-def _said(line: _Line, catalogue: Catalogue, telling: Catalogue, versions: Mapping[str, str]) -> Diagnosis | None:
-    """What a line tells, or quotes of a process's end."""
+def _said(
+    line: _Line, text: str, catalogue: Catalogue, telling: Catalogue, versions: Mapping[str, str]
+) -> Diagnosis | None:
+    """What a line of a text tells, or quotes of a process's end."""
     for quoted in _QUOTED.finditer(line.text):
         told = quoted["text"] or quoted["told"] or quoted["aside"]
-        ended = diagnose_line(Raised("", "", told), catalogue) if len(told) >= LEAST_QUOTED else None
+        shells = _SHELLS_WORDS.get(told.lower())
+        ended = (
+            diagnose_line(Raised("", "", shells or told), catalogue) if shells or len(told) >= LEAST_QUOTED else None
+        )
         if ended:
             return ended
+    printed = line.beside or exception_of(line.text.strip(_MARKS), after_frame=False)
+    around = "" if printed else text  # what a program prints tells by itself what it is about
     for raised in _told(line.text):
-        diagnosis = diagnose_chain((raised,), catalogue if raised.type else telling, whole=False, versions=versions)
+        known = catalogue if raised.type else telling
+        diagnosis = diagnose_chain((raised,), known, whole=False, versions=versions, text=around)
         signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
         if signature and signature.raised_by and line.speaks and not line.within:
             return diagnosis

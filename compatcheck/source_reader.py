@@ -128,8 +128,17 @@ def read_source(text: str, file: str) -> SourceFacts:
         facts.public = _listed(text)
     for node in tree.body:
         _take_definition(node, module, facts)
+    for name in _renamed_classes(tree):
+        facts.classes.setdefault(name, module)
     facts.messages.update(messages_of(tree, file))
     return facts
+
+
+def _renamed_classes(tree: ast.Module) -> Iterator[str]:
+    """What a module calls the package's own classes where it imports them: `from .base import Base as FlagReranker`."""
+    for node in outer_statements(tree.body):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            yield from (alias.asname for alias in node.names if alias.asname and alias.asname[:1].isupper())
 
 
 def skimmed(text: str, file: str) -> SourceFacts:

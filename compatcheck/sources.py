@@ -255,7 +255,7 @@ class Sources:
     def site(self, raised: Raised, spoken_of: Collection[str] = ()) -> Site | None:
         """Where the packages' sources raise this: the class and the words agree, and where there is a traceback its
         last frame lies in that package, or in none that is installed (which a plain message needs). The longest wording
-        wins; None where none fits.
+        wins, and of two packages with the same one that whose newest release has it; None where none fits.
 
         `spoken_of`: the packages that the text around it names; a plain message of theirs counts by itself, where its
         class is given and it has four words.
@@ -267,7 +267,7 @@ class Sources:
         if not sites and (unquoted := text.translate(_UNQUOTED)) != text:
             sites = [site for site in self._sites(raised, unquoted, spoken_of) if "`" in site.template]
         sites = sites or self._broken_off(raised)
-        return max(sites, key=lambda site: len(site.template), default=None)
+        return max(sites, key=lambda site: (len(site.template), not self.lifetime(site).last), default=None)
 
     def _broken_off(self, raised: Raised) -> list[Site]:
         """The messages that this is the beginning of, of the file that the traceback ends in: what follows an empty

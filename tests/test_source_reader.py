@@ -60,7 +60,12 @@ def test_keywords_and_members_of_classes_and_functions() -> None:
     }  # fmt: skip
     assert facts.open_ended == {"ThingConfig.check"}
     assert facts.members == {"ThingConfig": {"rank", "kind", "check", "checked"}}
-    assert facts.classes == {"ThingConfig": "pkg.things"}
+    assert facts.classes == {"ThingConfig": "pkg.things", "Shown": "pkg.things"}
+
+
+def test_a_class_is_known_by_the_name_that_a_module_gives_it() -> None:
+    text = "from .base import Reranker as FlagReranker, helper as run\nfrom json import JSONDecoder as ForeignDecoder\n"
+    assert read_source(text, "pkg/__init__.py").classes == {"FlagReranker": "pkg"}
 
 
 def test_a_lazy_package_has_what_it_lists() -> None:
