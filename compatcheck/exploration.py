@@ -100,6 +100,8 @@ class Exploration:
     reason: str = ""
     """Why it ended."""
     _times: list[float] = field(default_factory=list)
+    _pin_runs: float = 0.0
+    """What pins have cost so far, in usual cells."""
 
     def __post_init__(self) -> None:
         self._began = time.monotonic()
@@ -199,7 +201,11 @@ class Exploration:
     def _pins_cost(self) -> float:
         """What is kept to run those, in usual cells."""
         prices = [self._price(choice) for choice in self._unproven_pins()]
-        return min(sum(prices), PIN_SHARE * (self.runs + self.runs_left()))
+        return min(sum(prices), self._pins_share())
+
+    def _pins_share(self) -> float:
+        """Of what is left, so much is theirs, whatever the audit still lacks."""
+        return min(self.runs_left(), PIN_SHARE * (self.runs + self.runs_left()) - self._pin_runs)
 
     def _price(self, choice: Choice) -> float:
         """In usual cells: a run is one where runs are counted and not time."""
@@ -261,7 +267,7 @@ class Exploration:
     def _prove_pins(self) -> None:
         """Run what people would be told to pin, of every torch; where it fails, what is then held to be the newest."""
         while True:
-            left = self.runs_left() - self._audit_cost()
+            left = max(self.runs_left() - self._audit_cost(), self._pins_share())
             choices: list[Choice] = []
             for choice in self._unproven_pins():
                 if (price := self._price(choice)) <= left:
@@ -269,6 +275,7 @@ class Exploration:
                     left -= price
             if not choices:
                 return
+            self._pin_runs += sum(map(self._price, choices))
             self.explorer.tell(self._measured(choices))
             self._tell()
 
