@@ -92,7 +92,7 @@ def bounds(recommendation: Recommendation) -> Bounds | None:
     The block takes neighbouring measured versions of every package but one, of which versions may be left out.
     """
     cell, asked, table = recommendation.cell, recommendation.request, recommendation.table
-    if cell is None or recommendation.missed:
+    if cell is None or recommendation.missed or recommendation.alone:
         return None
     pythons = tuple(each for each in table.pythons if asked.admits(PYTHON, each))
     works: dict[tuple[str, ...], bool] = {}

@@ -211,7 +211,7 @@ def judged_requirements(
         return _mended(found, table)
     allowed = {name: [each for each in table.axes[name] if ranges[name].contains(each, True)] for name in CORE}
     if empty := [f"{name}{ranges[name]}" for name in CORE if not allowed[name]]:
-        note = f"the table has no release within {', '.join(empty)}: unknown"
+        note = f"the table has no release within {', '.join(empty)}: unknown{_said_of_explored(ranges, table)}"
         guess = {name: exact.get(name) or table.axes[name][-1] for name in CORE}
         unknown = replace(
             lookup({**guess, **_python(python)}, table), status=Standing.UNKNOWN, cell=None, signature=None
@@ -230,6 +230,18 @@ def _mended(finding: Finding, table: KnownTable, ranges: Mapping[str, SpecifierS
         return finding
     near = nearest_working(verdict.versions, table, verdict.python, ranges)
     return replace(finding, mend=near or nearest_working(verdict.versions, table, verdict.python))
+
+
+def _said_of_explored(ranges: Mapping[str, SpecifierSet], table: KnownTable) -> str:
+    """What combinations say that were run within the ranges for explored matrices; empty where there are none."""
+    within = [
+        cell for cell in table.scattered if all(ranges[name].contains(cell.versions[name], True) for name in CORE)
+    ]
+    works = [cell for cell in within if cell.works]
+    if not within:
+        return ""
+    told = f"; of {len(within)} combinations within it that were run for an explored table {len(works) or 'none'} work"
+    return told + (": compatcheck recommend names the newest" if works else "")
 
 
 def _python(python: str | None) -> dict[str, str]:

@@ -33,7 +33,7 @@ from .errors import CompatcheckError, UsageError
 from .own_runs import known_table
 from .requirement_files import read_requirements
 from .requirement_lines import CONDA_SUFFIXES, released
-from .shipped import KnownTable
+from .shipped import KnownCell, KnownTable
 
 
 @dataclass(frozen=True)
@@ -107,10 +107,19 @@ def _refused(why: str, name: str) -> Callable[[Any], Any]:
 
 
 def working_cells(requirements: Sequence[str], table: KnownTable, python: str | None = None) -> tuple[MatrixCell, ...]:
-    """The combinations that passed within `requirements`, the newest first; each once, on whatever Python it passed."""
+    """The combinations that passed within `requirements`, the newest first; each once, on whatever Python it passed.
+
+    Those that were run for explored matrices are taken where no table that was run whole has any.
+    """
     ranges = _ranges(requirements)
+    return _working(table.cells, ranges, python) or _working(table.scattered, ranges, python)
+
+
+def _working(
+    cells: Sequence[KnownCell], ranges: Mapping[str, SpecifierSet], python: str | None
+) -> tuple[MatrixCell, ...]:
     found: dict[tuple[str, ...], MatrixCell] = {}
-    for cell in table.cells:
+    for cell in cells:
         inside = all(ranges[package].contains(cell.versions[package], True) for package in CORE)
         if cell.works and inside and python in (None, cell.python):
             key = tuple(cell.versions[package] for package in CORE)

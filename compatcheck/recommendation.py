@@ -76,6 +76,8 @@ class Recommendation:
     """A lock of the cell together with what else was asked for: its three packages were measured, the whole was not."""
     refused: tuple[Refusal, ...] = ()
     """Better cells that the resolver refused beside what else was asked for."""
+    alone: bool = False
+    """It was run for an explored matrix, and no table that was run whole has a pass within what is asked."""
 
     @property
     def found(self) -> bool:
@@ -131,6 +133,7 @@ class Recommendation:
             "pins": list(self.pins),
             "cell": cell_json(self.cell) if self.cell else None,
             "missed": list(self.missed),
+            "alone": self.alone,
             "concessions": [
                 {"package": each.package, "wanted": each.wanted, "got": each.got, "reason": each.reason}
                 for each in self.concessions
@@ -182,6 +185,11 @@ class Recommendation:
         return "\n".join(lines) + "\n"
 
     def _count(self) -> str:
+        if self.alone:
+            return (
+                f"no table that was run whole has one within it that works; of {self.fitting} within it that were run "
+                f"for an explored one {self.passing} do"
+            )
         known = _combinations(self.table.cells)
         if not self.fitting:
             return f"none of the {known} known combinations lies within it"
@@ -228,20 +236,38 @@ def candidates(asked: Request, table: KnownTable) -> list[KnownCell]:
     def order(cell: KnownCell) -> tuple[Any, ...]:
         return (*_far(cell, asked.misses(cell, _locked(cell, asked, table)), asked, table), rank(cell))
 
-    return sorted((cell for cell in table.cells if cell.works), key=order)
+    found = sorted((cell for cell in table.cells if cell.works), key=order)
+    return found if found and not _misses(found[0], asked, table) else [*_alone(asked, table), *found]
+
+
+def _misses(cell: KnownCell, asked: Request, table: KnownTable) -> tuple[str, ...]:
+    return asked.misses(cell, _locked(cell, asked, table))
+
+
+def _alone(asked: Request, table: KnownTable) -> list[KnownCell]:
+    """The cells of explored matrices that work within what is asked, the newest first, or the oldest."""
+
+    def age(cell: KnownCell) -> tuple[Any, ...]:
+        days = [
+            table.released.get(f"{name} {version}", date.min).toordinal() for name, version in cell.versions.items()
+        ]
+        return sum(days), tuple(Version(version) for version in cell.versions.values())
+
+    within = [cell for cell in table.scattered if cell.works and not _misses(cell, asked, table)]
+    return sorted(within, key=age, reverse=asked.prefer is not Prefer.OLDEST)
 
 
 def answer_of(cell: KnownCell | None, asked: Request, table: KnownTable, today: date) -> Recommendation:
     """The recommendation of `cell`, with its reasons."""
-    misses = {id(each): asked.misses(each, _locked(each, asked, table)) for each in table.cells}
-    fitting = [each for each in table.cells if not misses[id(each)]]
+    alone = cell is not None and any(cell is each for each in table.scattered)
+    fitting = [each for each in (table.scattered if alone else table.cells) if not _misses(each, asked, table)]
     working = [each for each in fitting if each.works]
     facts = _combinations(fitting), _combinations(working), asked.unjudged(table), table.age(today)
     if cell is None:
         return Recommendation(asked, table, None, asked.asked, (), *facts)
-    missed = misses[id(cell)]
+    missed = _misses(cell, asked, table)
     if not missed:
-        return Recommendation(asked, table, cell, (), _forgone(cell, asked, table), *facts)
+        return Recommendation(asked, table, cell, (), _forgone(cell, asked, table), *facts, alone=alone)
     given_up = tuple(_given_up(name, cell, asked, table, fitting) for name in missed)
     return Recommendation(asked, table, cell, missed, given_up, *facts)
 
@@ -329,7 +355,7 @@ def _forgone(best: KnownCell, asked: Request, table: KnownTable) -> tuple[Conces
         return ()
     found = []
     for name, version in best.versions.items():
-        allowed = [each for each in table.axes[name] if asked.admits(name, each)]
+        allowed = [each for each in table.axes[name] if asked.admits(name, each)] or [version]
         end = allowed[-1] if asked.prefer is Prefer.NEWEST else allowed[0]
         if end != version:
             reason = _said_of(table.at({**best.versions, name: end}, best.python), "beside the other pins")
@@ -353,7 +379,9 @@ def _given_up(
         return Concession(name, wanted, version, "that is what it was measured beside")
     axis = table.axes[name]
     allowed = [each for each in axis if asked.admits(name, each)]
-    if not allowed:
+    if not allowed and any(asked.admits(name, cell.versions[name]) for cell in table.scattered):
+        reason = "run for an explored table only, where nothing within what was asked works"
+    elif not allowed:
         reason = f"no such version was measured (nearest: {_beside_range(name, asked, axis)})"
     else:
         here = [cell for each in allowed for cell in table.at({**nearest.versions, name: each}, nearest.python)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -163,6 +164,16 @@ def test_ranges_without_any_measured_release_are_unknown(tmp_path: Path) -> None
     assert (
         finding.status is Standing.UNKNOWN and finding.note == "the table has no release within torch==2.7.1: unknown"
     )
+
+
+def test_of_ranges_that_only_an_explored_table_knows_it_is_said_what_works(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("torch==2.7.1\ntransformers>=4.40\npeft\n")
+    finding = judged_requirements(path, read_requirements(path), compatcheck.load_table())
+    assert finding.status is Standing.UNKNOWN and re.search(
+        r"no release within torch==2\.7\.1: unknown; of \d+ combinations within it that were run for an explored table "
+        r"\d+ work: compatcheck recommend names the newest", finding.note
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

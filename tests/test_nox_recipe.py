@@ -30,6 +30,14 @@ def test_only_what_passed_within_the_requirements_is_offered() -> None:
     assert working_cells(["peft"], table(), python="3.12") == ()
 
 
+def test_explored_cells_are_offered_where_no_whole_table_has_any() -> None:
+    shipped = load_table()
+    alone = {str(MatrixCell(cell.versions)) for cell in shipped.scattered if cell.works}
+    offered = working_cells(["torch==2.7.1"], shipped)
+    assert offered and {str(cell) for cell in offered} <= alone
+    assert not {str(cell) for cell in working_cells(["torch>=2.6"], shipped)} & alone
+
+
 def test_requirements_may_come_from_files(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_text("transformers<5\n")
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "x"\ndependencies = ["peft>=0.20"]\n')

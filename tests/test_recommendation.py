@@ -343,3 +343,28 @@ def test_of_two_unmeasured_releases_the_one_that_fails_more_often_is_left_out(mo
     ranges = bounds(recommend(table=table(*cells)))
     assert ranges is not None
     assert ranges.requirements[1:] == ("transformers>=4.38.0,!=4.39.0,<=4.40.0", "peft>=0.10.0,<=0.12.0")
+
+
+def test_where_no_whole_table_has_a_pass_one_that_was_run_for_an_explored_one_is_taken() -> None:
+    """The shipped table: torch 2.7.1 stands in an explored matrix alone."""
+    cells = [cell for cell in SHIPPED.scattered if cell.versions["torch"] == "2.7.1"]
+    assert "2.7.1" not in SHIPPED.axes["torch"] and any(cell.works for cell in cells)
+    for prefer in ("newest", "stable", "oldest"):
+        answer = recommend({"torch": "2.7.1"}, prefer=prefer)
+        assert answer.found and answer.alone and answer.cell in cells and answer.cell.works
+        assert (answer.fitting, answer.passing) == (len(cells), sum(cell.works for cell in cells))
+        assert f"of {len(cells)} within it that were run for an explored one" in answer.as_text()
+        assert answer.as_json()["alone"] and answer.lock is not None and bounds(answer) is None
+    newest, oldest = (recommend({"torch": "2.7.1"}, prefer=prefer).versions for prefer in ("newest", "oldest"))
+    assert Version(newest["transformers"]) > Version(oldest["transformers"])
+    assert not recommend({"torch": ">=2.6"}).alone, "a table that was run whole counts before it"
+    miss = recommend({"torch": "2.7.1", "peft": "99"})
+    assert not miss.found and not miss.alone and "no such version was measured" not in miss.concessions[0].reason
+
+
+def test_of_a_release_that_was_run_and_never_works_it_is_not_said_that_it_was_not_measured() -> None:
+    failed = next(
+        cell for cell in SHIPPED.scattered if not cell.works and cell.versions["torch"] not in SHIPPED.axes["torch"]
+    )
+    reasons = {each.package: each.reason for each in recommend(failed.versions).concessions}
+    assert reasons["torch"] == "run for an explored table only, where nothing within what was asked works"
