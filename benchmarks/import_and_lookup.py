@@ -119,8 +119,11 @@ def main() -> None:
         ("each further recommend", recommend),
     ]:  # fmt: skip
         lines.append(f"| {name} | {clock * 1000:.2f} | {processor * 1000:.2f} | {processor / unit:.2f} |")
-    lines.append("")
-    lines.append(f"Medians of {arguments.repeats} fresh interpreters; a table of {cells} combinations.")
+    lines += [
+        "",
+        f"Medians of {arguments.repeats} fresh interpreters; a table of {cells} combinations. Load of the machine meanwhile: "
+        f"{os.getloadavg()[1]:.1f}; alone on it everything takes less by the clock.",
+    ]
     text = "\n".join(lines) + "\n"
     print(text, end="")
     if arguments.write:
