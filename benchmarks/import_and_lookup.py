@@ -121,8 +121,8 @@ def main() -> None:
         lines.append(f"| {name} | {clock * 1000:.2f} | {processor * 1000:.2f} | {processor / unit:.2f} |")
     lines += [
         "",
-        f"Medians of {arguments.repeats} fresh interpreters; a table of {cells} combinations. Load of the machine meanwhile: "
-        f"{os.getloadavg()[1]:.1f}; alone on it everything takes less by the clock.",
+        f"Medians of {arguments.repeats} fresh interpreters; a table of {cells} combinations. Load of the machine "
+        f"meanwhile: {os.getloadavg()[1]:.1f}; alone on it everything takes less by the clock.",
     ]
     text = "\n".join(lines) + "\n"
     print(text, end="")
