@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
-from functools import cached_property
+from functools import cache, cached_property, partial
 from typing import Any
 
 from packaging.requirements import Requirement
@@ -232,9 +232,10 @@ def recommend(
 def candidates(asked: Request, table: KnownTable) -> list[KnownCell]:
     """The cells that work, the best first: those within what is asked, then the near misses."""
     rank = _rank(asked.prefer, table)
+    steps = cache(partial(_steps, asked, table))
 
     def order(cell: KnownCell) -> tuple[Any, ...]:
-        return (*_far(cell, asked.misses(cell, _locked(cell, asked, table)), asked, table), rank(cell))
+        return (*_far(cell, asked.misses(cell, _locked(cell, asked, table)), steps), rank(cell))
 
     found = sorted((cell for cell in table.cells if cell.works), key=order)
     return found if found and not _misses(found[0], asked, table) else [*_alone(asked, table), *found]
@@ -286,14 +287,15 @@ def _locked(cell: KnownCell, asked: Request, table: KnownTable) -> Mapping[str, 
 def _rank(prefer: Prefer, table: KnownTable) -> Rank:
     places = {name: {version: place for place, version in enumerate(axis)} for name, axis in table.axes.items()}
 
+    @cache
+    def behind(name: str, version: str) -> float:
+        newest = table.axes[name][-1]
+        here, last = table.released.get(f"{name} {version}"), table.released.get(f"{name} {newest}")
+        return (last - here).days if here and last else len(places[name]) - 1 - places[name][version]
+
     def age(cell: KnownCell) -> float:
         """Days by which the releases are behind the newest of their packages; places, where dates are not known."""
-        total = 0.0
-        for name, version in cell.versions.items():
-            newest = table.axes[name][-1]
-            here, last = table.released.get(f"{name} {version}"), table.released.get(f"{name} {newest}")
-            total += (last - here).days if here and last else len(places[name]) - 1 - places[name][version]
-        return total
+        return sum(behind(name, version) for name, version in cell.versions.items())
 
     def common(cell: KnownCell) -> tuple[Any, ...]:
         return (not cell.source.own, cell.policy is not Policy.TODAY, tuple(-part for part in _minor(cell.python)))
@@ -327,14 +329,14 @@ def _surrounded(cell: KnownCell, table: KnownTable) -> float:
     return sum(near) / len(near) if near else 0.0
 
 
-def _far(cell: KnownCell, missed: Sequence[str], asked: Request, table: KnownTable) -> tuple[Any, ...]:
+def _far(cell: KnownCell, missed: Sequence[str], steps_of: Callable[[str, str], float]) -> tuple[Any, ...]:
     """How far a working cell is from the request: the Python gives last, then as few packages as can be, torch late."""
     core = [name for name in missed if name in CORE]
-    steps = sum(_steps(name, cell.versions[name], asked, table) for name in core)
+    steps = sum(steps_of(name, cell.versions[name]) for name in core)
     return PYTHON in missed, len(core), "torch" in core, len(missed), steps
 
 
-def _steps(name: str, version: str, asked: Request, table: KnownTable) -> float:
+def _steps(asked: Request, table: KnownTable, name: str, version: str) -> float:
     """How many measured versions lie between `version` and the nearest end of what is asked."""
     axis = table.axes[name]
     place = axis.index(version)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -182,7 +182,7 @@ def _cell(row: CellRow, place: str, document: Document, name: str) -> KnownCell:
         raise InputError(name, [f"{place}.source: there is no source {row.source}"], REMEDY)
     try:
         for version in (row.python, *row.versions.values()):
-            Version(version)
+            _checked(version)
     except InvalidVersion as error:
         raise InputError(name, [f"{place}.versions: {error}"], REMEDY) from None
     return KnownCell(
@@ -190,6 +190,12 @@ def _cell(row: CellRow, place: str, document: Document, name: str) -> KnownCell:
         row.basis, Digest(row.lock) if row.lock else None, row.measured, row.attempts, row.agreeing, row.caveat,
         row.workaround, row.beside,
     )  # fmt: skip
+
+
+@lru_cache(maxsize=4096)
+def _checked(version: str) -> None:
+    """Raises InvalidVersion. The same few versions come back in every cell of a table."""
+    Version(version)
 
 
 def _fetched(url: str) -> bytes:
