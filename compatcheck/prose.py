@@ -196,8 +196,9 @@ def _said(
         )
         if ended:
             return ended
-    printed = line.beside or exception_of(line.text.strip(_MARKS), after_frame=False)
-    around = "" if printed else text  # what a program prints tells by itself what it is about
+    headed = line.beside and not line.within  # a traceback stands below, and its own end is cut off
+    printed = exception_of(line.text.strip(_MARKS), after_frame=False) or line.within
+    around = text if headed or not printed else ""  # what a program prints tells by itself what it is about
     for raised in _told(line.text):
         known = catalogue if raised.type else telling
         diagnosis = diagnose_chain((raised,), known, whole=False, versions=versions, text=around)

@@ -55,6 +55,17 @@ from compatcheck.prose import CAP
          "no custom onnx configuration was passed as custom_onnx_configs.\n...", "refused-by-optimum", 1),
         ("PyTorch-Lightning: `MisconfigurationException: No 'test_dataloader()' method defined to run 'Trainer.test'`.",
          "refused-by-lightning", 1),
+        ("\u4f1a\u663e\u793a\u201ckilled\u201d\u5e76\u9000\u51fa", "killed", 1),
+        ("After a minute the shell says `Killed`, and no more.", "killed", 1),
+        ("Merging fails:\n\nError(s) in loading state_dict for PeftModelForCausalLM:\n\tsize mismatch for "
+         "base_model.model.model.embed_tokens.weight: copying a param with shape torch.Size([9, 2]) from checkpoint, "
+         "the shape in current model is torch.Size([8, 2]).\n\tsize mismatch for base_model.model.lm_head.weight: "
+         "copying a param with shape torch.Size([9, 2]) from checkpoint, the shape in current model is "
+         "torch.Size([8, 2]).", "adapter-other-shape", 3),
+        ("With prefix tuning it got an error: 'tuple' object has no attribute 'update'", "cache-tuple-lacks-update", 1),
+        ("# AttributeError: 'dict' object has no attribute 'to_dict'\n\nTraceback (most recent call last):\n"
+         '  File "/srv/site-packages/peft/peft_model.py", line 162, in save_pretrained\n    self.create_or',
+         "config-is-a-dict", 1),
     ],
 )  # fmt: skip
 def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: str, line: int) -> None:
@@ -94,6 +105,17 @@ Traceback (most recent call last):
   File "/srv/env/lib/python3.11/site-packages/torch/nn/modules/module.py", line 1931, in __getattr__
     raise AttributeError(
 AttributeError: 'LlamaForCausalLM' object has no attr"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "My shop got an error: 'tuple' object has no attribute 'update'",
+        "AttributeError: 'dict' object has no attribute 'to_dict'\n\nIt is used beside transformers.",
+    ],
+)
+def test_what_any_program_may_say_is_no_name_where_nothing_around_it_speaks_of_the_stack(text: str) -> None:
+    assert explain(text).signature is None
 
 
 def test_a_message_that_was_cut_off_is_taken_from_the_heading() -> None:

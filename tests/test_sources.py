@@ -284,3 +284,17 @@ def test_a_class_of_the_package_tells_of_it_where_the_words_do_not() -> None:
     assert sources.site(raised(said, "/home/me/shop/views.py", kind="AdapterLoadError")) is not None
     assert sources.site(raised(said, "django/views.py", kind="AdapterLoadError")) is None
     assert table("{} is not in the list of allowed values").site(raised(said)) is None
+
+
+def test_of_two_packages_with_the_same_words_the_one_that_still_has_them_is_meant() -> None:
+    said = "Cannot generate a cpu tensor from a generator of type cuda."
+    template = "Cannot generate a {} tensor from a generator of type {}."
+    both = {
+        name: {
+            "releases": ["1.0", "2.0"], "messages": [["ValueError", template, f"{name}/x.py f", 0, last]], "names": {},
+            "modules": {}, "classes": "", "keywords": {}, "members": {},
+        }
+        for name, last in (("trl", 0), ("diffusers", 1))
+    }  # fmt: skip
+    site = sources_of({"packages": both}).site(raised(said))
+    assert site is not None and site.package == "diffusers"
