@@ -25,7 +25,6 @@ from compatcheck.report.context import Context
 from compatcheck.report.document import document, json_text
 from compatcheck.report.files import report_files, write_reports
 from compatcheck.report.markdown import markdown_text
-from compatcheck.report.markup import markdown_table
 from compatcheck.report.page import html_text
 from compatcheck.report.pieces import json_pieces
 from compatcheck.report.table_csv import csv_text
@@ -166,16 +165,6 @@ def test_a_reader_of_the_csv_gets_every_field_whole(words: str) -> None:
     message = first[header.index("message")]
     assert message.removeprefix("'") == " ".join(printable(words).split()), "but for white space and what commands"
     assert not message.startswith(("=", "+", "-", "@"))
-
-
-def test_a_markdown_table_is_as_wide_as_its_widest_texts() -> None:
-    assert markdown_table(["a", "", "n"], [["x", "a longer text ", 7], ["", "y", None]]) == (
-        "| a   |               | n    |\n"
-        "|-----|---------------|------|\n"
-        "| x   | a longer text | 7    |\n"
-        "|     | y             | None |"
-    )
-    assert markdown_table(["alone"], []) == "| alone   |\n|---------|"
 
 
 def test_a_tally_counts_each_cell_once(mixed: Context) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
+from tabulate import tabulate
+
 from ..domain import printable
 
 
@@ -27,11 +29,5 @@ def anchor(heading: str) -> str:
 
 
 def markdown_table(headers: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Rows of short texts, each column as wide as its widest."""
-    texts = [[str(text).strip() for text in row] for row in rows]
-    widths = [len(header) + 2 for header in headers]
-    for row in texts:
-        widths = list(map(max, widths, map(len, row)))
-    rule = "-|-".join("-" * width for width in widths)
-    lines = (" | ".join(map(str.ljust, row, widths)) for row in (headers, *texts))
-    return "\n".join((f"| {next(lines)} |", f"|-{rule}-|", *(f"| {line} |" for line in lines)))
+    """Rows of short texts, each column as wide as its widest; a version is a text and no number."""
+    return tabulate(rows, headers=headers, tablefmt="github", disable_numparse=True)
