@@ -217,11 +217,14 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
     known = catalogue or shipped_catalogue()
     head = stream.read(CAP)
     if len(head) < CAP:
-        found = _of_log(read_stream(io.BytesIO(head), known.needles), known)
+        log = read_stream(io.BytesIO(head), known.needles)
+        found = _of_log(log, known)
         text = head.decode("utf-8", "replace")
         if found.signature and found.signature.weak:
             return _by_heading(text, found, known)
-        return _completed(text, found, known) if _told_as_printed(found) else _of_prose(text, found, known)
+        if _told_as_printed(found):
+            return _completed(text, found, known)
+        return _of_prose(text, found, known, log.unfinished)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
 
 
@@ -254,8 +257,8 @@ def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanati
     return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
 
 
-def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue) -> Explanation:
-    if (found := diagnose_prose(text, catalogue, nothing.versions)) is None:
+def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue, unfinished: Raised | None = None) -> Explanation:
+    if (found := diagnose_prose(text, catalogue, nothing.versions, unfinished)) is None:
         return nothing
     line, diagnosis = found
     signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None

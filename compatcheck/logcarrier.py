@@ -29,6 +29,8 @@ _ENTITY = re.compile(r"&(?:quot|apos|lt|gt|amp|nbsp|#\d{1,5}|#x[0-9a-fA-F]{1,4})
 _BEGINS = re.compile(
     r"(?P<prefix>.{1,200}?)(?:Traceback \(most recent call last\)|(?: {2}|\t)?File \"[^\"\n]{1,400}\", line \d{1,7})"
 )
+_NOTEBOOKS = re.compile(r"\s*[A-Za-z_][\w.]*[a-z]\w*\s{8,}")
+"""An exception's name, as notebooks set it before the heading: the next line may begin with it, too."""
 _TELLS_PROCESS = re.compile(r"rank|pid=|\[\d{1,4},")
 """In a prefix that says which process wrote the line: those are read for what they say."""
 
@@ -95,7 +97,8 @@ class LearnedPrefix:
                 return text[found.end() :]
         if ("Traceback (most" in text or 'File "' in text) and (found := _BEGINS.match(text)):
             prefix = found["prefix"]
-            if prefix.strip() and not _TELLS_PROCESS.search(prefix) and cleaned(f"{prefix}x").text != "x":
+            known = _TELLS_PROCESS.search(prefix) or _NOTEBOOKS.fullmatch(prefix)
+            if prefix.strip() and not known and cleaned(f"{prefix}x").text != "x":
                 self._candidate = _form(prefix)
         return text
 

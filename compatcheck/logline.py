@@ -81,8 +81,8 @@ _FLAT_BREAK = re.compile(
 )
 _FLAT_TAG = re.compile(r"(?<=\s)\[rank\d{1,4}\]:(?=\s)")
 
-_LINK = re.compile(r"^\[([^\]]{1,600})\]\(https?://[^)\s]{0,300}\)")
-"""What Colab makes of a file's name, and what stays of it when it is pasted into an issue."""
+_LINK = re.compile(r"\[([^\[\]]{1,600})\]\(https?://[^()\s]{0,900}\)")
+"""What Colab and VS Code make of a file's name or a number, and what stays of it when it is pasted into an issue."""
 
 EXCEPTION = re.compile(
     r"(?P<type>[A-Za-z_]\w{0,100}(?:\.[A-Za-z_]\w{0,100}){0,10})(?:\((?P<of>\w{1,100})\))?"
@@ -138,6 +138,8 @@ def cleaned(raw: str) -> Line:
         else:
             break
         text = text[found.end() :]
+    if "](http" in text:
+        text = _LINK.sub(r"\1", text)
     if text[:2] == "**" == text[-2:] and len(text) > 4:
         text = text[2:-2]  # Markdown's bold type
     if text[:1] == "`" and "File " in text[:12]:
@@ -181,8 +183,6 @@ def _between(text: str, *, after_frame: bool) -> list[str]:
 
 def frame_of(text: str) -> Frame | None:
     """The frame that a line without leading blanks names, as Python, IPython, pytest, rich or faulthandler write it."""
-    if text.startswith("["):
-        text = _LINK.sub(r"\1", text)
     if text.startswith(("File ", "> File", "| File", "+ File")):
         found = _FRAME_PLAIN.match(text) or _FRAME_CRASH.match(text) or _FRAME_NOTEBOOK.match(text)
     elif text.startswith(("Cell In", "Input In", "In [")):

@@ -117,6 +117,8 @@ class Log:
     """Whether it is the log of a program in another language: there is a sign of one, and none of Python."""
     tail: tuple[str, ...] = field(default=())
     """The last lines that hold text."""
+    unfinished: Raised | None = None
+    """The last traceback whose exception did not come; with its type, where the code that raised begins to tell it."""
 
 
 def read_text(text: str, needles: Sequence[str] = ()) -> Log:
@@ -315,4 +317,6 @@ class _LogReader:
         self._end_refusal()
         findings = sorted((*self.first, *self.last), key=lambda finding: finding.line)
         foreign = self.other and not self.python
-        return Log(tuple(findings), self.versions.found, self.number, self.dropped, foreign, tuple(self.tail))
+        cut = [source.tracebacks.unfinished for source in self.sources.values() if source.tracebacks.unfinished]
+        last = cut[-1] if cut else None
+        return Log(tuple(findings), self.versions.found, self.number, self.dropped, foreign, tuple(self.tail), last)

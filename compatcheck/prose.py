@@ -5,6 +5,8 @@ says, and where it speaks of an error or begins with the very words; and where i
 process's end. A warning does not count, nor does code; and beside a traceback whose end was cut off, no line that does
 not speak of an error itself, but for the one right above frames that have no heading: there programs with a window of
 their own (ComfyUI, web interfaces) show the message.
+
+An exception that is told apart from its traceback, in the heading or above the frames, is read together with it.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from .logline import cleaned, exception_of, frame_of
 from .signature_fit import searched
 from .signatures import Catalogue, Signature
 from .sources import FOLDERS, PACKAGES, shipped_sources
+from .traceback_reader import RAISES, message_in_code
 
 CAP = 2**16
 """Bytes of a text that is read in this way."""
@@ -61,20 +64,26 @@ _STATE_DICT = re.compile(r"Error\(s\) in loading state_dict for \w{1,100}:$")
 _STATE_DICTS_LINE = re.compile(r"\s+(?:size mismatch for |Missing key\(s\) |Unexpected key\(s\) )")
 LEAST_BEGUN = 12
 """Characters of a message that was cut off, by which its whole is found."""
+_KEY = re.compile(r"\bKeyError: (?P<quote>['\"])[^'\"]{1,200}(?P=quote)")
+"""A KeyError with all of its key."""
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
 LEAST_QUOTED = 18
 """The same of what stands in quotation marks or brackets by itself: `Segmentation fault`."""
 
 
-def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> tuple[int, Diagnosis] | None:
+def diagnose_prose(
+    text: str, catalogue: Catalogue, versions: Mapping[str, str], unfinished: Raised | None = None
+) -> tuple[int, Diagnosis] | None:
     """The last line that tells of a known failure, with what it is, before those that tell only a message's beginning;
-    None where none does."""
+    None where none does. `unfinished`: a traceback in it whose exception is missing."""
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
     counting = [line for line in _lines(text) if not _NO_FAILURE.search(line.text)]
     for line in reversed(counting):
         if diagnosis := _said(line, text, catalogue, telling, versions):
             return line.number, diagnosis
-    named = [(line, raised) for line in reversed(counting) for raised in _told(line.text) if raised.type]
+    named = [(line, raised) for line in reversed(counting) for raised, _ in _told(line.text) if raised.type]
+    if unfinished and (found := _joined(named, unfinished, catalogue, versions)):
+        return found
     spoken_of = _spoken_of(text) if named else frozenset()
     for line, raised in named:
         if diagnosis := _begun(raised, catalogue, spoken_of):
@@ -82,6 +91,33 @@ def diagnose_prose(text: str, catalogue: Catalogue, versions: Mapping[str, str])
     for line, raised in named:
         if not line.within and (diagnosis := _plain(raised, catalogue, spoken_of)):
             return line.number, diagnosis
+    return _as_code(text, catalogue)
+
+
+def _joined(
+    named: Sequence[tuple[_Line, Raised]], unfinished: Raised, catalogue: Catalogue, versions: Mapping[str, str]
+) -> tuple[int, Diagnosis] | None:
+    """What the one exception that a text tells is, with the frames that stand apart from it. The place where they end
+    gives no name: they may be cut off before it."""
+    if len({raised.type for _, raised in named}) > 1 and not unfinished.type:
+        return None
+    for line, raised in named:
+        if unfinished.type in ("", raised.type):
+            whole = replace(raised, frames=unfinished.frames)
+            diagnosis = diagnose_chain((whole,), catalogue.sure, whole=False, versions=versions)
+            if diagnosis.signature:
+                return line.number, replace(diagnosis, confidence=round(diagnosis.confidence - 0.1, 2))
+    return None
+
+
+def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
+    """What the line of code says that raised, where that is all that was pasted, and has its message."""
+    for number, line in carried(text.splitlines()):
+        raises = RAISES.fullmatch(line.strip(_MARKS))
+        if raises and (message := message_in_code(raises)):
+            diagnosis = diagnose_chain((Raised(raises["type"], "", message),), catalogue.sure, whole=False)
+            if diagnosis.signature:
+                return number, diagnosis
     return None
 
 
@@ -199,14 +235,16 @@ def _said(
     headed = line.beside and not line.within  # a traceback stands below, and its own end is cut off
     printed = exception_of(line.text.strip(_MARKS), after_frame=False) or line.within
     around = text if headed or not printed else ""  # what a program prints tells by itself what it is about
-    for raised in _told(line.text):
+    for raised, whole in _told(line.text):
         known = catalogue if raised.type else telling
         diagnosis = diagnose_chain((raised,), known, whole=False, versions=versions, text=around)
         signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
         if signature and signature.raised_by and line.speaks and not line.within:
             return diagnosis
         found = searched(signature, raised.message) if signature else None
-        if found is None or len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3):
+        if found is None:
+            continue
+        if not whole and (len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3)):
             continue
         if line.speaks or (found.start() == 0 and not line.beside):
             return diagnosis
@@ -232,24 +270,37 @@ def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
     return replace(found, exception=raised, captures={}, confidence=0.5, runner_up=None)
 
 
-def _told(line: str) -> Iterator[Raised]:
+def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
-    its message."""
-    bare = _LOOSE_COLON.sub(":", line.strip(_MARKS))
+    its message. And whether it is sure to be all of the exception: where it is marked as code, and a key in quotes."""
+    bare = _LOOSE_COLON.sub(":", " ".join(line.strip(_MARKS).split()))
     if bare[:1] in _QUOTES and bare[-1:] == bare[:1] and bare[:1] not in bare[1:-1]:
         bare = bare[1:-1]
     behind = {found.end() for found in _BEFORE.finditer(bare)}
     named = {found.start() for found in _NAMED.finditer(bare)}
-    told = dict.fromkeys(
-        found
+    texts = [
+        (text, whole)
         for start in sorted({0, *behind, *named})
-        for text in (bare[start:], _quotation(bare, start))
-        if text and (found := exception_of(text, after_frame=False))
-    )
-    yield from (Raised(*each) for each in told)
-    yield Raised("", "", bare)
+        for text, whole in (
+            (bare[start:], False),
+            (_quotation(bare, start), bare[start - 1 : start] == "`"),
+            (_with_key(bare, start), True),
+        )
+    ]
+    told: dict[tuple[str, str, str], bool] = {}
+    for text, whole in texts:
+        if text and (found := exception_of(text, after_frame=False)):
+            told[found] = told.get(found, False) or whole
+    yield from ((Raised(*each), whole) for each, whole in told.items())
+    yield Raised("", "", bare), False
     if bare[:1].isupper() and bare[1:2].islower():
-        yield Raised("", "", bare[0].lower() + bare[1:])  # a heading begins with a capital letter
+        yield Raised("", "", bare[0].lower() + bare[1:]), False  # a heading begins with a capital letter
+
+
+def _with_key(text: str, start: int) -> str:
+    """A KeyError that begins at `start`, to the end of its key; empty where none does."""
+    found = _KEY.match(text, start)
+    return found[0] if found else ""
 
 
 def _quotation(text: str, start: int) -> str:

@@ -1,7 +1,8 @@
 """Tracebacks out of the lines of one process: plain, chained, in notebooks, from pytest and rich, cut at either end.
 
 A machine with few states. It is `inside` from a traceback's head (or a first frame, where the head is cut off) to its
-exception's line, and `busy` until it is known that the message and the chain do not go on.
+exception's line, and `busy` until it is known that the message and the chain do not go on. Where the exception's line
+does not come, the last frame's own `raise` tells it, where all of it stands there; else the frames stay `unfinished`.
 """
 
 from __future__ import annotations
@@ -43,12 +44,30 @@ _LEVELED = re.compile(
 )
 _MARKDOWN = "`* "
 """What an issue sets before an exception's line that is not printed as code."""
+RAISES = re.compile(
+    r"(?:-*> ?\d{0,6}|❱ ?\d{1,6} │[ │]*)?\s*raise (?P<type>(?:\w{1,60}\.){0,5}[A-Z]\w{1,80})(?:\((?P<told>.*)|$)"
+)
+"""The line of code that raised."""
+_PLAIN_TEXT = re.compile(r"(?P<mark>[\"'])(?P<text>(?:(?!(?P=mark))[^\\]){1,400})(?P=mark)\)|\)")
+"""What is raised with one plain string, or with nothing."""
+_EDITORS_NAME = re.compile(r'"name": ?"(?P<type>[A-Za-z_]\w{1,100})",?$')
+_EDITORS_MESSAGE = re.compile(r'"message": ?"(?P<message>.*)$')
+_EDITORS_STACK = '"stack":'
+"""How an editor's notebook (VS Code) writes an exception to the clipboard: name, message and stack, of JSON's form."""
 _REQUEST = re.compile(r"\(Request ID: [^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
 _ANOTHER = re.compile(
-    r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit |\S{0,40}Error|Exception|Traceback|File \""
-    r"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR))"
+    r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit |(?!\[WinError)\S{0,40}Error|Exception"
+    r"|Traceback|File \"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR))"
 )
+
+
+def message_in_code(raises: re.Match[str]) -> str | None:
+    """The message of what a line of code raises; None where it does not hold all of it."""
+    if raises["told"] is None:
+        return ""
+    found = _PLAIN_TEXT.fullmatch(raises["told"])
+    return (found["text"] or "") if found else None
 
 
 @dataclass(frozen=True)
@@ -81,6 +100,9 @@ class TracebackReader:
         """A chaining word was read and the next traceback is expected."""
         self._test_began = False
         """pytest's line over a failed test was read: what follows is whole."""
+        self._editors_name = ""
+        self.unfinished: Raised | None = None
+        """The last traceback whose exception did not come; its type, where its line of code begins to tell it."""
         self._reset_traceback()
 
     def _reset_traceback(self) -> None:
@@ -89,6 +111,9 @@ class TracebackReader:
         self._indent = 0
         self._patience = PATIENCE
         self._after_frame = False
+        self._raises: re.Match[str] | None = None
+        """What the last frame's line of code raises."""
+        self._raises_line = 0
         self._defined = ""
         self._open_function = False
         self._wrapped = ""
@@ -115,10 +140,10 @@ class TracebackReader:
             self._ignored = True
             return exits
         if bare.startswith((CAUSED_BY, DURING)):
-            self._linked, self._message_open = bool(self._chain), False
-            self._blank = 0
             if self.inside:
                 self._abandon()
+            self._linked, self._message_open = bool(self._chain), False
+            self._blank = 0
             return exits
         if self.inside:
             self._read_inside(text, bare, number)
@@ -128,9 +153,7 @@ class TracebackReader:
     def _at_head(self, text: str, head: re.Match[str]) -> list[Exit]:
         exits: list[Exit] = []
         if not (self._linked and self._chain):
-            exits = self.end() if self._chain else []
-            if self.inside and not self._chain:
-                self._abandon()
+            exits = self.end() if self._chain or self.inside else []
         ignored = self._ignored
         self._begin(headed=True)
         self._ignored = ignored
@@ -148,7 +171,13 @@ class TracebackReader:
             self._ignored = False
 
     def _abandon(self) -> None:
-        """A traceback whose exception does not come: it says nothing."""
+        """A traceback whose exception does not come: its last line of code says what was raised, or nothing does."""
+        module, _, kind = self._raises["type"].rpartition(".") if self._raises else ("", "", "")
+        if self._raises and (message := message_in_code(self._raises)) is not None:
+            self._close((kind, module, message), self._raises_line)
+            self._message_open = False
+            return
+        self.unfinished = Raised(kind, module, "", tuple(self._frames)) if self._frames else None
         self.inside = False
         self._reset_traceback()
 
@@ -180,6 +209,8 @@ class TracebackReader:
                 return
         if found := _DEFINES.match(text):
             self._defined = found["name"]
+        if self._frames and (found := RAISES.match(bare)):
+            self._raises, self._raises_line = found, number
         self._patience -= 1
         if self._patience <= 0:
             self._abandon()
@@ -196,10 +227,13 @@ class TracebackReader:
         if len(self._frames) > FRAME_CAP:
             del self._frames[FRAME_CAP // 2]
         self._after_frame = True
+        self._raises = None
         self._defined = ""
 
     def _close(self, told: tuple[str, str, str], number: int) -> None:
         kind, module, message = told
+        if self._frames:
+            self.unfinished = None
         self._chain.append(Raised(kind, module, message[:MESSAGE_CAP], tuple(self._frames)))
         self._lines.append(number)
         self.inside = False
@@ -271,14 +305,28 @@ class TracebackReader:
 
     def _continues(self, text: str, bare: str) -> bool:
         """Whether a line still belongs to the message above it."""
-        if not bare or bare in _QUOTES or self._message_lines >= MESSAGE_LINES:
+        if not bare or bare in _QUOTES or self._message_lines >= MESSAGE_LINES or bare.startswith(_EDITORS_STACK):
             return False
         if len(text) - len(text.lstrip()) > self._message_indent and not frame_of(bare):
             return True
         return not (_ANOTHER.match(bare) or frame_of(bare) or exception_of(bare, after_frame=False))
 
+    def _read_editors(self, bare: str, number: int) -> bool:
+        """An exception as an editor's notebook copies it. True where the line was taken in."""
+        name, self._editors_name = self._editors_name, ""
+        if found := _EDITORS_NAME.match(bare):
+            self._editors_name = found["type"]
+            return True
+        if name and (found := _EDITORS_MESSAGE.match(bare)):
+            self._whole = False
+            self._close((name, "", found["message"].removesuffix(",").removesuffix('"')), number)
+            return True
+        return False
+
     def _read_loose(self, bare: str, number: int) -> None:
         """An exception's line without a traceback: a summary, a logged error, or all that is left of a cut log."""
+        if bare.startswith('"') and self._read_editors(bare, number):
+            return
         bare = bare.removeprefix("##[error]")
         if found := _SUMMARY.match(bare):
             bare = found["text"]
@@ -294,11 +342,11 @@ class TracebackReader:
         exits = []
         if self._pytest:
             self._read_pytest_end("end", "end")
+        if self.inside:
+            self._abandon()
         if self._chain:
             exits = [Exit(tuple(self._lines), tuple(self._chain), self._whole, self._ignored)]
         self._chain, self._lines, self._linked = [], [], False
         self._message_open, self._ignored = False, False
         self._whole, self._blank = False, 0
-        if self.inside:
-            self._abandon()
         return exits

@@ -397,6 +397,80 @@ def test_lines_that_a_terminal_broke_and_marks_that_an_issue_set(text: str, sign
     assert verdict(text) == signature
 
 
+CUT = """Traceback (most recent call last):
+  File "/srv/run.py", line 9, in <module>
+    model.enable_input_require_grads()
+  File "/srv/env/lib/python3.11/site-packages/transformers/modeling_utils.py", line 1225, in get_input_embeddings
+    {code}
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        ("raise NotImplementedError", "NotImplementedError", ""),
+        ("raise NotImplementedError()", "NotImplementedError", ""),
+        ("raise ValueError('no embeddings here')", "ValueError", "no embeddings here"),
+        ('raise errors.Missing("no embeddings")', "Missing", "no embeddings"),
+    ],
+)
+def test_the_last_line_of_code_says_what_was_raised_where_the_rest_is_cut_off(
+    code: str, kind: str, message: str
+) -> None:
+    log = read_text(CUT.format(code=code))
+    (raised,) = log.findings[0].chain
+    assert (raised.type, raised.message, len(raised.frames)) == (kind, message, 2)
+    assert log.findings[0].line == 5 and log.unfinished is None
+
+
+@pytest.mark.parametrize(
+    "code", ["raise ValueError(", "raise ValueError(f'no {name}')", "raise ValueError('no %s' % n)"]
+)
+def test_what_code_would_say_with_values_that_are_not_known_is_no_message(code: str) -> None:
+    log = read_text(CUT.format(code=code))
+    assert not log.findings
+    assert log.unfinished is not None and log.unfinished.type == "ValueError" and len(log.unfinished.frames) == 2
+
+
+def test_a_traceback_that_is_whole_is_not_unfinished() -> None:
+    text = CUT.format(code="raise ValueError(") + "ValueError: no embeddings\n"
+    assert read_text(text).unfinished is None and read_text(text).findings[0].chain[0].message == "no embeddings"
+
+
+EDITORS = r"""{
+    "name": "RuntimeError",
+    "message": "Failed to import transformers.training_args because of the following error (look up to see its traceback):
+[WinError 182] The operating system cannot run %1. Error loading \"d:\\env\\torch\\lib\\fbgemm.dll\".",
+    "stack": "---------------------------------------------------------------------------
+OSError                                   Traceback (most recent call last)
+File ~\\site-packages\\transformers\\utils\\import_utils.py:1282, in _LazyModule._get_module(self, module_name)
+"""  # noqa: E501
+
+
+def test_an_exception_as_an_editor_copies_it() -> None:
+    (finding,) = read_text(EDITORS).findings
+    assert finding.chain[0].type == "RuntimeError" and finding.line == 3
+    assert finding.chain[0].message.endswith('fbgemm.dll\\".",')
+    assert verdict(EDITORS) == "windows-dll-missing"
+
+
+def test_a_notebooks_heading_is_no_prefix_of_the_next_line() -> None:
+    text = (
+        "HTTPError                                 Traceback (most recent call last)\n"
+        "File /srv/env/lib/python3.9/site-packages/huggingface_hub/utils/_errors.py:259, in hf_raise_for_status(r)\n\n"
+        "HTTPError: 404 Client Error\n\nThe above exception was the direct cause of the following exception:\n\n"
+        "EntryNotFoundError                        Traceback (most recent call last)\n"
+        "EntryNotFoundError: 404 Client Error. (Request ID: Root=1-6414\n"
+    )
+    assert [raised.type for raised in read_text(text).findings[0].chain] == ["HTTPError", "EntryNotFoundError"]
+
+
+def test_links_that_an_editor_made_of_paths_are_taken_out_of_a_message() -> None:
+    link = "https://vscode-remote.example/env/x.so"
+    (finding,) = read_text(f"ImportError: [/env/x.so]({link}): undefined symbol: _ZN2at4_ops5zeros4call\n").findings
+    assert finding.chain[0].message == "/env/x.so: undefined symbol: _ZN2at4_ops5zeros4call"
+
+
 def test_pips_conflict_is_read_without_its_first_line() -> None:
     text = "The conflict is caused by:\n    The user requested torch\n    peft 0.2.0 depends on torch>=1.13.0\n"
     (finding,) = read_text(text).findings

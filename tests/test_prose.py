@@ -53,6 +53,15 @@ from compatcheck.prose import CAP
          "refused-by-lightning", 1),
         ("With optimum: ValueError: Trying to export a qwen model, that is a custom or unsupported architecture, but "
          "no custom onnx configuration was passed as custom_onnx_configs.\n...", "refused-by-optimum", 1),
+        ("errors like `KeyError: 'mixtral'` which means that it is too old", "model-type-unknown", 1),
+        ("Then I got a KeyError: 'qwen3' when loading it from the hub.", "model-type-unknown", 1),
+        ("prepare gives the error:\n'AcceleratorState' object has no attribute  'fork_launched'",
+         "accelerator-state-reset", 2),
+        ("evaluating after training:\n\nraise IndexError('piece id is out of range.')", "token-id-impossible", 3),
+        ("AttributeError: 'list' object has no attribute 'keys'\n"
+         '    File "transformers/modeling_utils.py", line 2489, in get_expanded_tied_weights_keys',
+         "tied-weights-as-list", 1),
+        ("The run was killed with message `killed`.", "killed", 1),
         ("PyTorch-Lightning: `MisconfigurationException: No 'test_dataloader()' method defined to run 'Trainer.test'`.",
          "refused-by-lightning", 1),
         ("\u4f1a\u663e\u793a\u201ckilled\u201d\u5e76\u9000\u51fa", "killed", 1),
@@ -89,6 +98,10 @@ def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: st
         "to see its traceback):",
         'I ran into "AssertionError: param 7 already assigned swap buffer id 4" in our file server.',
         'With DeepSpeed I ran into "KeyError: param 7 already assigned swap buffer id 4".',
+        "ValueError: nothing to do\nAttributeError: 'list' object has no attribute 'keys'\n"
+        '    File "transformers/modeling_utils.py", line 2489, in get_expanded_tied_weights_keys',
+        "I got a KeyError: 'labels' of my own table.",
+        "raise IndexError(f'piece id {i} is out of range.')",
         "except ValueError: return None  # the following `model_kwargs` are not used by the model",
         "",
     ],
