@@ -19,6 +19,7 @@ from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
 from .prose import CAP, completed, diagnose_prose
+from .signature_fit import covers
 from .signatures import Affected, Catalogue, Roles, Signature, address, load_catalogue
 from .source_word import SourceWord, source_word
 from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
@@ -222,7 +223,7 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
         text = head.decode("utf-8", "replace")
         if found.signature and found.signature.weak:
             return _by_heading(text, found, known)
-        if _told_as_printed(found):
+        if _told_as_printed(found, known):
             return _completed(text, found, known)
         return _of_prose(text, found, known, log.unfinished)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
@@ -242,9 +243,15 @@ class _Rejoined(io.RawIOBase):
         return self._rest.read(size)
 
 
-def _told_as_printed(found: Explanation) -> bool:
-    """Whether the log told of a failure as programs print it: known, or at least with its traceback."""
-    return bool(found.signature or (found.diagnosis and found.diagnosis.exception and found.diagnosis.exception.frames))
+def _told_as_printed(found: Explanation, catalogue: Catalogue) -> bool:
+    """Whether the log told of a failure as programs print it: known, or at least with its traceback. What a launcher
+    reports of a process (a wrapper by its class alone), and what a person interrupted, is none."""
+    raised = found.diagnosis.exception if found.diagnosis else None
+    if found.signature or raised is None or not raised.frames:
+        return bool(found.signature)
+    return raised.type != "KeyboardInterrupt" and not any(
+        covers(each, raised) for each in catalogue if not each.message
+    )
 
 
 def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:

@@ -12,7 +12,7 @@ An exception that is told apart from its traceback, in the heading or above the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .classify import diagnose_chain, diagnose_line, fingerprint
@@ -282,7 +282,7 @@ def _told(line: str) -> Iterator[tuple[Raised, bool]]:
         (text, whole)
         for start in sorted({0, *behind, *named})
         for text, whole in (
-            (bare[start:], False),
+            (_before_next(bare, start, named), False),
             (_quotation(bare, start), bare[start - 1 : start] == "`"),
             (_with_key(bare, start), True),
         )
@@ -295,6 +295,12 @@ def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     yield Raised("", "", bare), False
     if bare[:1].isupper() and bare[1:2].islower():
         yield Raised("", "", bare[0].lower() + bare[1:]), False  # a heading begins with a capital letter
+
+
+def _before_next(text: str, start: int, named: Collection[int]) -> str:
+    """What stands from `start` on, before the next exception that is quoted by itself."""
+    nexts = [place for place in named if place > start and text[place - 1] in _CLOSED_BY]
+    return text[start : min(nexts)].rstrip("`'\"/|,;( ") if nexts else text[start:]
 
 
 def _with_key(text: str, start: int) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ PLACES = place_ids(CATALOGUE)
 README = Path(__file__).parent.parent / "README.md"
 
 
+@cache
 def verdict(text: str) -> str | None:
     explanation = explain(text)
     return explanation.signature.id if explanation.signature else None

@@ -62,6 +62,13 @@ from compatcheck.prose import CAP
          '    File "transformers/modeling_utils.py", line 2489, in get_expanded_tied_weights_keys',
          "tied-weights-as-list", 1),
         ("The run was killed with message `killed`.", "killed", 1),
+        ("RuntimeError: The size of tensor a (0) must match the size of tensor b (5120) at dimension 1\n\n"
+         'Traceback (most recent call last):\n  File "/srv/env/lib/python3.8/site-packages/torch/nn/init.py", line 4, '
+         "in f\n    return tensor.uniform_(-bound, bound)\nKeyboardInterrupt", "weights-sharded-away", 1),
+        ('"ValueError: Linear4() does not have a parameter or a buffer named weight." / "TypeError: nothing of it"\n\n'
+         'Traceback (most recent call last):\n  File "/srv/env/bin/accelerate", line 8, in <module>\n'
+         "subprocess.CalledProcessError: Command '['python3', 'finetune.py']' returned non-zero exit status 1.",
+         "layer-lacks-parameter", 1),
         ("PyTorch-Lightning: `MisconfigurationException: No 'test_dataloader()' method defined to run 'Trainer.test'`.",
          "refused-by-lightning", 1),
         ("\u4f1a\u663e\u793a\u201ckilled\u201d\u5e76\u9000\u51fa", "killed", 1),
