@@ -1,5 +1,5 @@
-"""Cells that fail by what sources say: a release takes a name from another one that does not have it, or does not
-accept its version. Pure.
+"""Cells that fail by what sources say: a release takes a name from another one that does not have it, or a module that
+imports what nothing brings along, or does not accept its version. Pure.
 
 The source tells of the import alone, and only of what is sure to be reached; a run that went otherwise than a statement
 says puts an end to the whole statement.
@@ -7,17 +7,19 @@ says puts an end to the whole statement.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from .domain import Outcome
-from .import_needs import BrokenNeed, ImportNeeds, Statement, signature_of
+from .import_needs import ImportNeeds, Statement, signature_of
+from .runtime_ranges import RuntimeRange
 from .signatures import Catalogue
-from .space import Ints, Space
+from .space import Bools, Ints, Space
 from .table import Unit
+from .undeclared import Undeclared
 
 TRIED = 50
 """Runs that the reading of a source is worth before any of its statements was tried: one of so many may be wrong."""
@@ -42,8 +44,8 @@ def foretold_failures(space: Space, needs: ImportNeeds, catalogue: Catalogue) ->
         for _, _, places in _stopped(space, floor):
             off.setdefault(floor.package, set()).update(places)
     found: dict[int, Foretold] = {}
-    for number, each in enumerate(needs.statements):
-        nothing_taken = off.get(each.package, set()) if isinstance(each, BrokenNeed) else set()
+    for number, each in enumerate(needs.of_locks):
+        nothing_taken = off.get(each.package, set()) if not isinstance(each, RuntimeRange) else set()
         unit: Unit | None = None
         for release, version, places in _stopped(space, each):
             # what fails first without torch is another thing with every release
@@ -61,12 +63,20 @@ def _stopped(space: Space, statement: Statement) -> Iterator[tuple[str, str, lis
         return
     one, other = map(space.axes.index, statement.pair)
     everything = np.arange(space.size, dtype=np.int64).reshape(space.shape)
+    there = space.exists & _on(space, statement.pythons) if isinstance(statement, Undeclared) else space.exists
     for (rank, release), (beside, version) in product(enumerate(space.versions[one]), enumerate(space.versions[other])):
         if statement.stops(release, version):
             window: list[slice | int] = [slice(None)] * len(space.axes)
             window[one], window[other] = rank, beside
             inside: Ints = everything[tuple(window)].ravel()
-            yield release, version, inside[space.exists[inside]].tolist()
+            yield release, version, inside[there[inside]].tolist()
+
+
+def _on(space: Space, pythons: Collection[str]) -> Bools:
+    """The places of some Pythons."""
+    found = np.zeros(space.shape, dtype=np.bool_)
+    found[[rank for rank, version in enumerate(space.versions[0]) if version in pythons]] = True
+    return found.ravel()
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from packaging.utils import canonicalize_name
 from .domain import Raised, Stage
 from .import_reader import Need, Taken, Tree
 from .runtime_ranges import RuntimeRange
+from .undeclared import Undeclared, shipped_undeclared
 
 if TYPE_CHECKING:
     from .signatures import Catalogue
@@ -77,7 +78,7 @@ class BrokenNeed:
         return f"{self.package} {release} {verb} {what} ({self.file}), which {self.other} {other} lacks"
 
 
-Statement = BrokenNeed | RuntimeRange
+Statement = BrokenNeed | RuntimeRange | Undeclared
 """What the sources of a package's releases say of another package's."""
 
 
@@ -98,12 +99,22 @@ class ImportNeeds:
     broken: tuple[BrokenNeed, ...]
     ranges: tuple[RuntimeRange, ...] = ()
     """Which versions a release accepts of another package."""
+    undeclared: tuple[Undeclared, ...] = ()
+    """What is imported and comes with nothing."""
 
     @cached_property
     def statements(self) -> tuple[Statement, ...]:
-        """All of them, in the order in which Python comes to them."""
-        refusing = (each for each in self.ranges if not each.switches_off)
-        return (*refusing, *self.broken, *self.floors)
+        """What is true whatever else is installed, in the order in which Python comes to it."""
+        return (*self._refusing, *self.broken, *self.floors)
+
+    @cached_property
+    def of_locks(self) -> tuple[Statement, ...]:
+        """What is true where nothing is installed but what is asked for, in the same order."""
+        return (*self._refusing, *self.broken, *self.undeclared, *self.floors)
+
+    @property
+    def _refusing(self) -> tuple[RuntimeRange, ...]:
+        return tuple(each for each in self.ranges if not each.switches_off)
 
     @property
     def floors(self) -> tuple[RuntimeRange, ...]:
@@ -206,4 +217,5 @@ def needs_on(url: str | None) -> ImportNeeds:
 @cache
 def shipped_needs() -> ImportNeeds:
     """What comes with this package, read once."""
-    return needs_of(json.loads(SHIPPED.read_text(encoding="utf-8")))
+    found = needs_of(json.loads(SHIPPED.read_text(encoding="utf-8")))
+    return replace(found, undeclared=shipped_undeclared())

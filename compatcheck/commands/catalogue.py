@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 from .common import DEFAULT_STORE
 
 if TYPE_CHECKING:
+    from packaging.requirements import Requirement
+
+    from ..index_wheels import IndexWheel
     from ..proposal import Unknown
 
 EPILOG = """\
@@ -24,6 +27,7 @@ FOLDER holds signatures as *.toml; without it, the catalogue that comes with com
   compatcheck catalogue propose --store .compatcheck/store.sqlite3
   compatcheck catalogue read wheels/ --out sources.json   what releases say and have, from their wheels
   compatcheck catalogue imports --out import_needs.json   what releases import of each other, from the index
+  compatcheck catalogue undeclared --out undeclared.json  what they import that nothing brings along
 """
 
 
@@ -63,6 +67,25 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="what the probe imports in its order, and what that imports itself (default: %(default)s)",
     )  # fmt: skip
     importing.set_defaults(execute=execute_imports)
+    asking = actions.add_parser(
+        "undeclared",
+        help="read the index's wheels, and ask the resolver, for modules that one release takes of another, and that "
+        "import what no requirement brings along (for maintainers)",
+    )
+    asking.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/undeclared.json")
+    asking.add_argument(
+        "--by", metavar="PACKAGE>=VERSION", nargs="+", default=["peft>=0.5"],
+        help="whose releases take modules (default: %(default)s)",
+    )  # fmt: skip
+    asking.add_argument(
+        "--of", metavar="PACKAGE>=VERSION", nargs="+", default=["torch>=2.0"],
+        help="of which packages (default: %(default)s)",
+    )  # fmt: skip
+    asking.add_argument(
+        "--python", metavar="VERSION", nargs="+", default=["3.10", "3.11", "3.12", "3.13"],
+        help="Pythons to resolve for, of those that are here (default: %(default)s)",
+    )  # fmt: skip
+    asking.set_defaults(execute=execute_undeclared)
 
 
 def execute_list(arguments: argparse.Namespace) -> int:
@@ -156,42 +179,95 @@ def execute_read(arguments: argparse.Namespace) -> int:
 
 
 def execute_imports(arguments: argparse.Namespace) -> int:
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    from .. import probe
-    from ..errors import EXIT_DONE, UsageError
+    from ..errors import EXIT_DONE
     from ..import_needs import ImportNeeds, broken_needs, written
-    from ..import_reader import Tree, imports_of
-    from ..index_wheels import wheels
-    from ..releases import PackageIndex, index_url
+    from ..import_reader import Tree
     from ..report.files import written_file
     from ..runtime_ranges import PACKAGE as RANGED
     from ..runtime_ranges import accepted_by, lowest_torch, ranges_of
 
-    try:
-        wanted = [Requirement(each) for each in arguments.of]
-    except InvalidRequirement as error:
-        raise UsageError(str(error), "Name packages with the releases to read: transformers>=4.36.") from None
-    packages, index = [each.name for each in wanted], PackageIndex(index_url())
-    entries = imports_of(Path(probe.__file__).read_text(encoding="utf-8"), packages)
-    # of the others it is not known how new one must be to count as there
-    there = [package for package in packages if entries[package]]
-    entries |= {package: [(package, ())] for package in packages if package not in there}
+    wanted = _wanted(arguments.of)
+    entries, there = _entries(wanted)
     trees: dict[str, dict[str, Tree]] = {}
     accepted: dict[str, dict[str, str]] = {}
     lowest: dict[str, dict[str, str]] = {}
     read: dict[str, dict[str, str]] = {}
-    for each in wanted:
-        for wheel in wheels(index, each.name, str(each.specifier)):
-            print(f"{each.name} {wheel.release}", file=sys.stderr)
-            trees.setdefault(each.name, {})[wheel.release] = Tree(each.name, wheel.text, there)
-            read.setdefault(each.name, {})[wheel.release] = wheel.sha256
-            if each.name == RANGED:
-                accepted[wheel.release] = accepted_by(wheel.text)
-                if torch := lowest_torch(wheel.text):
-                    lowest[wheel.release] = {"torch": f">={torch}"}
+    for wheel in _wheels(wanted):
+        trees.setdefault(wheel.package, {})[wheel.release] = Tree(wheel.package, wheel.text, there)
+        read.setdefault(wheel.package, {})[wheel.release] = wheel.sha256
+        if wheel.package == RANGED:
+            accepted[wheel.release] = accepted_by(wheel.text)
+            if torch := lowest_torch(wheel.text):
+                lowest[wheel.release] = {"torch": f">={torch}"}
     found = broken_needs(trees, entries)
     ranges = (*ranges_of(accepted.items()), *ranges_of(lowest.items(), switches_off=True))
     written_file(arguments.out, written(ImportNeeds(read, found, ranges)))
     print(f"{len(found)} names that some releases lack", file=sys.stderr)
     return EXIT_DONE
+
+
+def execute_undeclared(arguments: argparse.Namespace) -> int:
+    from ..environment import Uv
+    from ..errors import EXIT_DONE, InterpreterMissing
+    from ..import_reader import Tree
+    from ..machine import interpreter
+    from ..report.files import written_file
+    from ..undeclared import undeclared_needs, written
+
+    by, of, uv, pythons = _wanted(arguments.by), _wanted(arguments.of), Uv(), []
+    entries, there = _entries([*of, *by])
+    for python in arguments.python:
+        try:
+            interpreter(python)
+            pythons.append(python)
+        except InterpreterMissing as error:
+            print(f"left out: {error.what}", file=sys.stderr)
+    takers, others = (
+        {each.name: {wheel.release: Tree(each.name, wheel.text, there) for wheel in _wheels([each])} for each in wanted}
+        for wanted in (by, of)
+    )
+
+    def locked(python: str, releases: tuple[tuple[str, str], ...]) -> frozenset[str] | None:
+        print(f"Python {python}: {' and '.join(f'{name} {version}' for name, version in releases)}", file=sys.stderr)
+        lock = uv.adapted(python, dict(releases)).lock
+        return frozenset(each.name for each in lock.distributions) if lock is not None else None
+
+    found = undeclared_needs(takers, others, entries, pythons, locked)
+    written_file(arguments.out, written(found))
+    print(f"{len(found)} modules that import what nothing brings along", file=sys.stderr)
+    return EXIT_DONE
+
+
+def _wanted(requirements: list[str]) -> list[Requirement]:
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    from ..errors import UsageError
+
+    try:
+        return [Requirement(each) for each in requirements]
+    except InvalidRequirement as error:
+        raise UsageError(str(error), "Name packages with the releases to read: transformers>=4.36.") from None
+
+
+def _entries(wanted: list[Requirement]) -> tuple[dict[str, list[tuple[str, tuple[str, ...]]]], list[str]]:
+    """What is imported of each package, and those that are sure to be there."""
+    from .. import probe
+    from ..import_reader import imports_of
+
+    packages = [each.name for each in wanted]
+    entries = imports_of(Path(probe.__file__).read_text(encoding="utf-8"), packages)
+    # of the others it is not known how new one must be to count as there
+    there = [package for package in packages if entries[package]]
+    return entries | {package: [(package, ())] for package in packages if package not in there}, there
+
+
+def _wheels(wanted: list[Requirement]) -> Iterator[IndexWheel]:
+    """Every release's, each told as it is opened."""
+    from ..index_wheels import wheels
+    from ..releases import PackageIndex, index_url
+
+    index = PackageIndex(index_url())
+    for each in wanted:
+        for wheel in wheels(index, each.name, str(each.specifier)):
+            print(f"{wheel.package} {wheel.release}", file=sys.stderr)
+            yield wheel
