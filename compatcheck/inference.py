@@ -24,6 +24,8 @@ CONFIDENT = 0.8
 """Below this a cell stays untested."""
 EDGES = (0.5, 0.7, 0.8, 0.9, 0.96)
 """Between the shares of votes that are taken together when it is asked how often such shares were right."""
+NAME = 0.25
+"""Of the doubt about a cell, what is about the name of its failure; the rest is about whether it works."""
 DOUBT = 4.0
 """How many predictions of such a share all predictions together are worth."""
 AT_ONCE = 20_000
@@ -48,8 +50,8 @@ class Ballot:
 
     @property
     def doubt(self) -> Floats:
-        """By place from 0 to 1: what the votes leave open of unit and outcome, both counted alike."""
-        found: Floats = 1 - (self.share + self.outcome_share) / 2
+        """By place from 0 to 1: what the votes leave open of the outcome, and in part of its name."""
+        found: Floats = 1 - NAME * self.share - (1 - NAME) * self.outcome_share
         return found
 
 
