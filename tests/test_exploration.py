@@ -21,7 +21,7 @@ from compatcheck.domain import Cell, Isolation, Outcome
 from compatcheck.exploration import Budget, Exploration
 from compatcheck.explore import Choice, Explorer, Purse, Role
 from compatcheck.import_needs import shipped_needs
-from compatcheck.inference import inference_of, rising
+from compatcheck.inference import ballot, inference_of, rising
 from compatcheck.likeness import learnt_likeness
 from compatcheck.matrix import Explore, Matrix
 from compatcheck.refusal import declared_refusals
@@ -308,6 +308,13 @@ def test_a_pin_that_the_audit_ran_is_proven_and_one_that_it_refuted_is_none() ->
     assert [choice.place for choice in explorer.unproven_pins()] == newest[::-1]
     explorer.hear_audit({15: CLEAN, 31: FAULT})
     assert [choice.place for choice in explorer.unproven_pins()] == [30]
+
+
+def test_whether_a_cell_works_is_doubted_more_than_by_what_name_it_fails() -> None:
+    votes = {0: [1.0, 1.0, 1.0], 1: [0.0, 1.0, 0.0], 2: [1.0, 0.0, 0.0]}
+    held = ballot(3, np.array([0, 0, 2], dtype=np.int16), lambda unit: np.array(votes[unit]))
+    works, name, plain = held.doubt
+    assert works > 2 * name > 4 * plain > 0
 
 
 def test_spec_0_drops_minors_by_their_first_release() -> None:
