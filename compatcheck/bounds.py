@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -12,6 +13,8 @@ from packaging.version import Version
 
 from .domain import CORE, Basis
 from .gaps import Gap, gaps
+from .known import KnownCell
+from .measured_cells import whatever_python
 from .minor_lines import series_of
 from .recommendation import Recommendation
 from .request import PYTHON
@@ -28,7 +31,8 @@ class Bounds:
     combinations: int
     inferred: int
     """How many of the combinations were not run."""
-    pythons: tuple[str, ...]
+    pythons: Mapping[str, int]
+    """Python to how many of the combinations passed on it; the one on which most did first."""
     gaps: tuple[Gap, ...] = ()
     """Releases between the measured ones that are known to fail with something within the bounds."""
 
@@ -62,7 +66,7 @@ class Bounds:
             "combinations": self.combinations,
             "inferred": self.inferred,
             "gaps": [{"package": each.package, "version": each.version, "why": each.why} for each in self.gaps],
-            "pythons": list(self.pythons),
+            "pythons": dict(self.pythons),
         }
 
     def as_text(self) -> str:
@@ -73,10 +77,20 @@ class Bounds:
         tested = "; ".join(f"{name} {', '.join(versions)}" for name, versions in self.versions.items())
         return "\n".join([
             *self.requirements,
-            f"# {how}, on Python {', '.join(self.pythons)}",
+            f"# {how}, {self._on()}",
             f"# measured: {tested}; the releases in between are not",
             *(f"# left out: {each}" for each in self._told_gaps()),
         ]) + "\n"  # fmt: skip
+
+    def _on(self) -> str:
+        """`on Python 3.11; 30 of them on 3.10, 3.12 too; 12 on 3.9`"""
+        alike: dict[int, list[str]] = {}
+        for python, count in self.pythons.items():
+            alike.setdefault(count, []).append(python)
+        whole = alike.pop(self.combinations, [])
+        told = [f"on Python {', '.join(whole)}"] if whole else []
+        told += [f"{count} of them on Python {', '.join(pythons)}" for count, pythons in alike.items()]
+        return "; ".join(told)
 
     def _told_gaps(self) -> list[str]:
         """Each series once, with the reason of its first release."""
@@ -94,31 +108,34 @@ def bounds(recommendation: Recommendation) -> Bounds | None:
     cell, asked, table = recommendation.cell, recommendation.request, recommendation.table
     if cell is None or recommendation.missed or recommendation.alone:
         return None
-    pythons = tuple(each for each in table.pythons if asked.admits(PYTHON, each))
-    works: dict[tuple[str, ...], bool] = {}
-    inferred: set[tuple[str, ...]] = set()
+    cells: dict[tuple[str, ...], list[KnownCell]] = {}
     for each in table.cells:
         # a cell with a further axis counts for its three: what one of these breaks is not promised
-        if each.python in pythons:
-            point = tuple(each.versions[name] for name in CORE)
-            works[point] = works.get(point, True) and each.works
-            if each.basis is Basis.INFERRED:
-                inferred.add(point)
+        if asked.admits(PYTHON, each.python):
+            cells.setdefault(tuple(each.versions[name] for name in CORE), []).append(each)
+    works = {point: all(each.works for each in whatever_python(here)) for point, here in cells.items()}
+    inferred = {point for point, here in cells.items() if any(each.basis is Basis.INFERRED for each in here)}
     axes = [tuple(each for each in table.axes[name] if asked.admits(name, each)) for name in CORE]
     seed = tuple(cell.versions[name] for name in CORE)
     blocks = (_largest_block(axes, seed, works, free) for free in range(len(CORE)))
     block = max((each for each in blocks if each is not None), key=_size, default=None)
     if block is None:
         return None
+    passed = Counter(python for point in product(*block) for python in _passed_on(cells[point]))
     found = Bounds(
         dict(zip(CORE, block, strict=True)),
         {name: _between(block[place], table.axes[name]) for place, name in enumerate(CORE)},
         _size(block),
         sum(point in inferred for point in product(*block)),
-        pythons,
+        dict(sorted(passed.items(), key=lambda item: (-item[1], Version(item[0])))),
     )
     ranges = {name: SpecifierSet(found.specifier(name)) for name in CORE}
     return replace(found, gaps=gaps(ranges, found.versions, table))
+
+
+def _passed_on(cells: Sequence[KnownCell]) -> set[str]:
+    """The Pythons on which a combination passed whatever was beside it."""
+    return {each.python for each in cells if each.works} - {each.python for each in cells if not each.works}
 
 
 def _size(block: Sequence[Sequence[str]]) -> int:

@@ -5,9 +5,12 @@ It never decides: what was not run stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
+
+from packaging.version import Version
 
 from .domain import CORE, Basis, Outcome, Policy
 from .inferred_grid import InferredGrid, Kind
@@ -91,28 +94,35 @@ class Expected:
 def expected(asked: Mapping[str, str], python: str | None, table: KnownTable) -> Expected | None:
     """What is to be expected of `asked` (exact versions of the three); None where nothing is.
 
-    These very versions come before the newest releases of the same minor lines, and what was run before what is
-    inferred. Where nothing was run on this Python, another stands for it.
+    These very versions come before the newest releases of the same minor lines, this Python before the nearest other
+    one, and what was run before what is inferred.
     """
-    elsewhere = python is not None and python not in table.pythons
-    which = None if elsewhere else python
-    grids = [grid for grid in table.inferred if which in (None, grid.python)]
-
-    def expect(ground: KnownCell | Kind, grid: InferredGrid | None, versions: Mapping[str, str], on: str) -> Expected:
-        instead = {name: version for name, version in versions.items() if version != asked[name]}
-        others = differences_of(ground, asked) if isinstance(ground, KnownCell) else ()
-        beside = {each.package: each.measured for each in others}
-        return Expected(ground, grid, instead | ({"Python": on} if elsewhere else {}), beside)
-
+    run = {cell.python for cell in (*table.cells, *table.scattered)}
+    pythons = _nearest_first(python, run | {grid.python for grid in table.inferred})
     points = [{name: asked[name] for name in CORE}]
-    for axes in (table.axes, *(grid.axes for grid in grids)):
+    for axes in (table.axes, *(grid.axes for grid in table.inferred)):
         points.append({name: same_line(asked[name], axes[name]) or asked[name] for name in CORE})
-    for versions in points:
-        cells = [cell for cell in table.at({**asked, **versions}, which) if cell.outcome in _SAYS]
+    for versions, on in product(points, pythons):
+        instead = {name: version for name, version in versions.items() if version != asked[name]}
+        if python not in (None, on):
+            instead["Python"] = on
+        cells = [cell for cell in table.at({**asked, **versions}, on) if cell.outcome in _SAYS]
+        if "Python" in instead:
+            # whether it can be installed is Python's own matter
+            cells = [cell for cell in cells if cell.outcome is not Outcome.UNRESOLVABLE]
         if cells:
             cell = closest(cells, asked)
-            return expect(cell, None, versions, cell.python)
-        for grid in grids:
-            if kind := grid.at(versions):
-                return expect(kind, grid, versions, grid.python)
+            beside = {each.package: each.measured for each in differences_of(cell, asked)}
+            return Expected(cell, None, instead, beside)
+        for grid in table.inferred:
+            if grid.python == on and (kind := grid.at(versions)):
+                return Expected(kind, grid, instead, {})
     return None
+
+
+def _nearest_first(python: str | None, pythons: Iterable[str]) -> list[str]:
+    """The Pythons, from the named one outwards; the newest first where none is named."""
+    newest_first = sorted(pythons, key=Version, reverse=True)
+    if python is None:
+        return newest_first
+    return sorted(newest_first, key=lambda each: abs(Version(each).minor - Version(python).minor))

@@ -26,6 +26,14 @@ class Difference:
         return f"measured beside {self.package} {self.measured}, here it is {self.given}"
 
 
+def whatever_python(cells: Sequence[KnownCell]) -> tuple[KnownCell, ...]:
+    """What speaks where no Python is named: a Python on which the packages cannot be installed says nothing of another.
+
+    All of them where they cannot be installed on any.
+    """
+    return tuple(cell for cell in cells if cell.outcome is not Outcome.UNRESOLVABLE) or tuple(cells)
+
+
 def closest(candidates: Sequence[KnownCell], asked: Mapping[str, str]) -> KnownCell:
     """What counts: one's own measurement, then the one most alike, then measured before inferred, then the worst."""
     return min(

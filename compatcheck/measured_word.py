@@ -10,6 +10,7 @@ from packaging.version import InvalidVersion, Version
 
 from .domain import CORE, Outcome
 from .errors import CompatcheckError
+from .measured_cells import whatever_python
 
 if TYPE_CHECKING:
     from .shipped import KnownTable
@@ -72,6 +73,8 @@ def _exact(versions: Mapping[str, str], table: KnownTable) -> MeasuredWord:
 def _whatever_torch(versions: Mapping[str, str], table: KnownTable) -> MeasuredWord | None:
     wanted = {name: versions[name] for name in ("transformers", "peft")}
     cells = [cell for cell in table.cells if all(cell.versions.get(name) == wanted[name] for name in wanted)]
+    python = ".".join(str(versions.get("python", "")).split(".")[:2])
+    cells = [cell for cell in cells if cell.python == python] or [*whatever_python(cells)]
     if not cells:
         return None
     groups: dict[str, set[str]] = {}

@@ -19,9 +19,10 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from .domain import CORE, Basis, Lock, Outcome, Policy
+from .domain import CORE, Basis, Lock, Outcome, Policy, listed
 from .errors import UsageError
 from .known import KnownCell, KnownTable
+from .measured_cells import whatever_python
 from .own_runs import known_table
 from .request import PYTHON, Prefer, Request, request_of
 from .signatures import shipped_signature
@@ -93,6 +94,13 @@ class Recommendation:
         """`torch==2.6.0` and so on."""
         return tuple(f"{name}=={version}" for name, version in self.versions.items())
 
+    @property
+    def pythons(self) -> tuple[str, ...]:
+        """The Pythons, among those that were asked for, on which these versions passed; oldest first."""
+        alike = self.table.at(self.versions) if self.cell else ()
+        passed = {each.python for each in alike if each.works and self.request.admits(PYTHON, each.python)}
+        return tuple(sorted(passed, key=Version)) or ((self.cell.python,) if self.cell else ())
+
     @cached_property
     def lock(self) -> Lock | None:
         """The complete lock, with hashes, that passed; or the one that was resolved."""
@@ -132,6 +140,7 @@ class Recommendation:
             "prefer": str(self.request.prefer),
             "pins": list(self.pins),
             "cell": cell_json(self.cell) if self.cell else None,
+            "pythons": list(self.pythons),
             "missed": list(self.missed),
             "alone": self.alone,
             "concessions": [
@@ -161,7 +170,7 @@ class Recommendation:
         lines += [f"  {pin}" for pin in self.pins]
         how = "measured" if cell.basis is Basis.MEASURED else "inferred"
         lines.append(
-            f"{how} on Python {cell.python}, {cell.source.platform}, {cell.measured}"
+            f"{how} on Python {listed(self.pythons)}, {cell.source.platform}, {cell.measured}"
             + (", by your own run" if cell.source.own else "")
             + f" (the table is {days(self.age)} old)"
         )
@@ -324,9 +333,15 @@ def _surrounded(cell: KnownCell, table: KnownTable) -> float:
         axis = table.axes[name]
         place = axis.index(version)
         for other in axis[max(0, place - 1) : place] + axis[place + 1 : place + 2]:
-            found = table.at({**cell.versions, name: other}, cell.python)
+            found = _with(name, other, cell, table)
             near += [any(each.works for each in found)] if found else []
     return sum(near) / len(near) if near else 0.0
+
+
+def _with(name: str, version: str, cell: KnownCell, table: KnownTable) -> Sequence[KnownCell]:
+    """The cells that differ from `cell` in this version alone, on its Python, or where there is none on any."""
+    versions = {**cell.versions, name: version}
+    return table.at(versions, cell.python) or whatever_python(table.at(versions))
 
 
 def _far(cell: KnownCell, missed: Sequence[str], steps_of: Callable[[str, str], float]) -> tuple[Any, ...]:
@@ -360,7 +375,7 @@ def _forgone(best: KnownCell, asked: Request, table: KnownTable) -> tuple[Conces
         allowed = [each for each in table.axes[name] if asked.admits(name, each)] or [version]
         end = allowed[-1] if asked.prefer is Prefer.NEWEST else allowed[0]
         if end != version:
-            reason = _said_of(table.at({**best.versions, name: end}, best.python), "beside the other pins")
+            reason = _said_of(_with(name, end, best, table), "beside the other pins")
             found.append(Concession(name, end, version, reason))
     return tuple(found)
 
@@ -386,7 +401,7 @@ def _given_up(
     elif not allowed:
         reason = f"no such version was measured (nearest: {_beside_range(name, asked, axis)})"
     else:
-        here = [cell for each in allowed for cell in table.at({**nearest.versions, name: each}, nearest.python)]
+        here = [cell for each in allowed for cell in _with(name, each, nearest, table)]
         reason = _said_of(here, "beside the other pins") if here else _said_of(fitting, "within what was asked")
     return Concession(name, wanted, nearest.versions[name], reason)
 

@@ -23,7 +23,7 @@ from .domain import CORE, Basis, Outcome, Policy, Word
 from .errors import UsageError
 from .expected import Expected, expected
 from .known import KnownCell, KnownTable
-from .measured_cells import Difference, closest, differences_of
+from .measured_cells import Difference, closest, differences_of, whatever_python
 from .neighbours import neighbours
 from .own_runs import known_table
 from .unimportable import Unimportable, unimportable
@@ -217,7 +217,8 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
     day = today or datetime.now(timezone.utc).date()
     asked = asked_versions(versions, known)
     python = asked.pop("python", None)
-    candidates = known.at(asked, python)
+    everywhere = known.at(asked, python)
+    candidates = everywhere if python else whatever_python(everywhere)
     notes = _notes(versions)
     if not candidates:
         elsewhere = python is not None and python not in known.pythons
@@ -242,6 +243,8 @@ def lookup(versions: Mapping[str, str], table: KnownTable | None = None, today: 
     notes += cell.caveats
     if disagreeing := {each.outcome for each in candidates} - {cell.outcome}:
         notes.append("in other measurements of the same versions: " + ", ".join(sorted(disagreeing)))
+    if refusing := {each.python for each in everywhere} - {each.python for each in candidates}:
+        notes.append(f"cannot be installed on Python {', '.join(sorted(refusing, key=Version))}")
     age = max(0, (day - (cell.measured or cell.source.generated)).days)
     signature = _signature(cell)
     status = _STANDINGS.get(cell.outcome, Standing.UNKNOWN) if cell.steady else Standing.UNKNOWN
