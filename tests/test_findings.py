@@ -11,10 +11,11 @@ import made_up
 from compatcheck.declared import declarations, declared_specifier
 from compatcheck.domain import Outcome
 from compatcheck.expansion import Expansion
+from compatcheck.report.axis_answer import python_text, torch_text
 from compatcheck.report.document import document
+from compatcheck.report.files import report_files
 from compatcheck.report.markdown import markdown_text
 from compatcheck.report.reread import reported
-from compatcheck.report.torch_answer import torch_text
 from compatcheck.table import Row
 
 REPORTS = Path(__file__).resolve().parent.parent / "reports"
@@ -59,6 +60,39 @@ def test_rules_and_axes_are_in_the_document_and_the_markdown() -> None:
     text = markdown_text(context)
     assert all(rule["text"] in text for rule in data["rules"])
     assert "torch plays no part: 3 pairs of cells differ in it alone" in text
+
+
+def on(python: str, results: list) -> list:
+    return [
+        replace(each, cell=replace(each.cell, python=python)) if each.observation
+        else made_up.result(replace(each.cell, python=python), reason=each.resolution.reason)
+        for each in results
+    ]  # fmt: skip
+
+
+def test_of_several_pythons_their_part_is_told_and_what_cannot_be_installed_where() -> None:
+    refusal = "Because the current Python version (3.9.18) does not satisfy Python>=3.10 and peft==0.15.2 depends on it"
+    refused = [
+        made_up.result(each.cell, reason=refusal) if each.cell.versions["peft"] == "0.15.2" else each for each in grid()
+    ]
+    context = made_up.context([*on("3.9", refused), *grid(), *on("3.12", grid())])
+    text = python_text(context)
+    # two with every Python: 2 x 3 pairs of each torch; one that 3.9 refuses: 1 pair of each
+    assert "# Does another Python help?" in text and "**Hardly: 14 of 14 pairs" in text
+    assert "- python 3.9 against 3.11: 0 of 4 pairs differ." in text
+    rows = [[part.strip() for part in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| 3.")]
+    assert ["3.9", "2.6.0", "3", "1", "The release does not support this Python (1)"] in rows
+    assert ["3.12", "2.6.0", "3", "0", ""] in rows
+    whole = markdown_text(context)
+    assert "## Does another Python help?" in whole and "[python.md](python.md)" in whole
+    assert "2 further combinations cannot be installed: The release does not support this Python (2)." in whole
+    pins = [[part.strip() for part in line.split("|")[1:-1]] for line in whole.splitlines() if "peft==" in line]
+    assert ["2.6.0", "3.9", "`torch==2.6.0 transformers==4.51.3 peft==0.13.2`"] in pins
+    assert ["2.6.0", "3.12", "`torch==2.6.0 transformers==4.51.3 peft==0.15.2`"] in pins
+    assert "python.md" in report_files(context) and "python.md" not in report_files(made_up.context(grid()))
+    breaks = [each for each in on("3.12", grid()) if each.cell.versions["peft"] == "0.12.0"]
+    mended = [made_up.result(each.cell, made_up.observation()) for each in breaks]
+    assert "Python 3.12 works in 2 combinations" in python_text(made_up.context([*grid(), *mended]))
 
 
 def test_torch_is_judged_by_cells_that_differ_in_it_alone() -> None:

@@ -75,7 +75,7 @@ def test_the_headline_says_what_a_reader_must_know(mixed: Context) -> None:
         "Of 7 combinations that install without complaint, 2 work; "
         "4 fail, and 1 runs to the end and gives a wrong result."
     )
-    assert "1 further combinations cannot be installed: their declared ranges conflict." in said
+    assert "1 further combinations cannot be installed: The declared ranges of the packages conflict (1)." in said
     assert "The newest combination that works: torch 2.6.0, transformers 4.51.3, peft 0.15.2." in said
     assert context([result(cell())]).headline() == ["Nothing of this matrix has been measured yet."]
 

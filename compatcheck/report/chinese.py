@@ -14,8 +14,9 @@ def sentences(context: Context) -> list[str]:
         f"能够顺利安装的 {tested} 个组合里，{totals[Outcome.PASS]} 个可用；"
         f"{totals[Outcome.FAIL]} 个报错失败，{totals[Outcome.WRONG]} 个能跑完但结果是错的。"
     ]
+    why = "、".join(f"{context.titles[key]}（{count}）" for key, count in context.refusals.items())
     for outcome, words in (
-        (Outcome.UNRESOLVABLE, "无法安装：各包声明的版本范围互相冲突"),
+        (Outcome.UNRESOLVABLE, f"无法安装：{why}"),
         (Outcome.ERROR, "因本机的原因没能测量"),
         (Outcome.UNTESTED, "还没有运行"),
     ):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import cached_property
-from itertools import chain
+from itertools import chain, product
 
 from packaging.version import Version
 
@@ -206,15 +206,31 @@ class Context:
         newest = {package: versions[-1] for package, versions in self._versions.items()}
         return next((entry for entry in reversed(self.entries) if entry.cell.versions == newest), None)
 
-    def newest_passing(self, torch: str | None = None) -> Entry | None:
-        """The newest cell that was run and passes: by transformers, then peft, then torch."""
+    @cached_property
+    def titles(self) -> Mapping[str, str]:
+        """The key of each failure class to its title."""
+        return {each.key: each.title for each in self.classes}
+
+    def newest_passing(self, torch: str | None = None, python: str | None = None) -> Entry | None:
+        """The newest cell that was run and passes: by transformers, then peft, then torch, then Python."""
         passing = [
             entry
             for entry in self.measured
-            if entry.outcome is Outcome.PASS and torch in (None, entry.cell.versions["torch"])
+            if entry.outcome is Outcome.PASS
+            and torch in (None, entry.cell.versions["torch"])
+            and python in (None, entry.cell.python)
         ]
-        order = ("transformers", "peft", "torch")
-        return max(passing, key=lambda each: [Version(each.cell.versions[name]) for name in order], default=None)
+
+        def age(each: Entry) -> list[Version]:
+            versions = each.cell.versions
+            return [Version(versions[name]) for name in ("transformers", "peft", "torch")] + [Version(each.cell.python)]
+
+        return max(passing, key=age, default=None)
+
+    def newest_pins(self) -> Iterator[tuple[str, str, Entry | None]]:
+        """For each torch, the newest first, and each Python: the newest cell that passes."""
+        for torch, python in product(reversed(self.versions("torch")), self.pythons):
+            yield torch, python, self.newest_passing(torch, python)
 
     def headline(self) -> list[str]:
         """What a reader must know, in sentences. What was run and what is inferred are never counted together."""
@@ -234,8 +250,9 @@ class Context:
             f"Of {tested} combinations {which}, {totals[Outcome.PASS]} work; {totals[Outcome.FAIL]} fail, and "
             f"{wrong} {'runs to the end and gives' if wrong == 1 else 'run to the end and give'} a wrong result."
         ]
+        why = ", ".join(f"{self.titles[key]} ({count})" for key, count in self.refusals.items())
         for outcome, words in (
-            (Outcome.UNRESOLVABLE, "cannot be installed: their declared ranges conflict"),
+            (Outcome.UNRESOLVABLE, f"cannot be installed: {why}"),
             (Outcome.ERROR, "could not be measured on this machine"),
             (Outcome.UNTESTED, "have not been run" if self.explored is None else "are untested: nothing is claimed"),
         ):
@@ -252,6 +269,12 @@ class Context:
             run = "" if self.explored is None else " and was run"
             said.append(f"The newest combination that works{run}: {named(best.cell)}.")
         return said
+
+    @property
+    def refusals(self) -> Mapping[str, int]:
+        """The key of each failure class of cells that cannot be installed to their number, the most frequent first."""
+        counts = Counter({each.key: each.outcomes[Outcome.UNRESOLVABLE] for each in self.classes})
+        return {key: count for key, count in counts.most_common() if count}
 
     def _inferred_words(self) -> list[str]:
         """How many cells are inferred to be what, and how often such words were wrong."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..domain import Lock
 from ..errors import InputError, refused_by_disk
 from .agreement_text import agreement_text
+from .axis_answer import python_text, torch_text
 from .badges import badge_files
 from .blame_text import blame_text
 from .boundaries_text import boundaries_text
@@ -24,7 +25,6 @@ from .pictures import picture_files
 from .pieces import Pieces, later
 from .reread import Reported
 from .table_csv import csv_pieces
-from .torch_answer import torch_text
 
 STAGING = ".new"
 """The folder, within a report's, in which its files are made before any of them takes its place."""
@@ -49,6 +49,7 @@ def report_files(context: Context, diff: Diff | None = None, earlier: Reported |
         "compatibility.json": document_pieces(context),
         "compatibility.csv": csv_pieces(context),
         "compatibility.schema.json": later(read_file, SCHEMA_FILE),
+        **({"python.md": later(python_text, context)} if len(context.pythons) > 1 else {}),
         **agreement,
     }
 

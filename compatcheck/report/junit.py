@@ -28,7 +28,7 @@ KINDS = {
 WORDS = {
     Outcome.FAIL: "fails",
     Outcome.WRONG: "runs to the end and gives a wrong result",
-    Outcome.UNRESOLVABLE: "cannot be installed: the declared ranges conflict",
+    Outcome.UNRESOLVABLE: "cannot be installed: the resolver finds nothing that goes together",
     Outcome.UNTESTED: "has not been run",
     Outcome.ERROR: "could not be measured on this machine",
 }

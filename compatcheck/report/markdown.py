@@ -8,8 +8,10 @@ from itertools import product
 from ..cell_verdicts import Ground
 from ..declared import Need
 from ..domain import Outcome
+from ..table import PYTHON
 from .agreement_text import agreement_section
 from .audit_text import audit_section
+from .axis_answer import answer, heading
 from .blame_text import shares
 from .context import Context, named
 from .effects import effects
@@ -18,7 +20,6 @@ from .glossary import needed, needed_by
 from .markup import anchor, escaped, markdown_table, shortened
 from .panel import Panel
 from .pictures import DATES, MEMORY, OVERVIEW, TIME, drawings, panel_file
-from .torch_answer import answer
 
 MARKS = {
     Outcome.PASS: "✅",
@@ -34,7 +35,7 @@ WORDS = {
     Outcome.PASS: "works: every stage ran and every check holds",
     Outcome.FAIL: "fails: a stage raised or died; the letter names the failure below",
     Outcome.WRONG: "**wrong**: everything ran without an error, and the result is not right",
-    Outcome.UNRESOLVABLE: "cannot be installed: the declared ranges conflict",
+    Outcome.UNRESOLVABLE: "cannot be installed: the resolver finds nothing that goes together",
     Outcome.ERROR: "not measured: this machine's or the tool's own fault",
     Outcome.UNTESTED: "not run",
 }
@@ -53,8 +54,7 @@ def markdown_text(context: Context) -> str:
         "\n\n".join(_class(context, each) for each in context.classes) or "None: nothing failed.",
         _words(context),
         _pictures(context),
-        "## Does another torch help?",
-        _torch(context),
+        *(f"## {heading(axis)}\n\n{_axis(context, axis)}" for axis in ("torch", *_several_pythons(context))),
         "## Who is to blame",
         _blame(context),
         "## Rules",
@@ -74,16 +74,16 @@ def _contents(context: Context, body: str) -> str:
     """Links to the sections; to each torch's tables and each failure class by its version and letter."""
     found = [line for line in body.splitlines() if line.startswith("## ")]
     lines = ["## Contents", ""]
-    for heading in found:
-        lines.append(f"- {_link(heading.removeprefix('## '))}")
-        if heading == "## The table":
+    for each in found:
+        lines.append(f"- {_link(each.removeprefix('## '))}")
+        if each == "## The table":
             several = len(context.pythons) > 1
             links = [
                 _link(_table_heading(torch, python), f"{torch}, Python {python}" if several else torch)
                 for torch, python in _shown_tables(context)
             ]
             lines[-1] += f": torch {' · '.join(links)}"
-        elif heading == "## Failure classes" and context.classes:
+        elif each == "## Failure classes" and context.classes:
             links = [_link(_class_heading(each), each.letter) for each in context.classes]
             lines[-1] += f": {' · '.join(links)}"
     return "\n".join(lines)
@@ -112,12 +112,14 @@ def pins_table(
     headers: tuple[str, str] = ("torch", "newest pins that passed every check"),
     nothing: str = "nothing that was measured works",
 ) -> str:
-    """For each torch, the newest first, the newest pins that pass."""
-    rows = []
-    for torch in reversed(context.versions("torch")):
-        best = context.newest_passing(torch)
-        rows.append([torch, _code(best) if best else nothing])
-    return markdown_table(headers, rows)
+    """For each torch, the newest first, and where there are several for each Python, the newest pins that pass."""
+    several = len(context.pythons) > 1
+    rows = [
+        [torch, *([python] if several else []), _code(best) if best else nothing]
+        for torch, python, best in context.newest_pins()
+    ]
+    torch, pins = headers
+    return markdown_table([torch, *(["Python"] if several else []), pins], rows)
 
 
 def _code(entry: Entry) -> str:
@@ -223,17 +225,22 @@ def _class(context: Context, each: FailureClass) -> str:
     return "\n".join([*lines, *(f"- {name}: {value}" for name, value in facts if value)])
 
 
-def _torch(context: Context) -> str:
-    """The article's advice, judged; torch.md has the rest."""
-    question = context.findings.question("torch")
+def _several_pythons(context: Context) -> tuple[str, ...]:
+    return (PYTHON,) if len(context.pythons) > 1 else ()
+
+
+def _axis(context: Context, axis: str) -> str:
+    """The article's advice, judged; a file of its own has the rest."""
+    question = context.findings.question(axis)
     mended = [each for each in question.remedies if each.mended]
-    lines = [answer(context, question)]
+    lines = [answer(context, axis)]
     if question.remedies:
         told = ", ".join(f"`{each.unit[1]}` ({each.mended} of {each.cells} cells)" for each in mended)
+        another = heading(axis).split()[2]
         lines.append(
-            f"Of {len(question.remedies)} failures another torch mends {len(mended)}{f': {told}' if told else ''}."
+            f"Of {len(question.remedies)} failures another {another} mends {len(mended)}{f': {told}' if told else ''}."
         )
-    return "\n".join(lines) + " More: [torch.md](torch.md)."
+    return "\n".join(lines) + f" More: [{axis}.md]({axis}.md)."
 
 
 def _blame(context: Context) -> str:

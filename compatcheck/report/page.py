@@ -44,7 +44,7 @@ WORDS = {
     Outcome.PASS: ("works", "every stage ran, and every check of the result holds"),
     Outcome.FAIL: ("fails", "a stage raised, died or hung"),
     Outcome.WRONG: ("wrong result", "everything ran without an error, and the result is not right"),
-    Outcome.UNRESOLVABLE: ("cannot be installed", "the declared ranges conflict"),
+    Outcome.UNRESOLVABLE: ("cannot be installed", "the resolver finds nothing that goes together"),
     Outcome.ERROR: ("not measured", "the machine's or the tool's own fault"),
     Outcome.UNTESTED: ("not run", "nothing is known of it"),
 }
@@ -80,7 +80,10 @@ def html_pieces(context: Context, diff: Diff | None = None) -> Iterator[str]:
         audit_title=AUDIT_TITLE,
         audit_lines=audit_sentences(context) if context.explored else [],
         audit_rows=audit_rows(context.explored.audit) if context.explored else [],
-        best=[(torch, context.newest_passing(torch)) for torch in reversed(context.versions("torch"))],
+        best=[
+            (f"{torch}, Python {python}" if len(context.pythons) > 1 else torch, best)
+            for torch, python, best in context.newest_pins()
+        ],
         torches=TORCHES,
         css=style(),
         script=Markup(script),
