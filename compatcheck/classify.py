@@ -207,7 +207,7 @@ def _confidence(signature: Signature, raised: Raised, whole: bool, versions: Map
     confidence = 0.4 if signature.within else 0.6
     if raised.type and signature.exception:
         confidence += 0.15
-    if signature.frames or signature.frames_any:
+    if signature.frames or signature.frames_any or signature.code:
         confidence += 0.15
     elif whole:
         confidence += 0.1

@@ -20,7 +20,7 @@ from .errors import InputError
 from .logtext import read_text
 from .parse import structured, toml
 from .signature_fit import MESSAGE_CAP, covers, fitting
-from .signatures import Catalogue, Signature, signature_files, unusable_patterns
+from .signatures import CAPTURED, Catalogue, Signature, signature_files, unusable_patterns
 
 SLOW_SECONDS = 0.1
 """A search in a message that takes longer is a defect of its pattern: a sound one takes a few milliseconds at most."""
@@ -167,6 +167,8 @@ def _beside_problems(signature: Signature, catalogue: Catalogue) -> Iterator[tup
 def _patterns(signature: Signature) -> Iterator[tuple[str, re.Pattern[str]]]:
     if signature.message:
         yield "message", signature.message_pattern
+    if signature.code:
+        yield "code", re.compile(CAPTURED.sub("", signature.code))
     if signature.output:
         yield "output", signature.output_pattern
     for number, line in enumerate(signature.lines):

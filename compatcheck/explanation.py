@@ -341,12 +341,11 @@ def _chain(error: BaseException) -> tuple[Raised, ...]:
     following: BaseException | None = error
     while following is not None and id(following) not in seen and len(chain) < 20:
         seen.add(id(following))
-        frames = tuple(
-            Frame(short_file(frame.filename), frame.lineno or 0, frame.name)
-            for frame in traceback.extract_tb(following.__traceback__)
-        )
+        stack = traceback.extract_tb(following.__traceback__)
+        frames = tuple(Frame(short_file(frame.filename), frame.lineno or 0, frame.name) for frame in stack)
+        code = ((stack[-1].line or "") if stack else "").strip()
         kind = type(following)
-        chain.append(Raised(kind.__name__, kind.__module__, _text(following), frames))
+        chain.append(Raised(kind.__name__, kind.__module__, _text(following), frames, code))
         following = following.__cause__ or (None if following.__suppress_context__ else following.__context__)
     return tuple(reversed(chain))
 

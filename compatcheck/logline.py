@@ -91,6 +91,8 @@ EXCEPTION = re.compile(
 )
 _BOLD_INIT = re.compile(r"(?<=\.)init\(\)(?= (?:got|missing|takes))")
 """What Markdown leaves of `__init__()`, which it takes for bold type."""
+_BOLD_NAME = re.compile(r"^\*\*([A-Za-z_][\w.]{1,120})\*\*(?=:\s|\s{3})")
+"""An exception's name that Markdown sets in bold type, before its message or a notebook's heading."""
 _TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2}(?=\S)")
 """What two processes make of the same line when they write it at once: `KeyErrorKeyError: : 'text'`."""
 _LOOKS_RAISED = re.compile(
@@ -142,6 +144,8 @@ def cleaned(raw: str) -> Line:
         text = _LINK.sub(r"\1", text)
     if text[:2] == "**" == text[-2:] and len(text) > 4:
         text = text[2:-2]  # Markdown's bold type
+    elif text[:2] == "**":
+        text = _BOLD_NAME.sub(r"\1", text)
     if text[:1] == "`" and "File " in text[:12]:
         text = text.lstrip("`")
     if text[:1] in "│┃|" and text:

@@ -16,8 +16,9 @@ from typing import Any, TypeVar
 
 import cattrs
 from cattrs import Converter, transform_error
+from cattrs.gen import make_dict_unstructure_fn, override
 
-from .domain import Word
+from .domain import Raised, Word
 from .errors import InputError
 
 if sys.version_info >= (3, 11):
@@ -44,6 +45,9 @@ def _converter(strict: bool) -> Converter:
 
     for kind in (str, int, float, bool):
         converter.register_structure_hook(kind, exactly(kind))
+    # observations are stored as the probe tells them, without the code
+    told = make_dict_unstructure_fn(Raised, converter, code=override(omit_if_default=True))
+    converter.register_unstructure_hook(Raised, told)
     # a hook for str would also take every enum that is a str
     converter.register_structure_hook(Word, _word)
     for moment in (datetime, date):

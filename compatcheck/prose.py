@@ -103,7 +103,7 @@ def _joined(
         return None
     for line, raised in named:
         if unfinished.type in ("", raised.type):
-            whole = replace(raised, frames=unfinished.frames)
+            whole = replace(raised, frames=unfinished.frames, code=unfinished.code)
             diagnosis = diagnose_chain((whole,), catalogue.sure, whole=False, versions=versions)
             if diagnosis.signature:
                 return line.number, replace(diagnosis, confidence=round(diagnosis.confidence - 0.1, 2))
@@ -246,7 +246,8 @@ def _said(
             continue
         if not whole and (len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3)):
             continue
-        if line.speaks or (found.start() == 0 and not line.beside):
+        opened = raised.message[found.start() - 1 : found.start()]  # by a mark, where a heading quotes the very words
+        if line.speaks or (found.start() == 0 and not line.beside) or (headed and opened in _CLOSED_BY):
             return diagnosis
     return None
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from .domain import Frame, Raised
 from .logplace import in_script, place_of
-from .signatures import Catalogue, Signature
+from .signatures import CAPTURED, Catalogue, Signature
 from .sources import Site, shipped_sources
 
 MESSAGE_CAP = 8000
@@ -59,8 +59,11 @@ def fitted(
         return _raised_by(signature, raised)
     if not raised.type and not signature.message:
         return None
-    found = searched(signature, raised.message)
+    bare = raised.type == "AssertionError" and not raised.message
+    found = searched(signature, raised.code if bare else raised.message)  # of a bare assertion the condition speaks
     if found is None or not (raised.type or found[0]) or not stands(signature, raised.frames, whole=whole):
+        return None
+    if signature.code and not in_code(signature.code, found.groupdict()).search(raised.code):
         return None
     if signature.known_class and not _is_known(found, signature.known_class):
         return None
@@ -82,6 +85,11 @@ def _is_known(found: re.Match[str], group: str) -> bool:
     owner = found[group] or ""
     name = found.groupdict().get("name") or ""
     return bool(shipped_sources().class_of(owner) or (name and shipped_sources().member(owner, name)))
+
+
+def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]:
+    """A signature's pattern for the line of code; `(?P=name)` in it stands for what the message's group `name` has."""
+    return re.compile(CAPTURED.sub(lambda group: re.escape(captures.get(group[1]) or ""), pattern))
 
 
 def searched(signature: Signature, message: str) -> re.Match[str] | None:

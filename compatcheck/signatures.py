@@ -17,6 +17,8 @@ from .errors import InputError
 from .parse import structured, toml
 
 FOLDER = Path(__file__).resolve().parent / "catalogue"
+CAPTURED = re.compile(r"\(\?P=(\w+)\)")
+"""In a signature's `code`: what a group of its message found."""
 
 
 def _unusable(pattern: str) -> str:
@@ -143,6 +145,9 @@ missing in the message: Markdown takes it for its own."""
     about: str = ""
     """For a text that any program may write: a regular expression that a message or a file's path in the chain of \
 tracebacks must hold, `huggingface|transformers/`."""
+    code: str = ""
+    """For a message that says too little: a regular expression, searched for in the line of code that raised, or in \
+an empty text where the traceback does not show it. `(?P=name)` is what the message's group `name` found."""
     lines: tuple[Line, ...] = ()
     """For what ends without an exception: any of these lines."""
     checks: tuple[str, ...] = ()
@@ -209,6 +214,11 @@ torch, NumPy or Python's library what was refused there. Counts after everything
             problems.append("nothing to recognise it by: exception, message, lines, checks, ending or output is needed")
         if self.known_class and f"(?P<{self.known_class}>" not in self.message:
             problems.append(f"known_class: the message has no group {self.known_class!r}")
+        problems += [
+            f"code: the message has no group {name!r}"
+            for name in CAPTURED.findall(self.code)
+            if f"(?P<{name}>" not in self.message
+        ]
         if self.known_keyword and not ("(?P<function>" in self.message and "(?P<keyword>" in self.message):
             problems.append("known_keyword: the message has no groups 'function' and 'keyword'")
         if problems:
@@ -239,6 +249,7 @@ def unusable_patterns(signature: Signature) -> list[str]:
     shipped ones by `compatcheck catalogue check`.
     """
     patterns = {name: getattr(signature, name) for name in ("exception", "message", "output", "about")}
+    patterns["code"] = CAPTURED.sub("", signature.code)
     patterns |= {f"lines[{number}].fits": line.fits for number, line in enumerate(signature.lines)}
     return [f"{name}: {problem}" for name, pattern in patterns.items() if (problem := _unusable(pattern))]
 

@@ -45,16 +45,20 @@ _LEVELED = re.compile(
 _MARKDOWN = "`* "
 """What an issue sets before an exception's line that is not printed as code."""
 RAISES = re.compile(
-    r"(?:-*> ?\d{0,6}|❱ ?\d{1,6} │[ │]*)?\s*raise (?P<type>(?:\w{1,60}\.){0,5}[A-Z]\w{1,80})(?:\((?P<told>.*)|$)"
+    r"(?:-*> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)?\s*raise (?P<type>(?:\w{1,60}\.){0,5}[A-Z]\w{1,80})(?:\((?P<told>.*)|$)"
 )
 """The line of code that raised."""
+_MARKED_CODE = re.compile(r"(?:-+> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)\s*(?P<code>\S.*)$")
+"""The line of code that notebooks and rich mark among its neighbours."""
+_NEIGHBOUR = re.compile(r"\d{1,6}(?:\s|$)")
+CODE_CAP = 300
 _PLAIN_TEXT = re.compile(r"(?P<mark>[\"'])(?P<text>(?:(?!(?P=mark))[^\\]){1,400})(?P=mark)\)|\)")
 """What is raised with one plain string, or with nothing."""
 _EDITORS_NAME = re.compile(r'"name": ?"(?P<type>[A-Za-z_]\w{1,100})",?$')
 _EDITORS_MESSAGE = re.compile(r'"message": ?"(?P<message>.*)$')
 _EDITORS_STACK = '"stack":'
 """How an editor's notebook (VS Code) writes an exception to the clipboard: name, message and stack, of JSON's form."""
-_REQUEST = re.compile(r"\(Request ID: [^)]{0,300}\)$")
+_REQUEST = re.compile(r"\(Request ID:\s[^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
 _ANOTHER = re.compile(
     r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit |(?!\[WinError)\S{0,40}Error|Exception"
@@ -114,6 +118,8 @@ class TracebackReader:
         self._raises: re.Match[str] | None = None
         """What the last frame's line of code raises."""
         self._raises_line = 0
+        self._code = ""
+        """The last frame's line of code."""
         self._defined = ""
         self._open_function = False
         self._wrapped = ""
@@ -177,7 +183,7 @@ class TracebackReader:
             self._close((kind, module, message), self._raises_line)
             self._message_open = False
             return
-        self.unfinished = Raised(kind, module, "", tuple(self._frames)) if self._frames else None
+        self.unfinished = Raised(kind, module, "", tuple(self._frames), self._code) if self._frames else None
         self.inside = False
         self._reset_traceback()
 
@@ -209,11 +215,20 @@ class TracebackReader:
                 return
         if found := _DEFINES.match(text):
             self._defined = found["name"]
-        if self._frames and (found := RAISES.match(bare)):
-            self._raises, self._raises_line = found, number
+        if self._frames:
+            self._read_code(bare, number)
         self._patience -= 1
         if self._patience <= 0:
             self._abandon()
+
+    def _read_code(self, bare: str, number: int) -> None:
+        """The first line under a frame, or the one that is marked."""
+        if found := RAISES.match(bare):
+            self._raises, self._raises_line = found, number
+        if marked := _MARKED_CODE.match(bare):
+            self._code = marked["code"][:CODE_CAP]
+        elif not self._code and not _NEIGHBOUR.match(bare):
+            self._code = bare[:CODE_CAP]
 
     def _headless_exception(self, text: str, bare: str) -> bool:
         """Whether an indented line is the exception all the same: the whole log was indented, as in an issue's list."""
@@ -228,13 +243,14 @@ class TracebackReader:
             del self._frames[FRAME_CAP // 2]
         self._after_frame = True
         self._raises = None
+        self._code = ""
         self._defined = ""
 
     def _close(self, told: tuple[str, str, str], number: int) -> None:
         kind, module, message = told
         if self._frames:
             self.unfinished = None
-        self._chain.append(Raised(kind, module, message[:MESSAGE_CAP], tuple(self._frames)))
+        self._chain.append(Raised(kind, module, message[:MESSAGE_CAP], tuple(self._frames), self._code))
         self._lines.append(number)
         self.inside = False
         # a KeyError tells the repr of its key, on one line

@@ -189,3 +189,34 @@ def test_a_backtick_that_markdown_took_is_not_missed() -> None:
     for text in (refusal, refusal.replace("`", "")):
         error = raised("ValueError", text)
         assert diagnose_chain((error,), CATALOGUE, whole=True).signature == "quantized-model-moved"
+
+
+@pytest.mark.parametrize(
+    ("code", "signature"),
+    [
+        ("ids = self.tokenizer.encode(text)", "tokenizer-is-none"),
+        ("ids = text.encode('utf-8')", None),
+        ("tokenizer.save(text.encode('utf-8'))", None),
+        ("", None),
+    ],
+)
+def test_the_line_of_code_says_what_is_none(code: str, signature: str | None) -> None:
+    error = replace(raised("AttributeError", "'NoneType' object has no attribute 'encode'", "train.py f"), code=code)
+    assert diagnose_chain((error,), CATALOGUE, whole=True).signature == signature
+
+
+def test_of_a_bare_assertion_the_condition_speaks() -> None:
+    bare = raised("AssertionError", "", "bitsandbytes/autograd/_functions.py matmul_4bit")
+    for code, signature in (("assert quant_state is not None", "quant-state-missing"), ("", "assertion-in-package")):
+        assert diagnose_chain((replace(bare, code=code),), CATALOGUE, whole=True).signature == signature
+
+
+def test_an_old_peft_is_told_from_a_prompt_by_who_cannot_merge() -> None:
+    asked = "peft/peft_model.py __getattr__"
+    model, tuner, base = (
+        raised("AttributeError", f"'{name}' object has no attribute 'merge_and_unload'", asked)
+        for name in ("PeftModelForCausalLM", "LoraModel", "BloomForCausalLM")
+    )
+    assert diagnose_chain((model, tuner, base), CATALOGUE, whole=True).signature == "merge-newer-than-peft"
+    assert diagnose_chain((model, base), CATALOGUE, whole=True).signature == "prompt-cannot-be-merged"
+    assert diagnose_chain((model,), CATALOGUE, whole=True).signature == "peft-model-cannot-merge"

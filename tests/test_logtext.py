@@ -376,6 +376,48 @@ def test_the_second_paragraph_of_the_hubs_messages_is_read() -> None:
     assert "Cannot access gated repo" in finding.chain[0].message and "and more" not in finding.chain[0].message
 
 
+@pytest.mark.parametrize("end", [")", "\nRoot=1-66;54f5)"])
+def test_the_second_paragraph_is_read_where_the_first_was_broken(end: str) -> None:
+    text = (
+        f"RepositoryNotFoundError: 404 Client Error. (Request ID: {end}\n\nRepository Not Found for url: https://h/x.\n"
+    )
+    (finding,) = read_text(text).findings
+    assert "Repository Not Found for url" in finding.chain[0].message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'Traceback (most recent call last):\n  File "/me/a.py", line 2, in f\n    x = tokenizer.encode(\n'
+        "        ^^^^^^^^^^^^^^^^\n        text)\nValueError: no\n",
+        "ValueError          Traceback (most recent call last)\nFile /me/a.py:12, in f(text)\n     10 def f(text):\n"
+        "     11     # over it\n---> 12     x = tokenizer.encode(\n     13         text)\n\nValueError: no\n",
+        "╭──── Traceback (most recent call last) ────╮\n│ /me/a.py:12 in f   │\n│                    │\n"
+        "│    10 def f(text):  │\n│ ❱  12 │   x = tokenizer.encode( │\n│    13 │   │   text)  │\n"
+        "╰────╯\nValueError: no\n",
+        "/me/a.py:12: in f\n    x = tokenizer.encode(\nE   ValueError: no\n",
+    ],
+    ids=["Python", "notebook", "rich", "pytest"],
+)
+def test_the_line_of_code_that_raised_is_read(text: str) -> None:
+    (finding,) = read_text(text).findings
+    assert finding.chain[0].code == "x = tokenizer.encode("
+
+
+def test_the_line_of_code_is_that_of_the_last_frame() -> None:
+    text = (
+        'Traceback (most recent call last):\n  File "/me/a.py", line 2, in f\n    g()\n'
+        '  File "/me/b.pyx", line 3, in b.g\nValueError: no\n'
+    )
+    (finding,) = read_text(text).findings
+    assert finding.chain[0].code == ""
+
+
+def test_an_exceptions_name_may_stand_in_bold_type() -> None:
+    (finding,) = read_text("**HTTPError**: 404 Client Error: Not Found for url: https://h/x\n").findings
+    assert (finding.chain[0].type, finding.chain[0].message[:3]) == ("HTTPError", "404")
+
+
 def test_underscores_that_markdown_took_for_bold_type_are_put_back() -> None:
     (finding,) = read_text("TypeError: LoraConfig.init() got an unexpected keyword argument 'use_dora'\n").findings
     assert finding.chain[0].message == "LoraConfig.__init__() got an unexpected keyword argument 'use_dora'"

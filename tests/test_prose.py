@@ -20,7 +20,7 @@ from compatcheck.prose import CAP
         ("I get (KeyError: 'Cache only has 0 layers, attempted to access layer with index 0') on generate",
          "cache-layers-empty", 1),
         ("Fixed `ModuleNotFoundError: No module named 'peft.utils.config'`", "name-not-in-peft", 1),
-        ("cannot import name 'get_peft_config' from 'peft' (unknown location)", "name-not-in-peft", 1),
+        ("cannot import name 'get_peft_config' from 'peft' (unknown location)", "package-lacks-name", 1),
         ("[Bug] RuntimeError: Unsloth: Saving LoRA finetune failed since # of LoRAs = 252 does not match # of saved "
          "modules = 0. Please file a bug report!\n\nmodel = FastModel.load()", "unsloth-merge-miscounts", 1),
         ("# ValueError: Please specify `target_modules` in `peft_config`\n\nHow?", "target-modules-unset", 1),
@@ -82,6 +82,9 @@ from compatcheck.prose import CAP
         ("# AttributeError: 'dict' object has no attribute 'to_dict'\n\nTraceback (most recent call last):\n"
          '  File "/srv/site-packages/peft/peft_model.py", line 162, in save_pretrained\n    self.create_or',
          "config-is-a-dict", 1),
+        ('Finetuning met "Expected all tensors to be on the same device"\n\nRuntimeError: Caught RuntimeError in '
+         'replica 1 on device 1.\nOriginal Traceback (most recent call last):\n  File "/srv/site-packages/torch/nn/'
+         'modules/module.py", line 15, in _call_impl\n    result = forward_call(', "tensors-on-two-devices", 1),
     ],
 )  # fmt: skip
 def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: str, line: int) -> None:

@@ -39,6 +39,8 @@ def test_the_shipped_catalogue_is_whole() -> None:
         (GOOD + 'colour = "red"\n', "signature[0]: unknown key 'colour'"),
         (GOOD + "message = 'a(b'\n", "signature[0].message: not a regular expression"),
         (GOOD + "lines = [{ has = 'abcd', fits = 'ab(cd' }]\n", "signature[0].lines[0].fits: not a regular expression"),
+        (GOOD + "code = 'a(b'\n", "signature[0].code: not a regular expression"),
+        (GOOD + "code = '(?P=who)'\n", "signature[0]: code: the message has no group 'who'"),
         (GOOD + 'stages = ["lunch"]\n', "signature[0].stages[0]: 'lunch' is none of resolve, "),
         (GOOD.replace("some-words", "Some Words"), "signature[0]: id: 'Some Words' is not of the form some-words"),
         (GOOD.replace('exception = "KeyError"\n', ""), "signature[0]: nothing to recognise it by"),

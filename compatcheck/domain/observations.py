@@ -30,6 +30,8 @@ class Raised:
     message: str
     frames: tuple[Frame, ...] = ()
     """Outermost first."""
+    code: str = ""
+    """The line of code that raised, where a traceback shows it."""
 
 
 @dataclass(frozen=True, slots=True)
