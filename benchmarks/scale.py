@@ -39,6 +39,7 @@ import made_up
 import numpy as np
 
 from compatcheck.classify import diagnosis_of
+from compatcheck.conclusion import ChosenCell
 from compatcheck.domain import CellResult, Diagnosis, Digest, Observation, Outcome, Raised, Stage
 from compatcheck.expansion import Expansion, expanded
 from compatcheck.explore import Explorer
@@ -57,7 +58,7 @@ from compatcheck.report.files import write_reports
 from compatcheck.report.reread import load_reported
 from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space, space_of
-from compatcheck.store import ChosenCell, Store
+from compatcheck.store import Store
 
 SHAPES = {
     1_000: (1, 5, 20, 10),

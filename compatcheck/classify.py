@@ -9,7 +9,7 @@ from dataclasses import replace
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
-from .domain import CellResult, Diagnosis, Digest, Mode, Observation, Outcome, Raised, Stage, digest_of
+from .domain import CellResult, Diagnosis, Digest, Mode, Observation, Outcome, Raised, Retold, Stage, digest_of
 from .logtext import RESOLVER, Finding, Log
 from .signature_fit import MESSAGE_CAP, fitted, stands
 from .signatures import Catalogue, Signature
@@ -22,6 +22,11 @@ def diagnose(observation: Observation, catalogue: Catalogue) -> Diagnosis:
 
     A place alone gives no name here: two cells that stop in the same package need not have the same failure.
     """
+    found = _recognised(observation, catalogue)
+    return found if observation.retold is None else _as_reported(found, observation.retold, catalogue)
+
+
+def _recognised(observation: Observation, catalogue: Catalogue) -> Diagnosis:
     if observation.chain:
         return diagnose_chain(
             observation.chain, catalogue.sure, whole=True, stage=observation.stage, versions=observation.imported
@@ -29,6 +34,17 @@ def diagnose(observation: Observation, catalogue: Catalogue) -> Diagnosis:
     if observation.outcome is Outcome.WRONG:
         return _wrong(observation, catalogue)
     return _died(observation, catalogue)
+
+
+def _as_reported(found: Diagnosis, told: Retold, catalogue: Catalogue) -> Diagnosis:
+    """What a failure was recognised as while all of it was there, as long as the catalogue has that name: what an older
+    report has left of it may fit a wider one, or none.
+    """
+    if told.fingerprint is None:
+        return found
+    if told.signature in (None, found.signature) or catalogue.get(told.signature or "") is None:
+        return replace(found, fingerprint=told.fingerprint)
+    return Diagnosis(told.signature, told.fingerprint, found.exception)
 
 
 def diagnosis_of(result: CellResult, catalogue: Catalogue) -> Diagnosis | None:

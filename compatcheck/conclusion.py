@@ -47,12 +47,27 @@ class Conclusion:
 
 
 @dataclass(frozen=True)
+class ChosenCell:
+    """Why a cell of an explored matrix was run (see explore.Choice)."""
+
+    cell_id: str
+    role: str
+    outcome: str | None
+    """What it was thought to be."""
+    signature: str | None
+    share: float
+    known: int
+
+
+@dataclass(frozen=True)
 class Explored:
     """A matrix of which few cells were run."""
 
     conclusions: Mapping[str, Conclusion] = field(default_factory=dict)
     """The identifier of a cell to what is inferred of it. A cell that is neither here nor measured is untested."""
     audit: Audit = field(default_factory=lambda: Audit(()))
+    choices: tuple[ChosenCell, ...] = ()
+    """Why cells were run, in the order in which they were chosen."""
 
     @cached_property
     def totals(self) -> Counter[Outcome]:

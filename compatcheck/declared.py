@@ -6,7 +6,8 @@ measured combinations that its metadata let pass do not work, and which range it
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from packaging.markers import default_environment
@@ -19,6 +20,7 @@ from .table import CLEAN, PYTHON, Row, Table, table_of
 
 DEPENDENCIES = {"transformers": ("torch",), "peft": ("torch", "transformers")}
 """Who declares a range of whom among the axes."""
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,11 @@ def _need(table: Table, cells: Sequence[Row], other: str, said: Sequence[str] | 
     if declared:
         let_pass = [version for version in let_pass if SpecifierSet(declared).contains(version, prereleases=True)]
     return Need(other, declared, tight.specifier(versions) if tight else None, tuple(let_pass))
+
+
+def of_axes(requires: Iterable[str], axes: Collection[str]) -> list[str]:
+    """The Requires-Dist lines that are about some packages: all that a table of these is held against."""
+    return [line for line in requires if (name := _NAME.match(line)) and canonicalize_name(name[0]) in axes]
 
 
 def declared_specifier(requires: Iterable[str], package: str, python: str) -> str | None:

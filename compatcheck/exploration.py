@@ -15,6 +15,7 @@ from statistics import median
 import numpy as np
 
 from .classify import diagnosis_of
+from .conclusion import ChosenCell
 from .domain import Cell, CellResult, Diagnosis, Isolation
 from .errors import DiskFull, MachineError
 from .expansion import Expansion
@@ -28,7 +29,6 @@ from .refusal import declared_refusals
 from .rooms import Rooms
 from .signatures import load_catalogue
 from .space import Floats
-from .store import ChosenCell
 from .table import PYTHON, Unit
 
 STEP = 4

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from .conclusion import Conclusion, Explored
+from .conclusion import ChosenCell, Conclusion, Explored
 from .domain import Cell, CellResult, Diagnosis, Outcome
 from .expansion import Expansion
 from .explore import Choice, Role
@@ -22,7 +22,6 @@ from .interval import Interval
 from .refusal import declared_refusals
 from .signatures import load_catalogue
 from .space import Space, space_of
-from .store import ChosenCell
 from .table import Unit
 
 Diagnose = Callable[[CellResult], "Diagnosis | None"]
@@ -73,13 +72,15 @@ def explored(
 
     Results of cells that the matrix does not have, or no longer, are material like any other.
     """
-    results = tuple(results)
+    results, choices = tuple(results), tuple(choices)
     space = known_space(expansion, results)
     found = recalled(space, results, diagnose, choices)
     refusals = declared_refusals(space, expansion.declared, expansion.requires_python)
     foretold = foretold_failures(space, needs, load_catalogue()) if needs else {}
     held = inference_of(space, found.known, refusals, foretold)
-    return Explored(conclusions_of(held, expansion.cells, found.audited), audit_of(held, found.audited, found.retired))
+    return Explored(
+        conclusions_of(held, expansion.cells, found.audited), audit_of(held, found.audited, found.retired), choices
+    )
 
 
 def known_space(expansion: Expansion, results: Iterable[CellResult]) -> Space:

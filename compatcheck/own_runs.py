@@ -70,7 +70,7 @@ def own_table(path: Path, policies: Mapping[Digest, Policy]) -> KnownTable:
 
 def _cell(lock: Lock, attempts: Sequence[Observation], policy: Policy, catalogue: Catalogue) -> KnownCell:
     from .classify import diagnose
-    from .flakes import agreeing, verdict
+    from .flakes import agreeing, runs, verdict
 
     observation = verdict(attempts)
     passed = observation.outcome is Outcome.PASS
@@ -87,7 +87,7 @@ def _cell(lock: Lock, attempts: Sequence[Observation], policy: Policy, catalogue
         stage=observation.stage,
         lock=lock.digest,
         measured=measured,
-        attempts=len(attempts),
+        attempts=runs(attempts),
         agreeing=agreeing(attempts),
         caveat=str(observation.caveat) if observation.caveat else None,
         workaround=str(observation.workaround) if observation.workaround else None,

@@ -13,7 +13,7 @@ from .domain import Cell, CellResult, Digest, Lock, Observation, Policy, Resolut
 from .errors import UsageError
 from .expansion import Expansion
 from .experiment import Experiment
-from .flakes import agreeing, settled, verdict
+from .flakes import agreeing, runs, settled, verdict
 from .machine import platform_key
 from .matrix import Matrix
 from .probe import PROBE_VERSION
@@ -54,7 +54,7 @@ class Remembered:
 
     def observed(self, cell: Cell, resolution: Resolution, attempts: tuple[Observation, ...]) -> CellResult:
         """The result that these observations of the cell's lock come to."""
-        return CellResult(cell, resolution, verdict(attempts), "", len(attempts), agreeing(attempts))
+        return CellResult(cell, resolution, verdict(attempts), "", runs(attempts), agreeing(attempts))
 
     def expansion(self) -> Expansion:
         """The cells as they were when the matrix was last run. Raises UsageError where it never was."""

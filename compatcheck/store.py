@@ -11,11 +11,12 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from .conclusion import ChosenCell
 from .domain import Cell, Digest, Lock, Observation, Resolution
 from .errors import DiskFull, StoreError
 from .expansion import Expansion
@@ -59,19 +60,6 @@ MIGRATIONS = (
 """Each takes the store from the version of its place to the next. Never changed, only appended to."""
 
 
-@dataclass(frozen=True)
-class ChosenCell:
-    """Why a cell of an explored matrix was run (see explore.Choice)."""
-
-    cell_id: str
-    role: str
-    outcome: str | None
-    """What it was thought to be."""
-    signature: str | None
-    share: float
-    known: int
-
-
 class Store:
     """The store at `path`, made where there is none. Safe to use from several threads and processes."""
 
@@ -109,7 +97,7 @@ class Store:
             digest = None
             if resolution.lock is not None:
                 digest = resolution.lock.digest
-                rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (digest, packed(resolution.lock)))
+                _keep_lock(rows, digest, packed(resolution.lock))
             rows.execute(
                 "INSERT OR REPLACE INTO resolutions VALUES (?, ?, ?, ?, ?, ?)",
                 (cell.id, settings, platform, resolved.isoformat(), digest, resolution.reason),
@@ -145,7 +133,7 @@ class Store:
         platform = observation.machine.platform
         key = (lock.digest, scenario, observation.probe_version, platform)
         with self._writing() as rows:
-            rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", (lock.digest, packed(lock)))
+            _keep_lock(rows, lock.digest, packed(lock))
             attempt = rows.execute(
                 "SELECT count(*) FROM observations WHERE lock = ? AND scenario = ? AND probe = ? AND platform = ?", key
             ).fetchone()[0]
@@ -204,15 +192,16 @@ class Store:
 
     # ------------------------------------------------------------------ explorations
 
-    def save_choices(self, matrix: Digest, choices: Iterable[ChosenCell]) -> None:
-        """Why cells of an explored matrix were run, and what was held of them before; the last word counts."""
+    def save_choices(self, matrix: Digest, choices: Iterable[ChosenCell], at: datetime | None = None) -> None:
+        """Why cells of an explored matrix were run, and what was held of them before; the last word counts.
+
+        `at`: when that was; None: now.
+        """
+        said = (at or datetime.now(timezone.utc)).isoformat()
         with self._writing() as rows:
             rows.executemany(
                 "INSERT OR REPLACE INTO choices VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (matrix, each.cell_id, datetime.now(timezone.utc).isoformat(), *astuple(each)[1:])
-                    for each in choices
-                ],
+                [(matrix, each.cell_id, said, *astuple(each)[1:]) for each in choices],
             )
 
     def choices(self, matrix: Digest) -> tuple[ChosenCell, ...]:
@@ -255,11 +244,12 @@ class Store:
         )
         return str(row[0]) if row else ""
 
-    def save_expansion(self, matrix: Digest, expansion: Expansion) -> None:
+    def save_expansion(self, matrix: Digest, expansion: Expansion, at: datetime | None = None) -> None:
+        """`at`: when it was looked up; None: now."""
+        looked_up = (at or datetime.now(timezone.utc)).isoformat()
         with self._writing() as rows:
             rows.execute(
-                "INSERT OR REPLACE INTO expansions VALUES (?, ?, ?)",
-                (matrix, datetime.now(timezone.utc).isoformat(), packed_expansion(expansion)),
+                "INSERT OR REPLACE INTO expansions VALUES (?, ?, ?)", (matrix, looked_up, packed_expansion(expansion))
             )
 
     def drop_expansion(self, matrix: Digest) -> None:
@@ -300,14 +290,14 @@ class Store:
     def merge(self, other: Path) -> int:
         """Take over what another store knows; the number of observations that are new here.
 
-        Of two answers of the resolver the younger counts; an observation is the same where key and start are. Raises
-        StoreError where `other` is no store, or of another version than this.
+        Of two answers of the resolver the younger counts. An observation is the same where key and start are; the one
+        that tells more is kept. Raises StoreError where `other` is no store, or of another version than this.
         """
         if not other.is_file():
             raise StoreError(f"there is no store {other}", "Name stores that `compatcheck run --store` has written.")
         with Store(other) as source, self._writing() as rows:
             for row in source._rows("SELECT * FROM locks", ()):
-                rows.execute("INSERT OR IGNORE INTO locks VALUES (?, ?)", row)
+                _keep_lock(rows, *row)
             for table, time in (
                 ("resolutions", "resolved"),
                 ("troubles", "at"),
@@ -328,10 +318,15 @@ class Store:
 
     @staticmethod
     def _take(rows: sqlite3.Connection, row: Any) -> bool:
-        """One observation of another store, as a further attempt where it is not here yet."""
+        """One observation of another store, as a further attempt where it is not here yet; whether it was not."""
         key, (_, started, body) = row[:4], row[4:]
         same = "lock = ? AND scenario = ? AND probe = ? AND platform = ?"
-        if rows.execute(f"SELECT 1 FROM observations WHERE {same} AND started = ?", (*key, started)).fetchone():
+        here = rows.execute(
+            f"SELECT attempt, body FROM observations WHERE {same} AND started = ?", (*key, started)
+        ).fetchone()
+        if here is not None:
+            if body != here[1] and _tells_more(unpacked(body, Observation), unpacked(here[1], Observation)):
+                rows.execute(f"UPDATE observations SET body = ? WHERE {same} AND attempt = ?", (body, *key, here[0]))
             return False
         attempt = rows.execute(f"SELECT count(*) FROM observations WHERE {same}", key).fetchone()[0]
         rows.execute("INSERT INTO observations VALUES (?, ?, ?, ?, ?, ?, ?)", (*key, attempt, started, body))
@@ -377,6 +372,25 @@ class Store:
     def _row(self, question: str, values: Iterable[Any]) -> Any:
         rows = self._rows(question, values)
         return rows[0] if rows else None
+
+
+def _keep_lock(rows: sqlite3.Connection, digest: str, body: bytes) -> None:
+    """Of two with one digest the longer tells more of its wheels: their sizes and dates, which no digest is made of."""
+    rows.execute(
+        "INSERT INTO locks VALUES (?, ?) ON CONFLICT (digest) DO UPDATE SET body = excluded.body "
+        "WHERE length(excluded.body) > length(body)",
+        (digest, body),
+    )
+
+
+def _tells_more(one: Observation, other: Observation) -> bool:
+    """Of two accounts of one run: what was seen more than what is retold, and of reports the fuller and the later."""
+
+    def told(seen: Observation) -> tuple[bool, bool, int]:
+        retold = seen.retold
+        return (True, True, 0) if retold is None else (False, retold.complete, retold.attempts)
+
+    return told(one) > told(other)
 
 
 def _store_error(path: Path, error: sqlite3.Error) -> StoreError | DiskFull:

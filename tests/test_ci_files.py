@@ -230,10 +230,8 @@ class Forge:
     def __init__(self, folder: Path) -> None:
         self.folder, self.answers = folder, folder / "answers"
         self.work, origin = folder / "work", folder / "origin.git"
-        program = folder / "bin" / "gh"
-        program.parent.mkdir()
-        program.write_text(f'#!/bin/sh\necho "$*" >> {folder}/asked\n[ "$2" != list ] || cat {self.answers}\n')
-        program.chmod(0o755)
+        (folder / "bin").mkdir()
+        self.say("")
         self.answers.write_text("")
         (folder / "asked").write_text("")
         subprocess.run(["git", "init", "-q", "--bare", str(origin)], check=True)
@@ -247,6 +245,13 @@ class Forge:
         self.git("remote", "add", "origin", str(origin))
         (self.work / "changes.md").write_text("what changed")
 
+    def say(self, answer: str) -> None:
+        """What `gh` does beside writing down what it was asked; compatcheck does no more than that."""
+        for name, then in (("gh", f'[ "$2" != list ] || cat {self.answers}\n{answer}'), ("compatcheck", "")):
+            program = self.folder / "bin" / name
+            program.write_text(f'#!/bin/sh\necho "$*" >> {self.folder}/asked\n{then}\n')
+            program.chmod(0o755)
+
     def git(self, *words: str) -> str:
         return subprocess.run(["git", *words], cwd=self.work, check=True, capture_output=True, text=True).stdout
 
@@ -254,6 +259,7 @@ class Forge:
         environment = {
             **os.environ,
             "BRANCH": "refreshed-reports",
+            "MATRIX": REFRESH["env"]["MATRIX"],
             "PATH": f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         }
         command = ["bash", str(SCRIPTS / script), *words]
@@ -296,10 +302,27 @@ def test_a_table_of_imports_that_has_changed_is_proposed_too(forge: Forge) -> No
     assert forge.git("show", "--name-only", "--format=", "main").split() == [NEEDS]
 
 
-def test_what_the_last_run_knew_is_fetched_where_there_was_one(forge: Forge) -> None:
-    assert "nothing is known yet" in forge.run("earlier_store.sh")
-    assert len(forge.asked()) == 1
+def test_what_the_last_run_knew_is_fetched_and_the_rest_taken_from_the_committed_report(forge: Forge) -> None:
+    assert "no earlier run" in forge.run("earlier_store.sh")
+    merged = "merge reports/full --into .compatcheck/store.sqlite3"
+    assert len(forge.asked()) == 2 and forge.asked()[-1] == merged
     forge.answers.write_text("4711\n")
     forge.run("earlier_store.sh")
-    assert forge.asked()[-1] == "run download 4711 --name store --dir .compatcheck"
-    assert f"--workflow {Path('refresh.yml').name} --status success" in forge.asked()[-2]
+    assert forge.asked()[-2:] == ["run download 4711 --name store --dir .compatcheck", merged]
+    assert f"--workflow {Path('refresh.yml').name} --status success" in forge.asked()[-3]
+
+
+def test_an_artifact_that_has_expired_does_not_end_the_refresh(forge: Forge) -> None:
+    forge.answers.write_text("4711\n")
+    forge.say('[ "$2" != download ] || exit 1')
+    assert "the store of run 4711 cannot be had any more" in forge.run("earlier_store.sh")
+    assert forge.asked()[-1].startswith("merge reports/full")
+
+
+def test_the_command_that_takes_the_report_is_one_that_there_is(tmp_path: Path) -> None:
+    (line,) = (each for each in (SCRIPTS / "earlier_store.sh").read_text().splitlines() if "compatcheck" in each[:11])
+    words = shlex.split(line.replace('$(basename "$MATRIX" .toml)', Path(REFRESH["env"]["MATRIX"]).stem))
+    parsed = cli.built_parser().parse_args(words[1:])
+    assert [(ROOT / each / "compatibility.json").is_file() for each in parsed.sources] == [True]
+    uploaded = next(step["with"]["path"] for step in REFRESH["steps"] if "upload" in step.get("uses", ""))
+    assert str(parsed.into) == uploaded, "the store that the run goes on with, and leaves"

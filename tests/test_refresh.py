@@ -20,6 +20,7 @@ from compatcheck.matrix import load_matrix
 from compatcheck.pipeline import Run
 from compatcheck.renewal import renewal_of
 from compatcheck.report.context import Context
+from compatcheck.report.document import document
 from compatcheck.reporting import context_of
 from compatcheck.store import Store
 from compatcheck.window import Window
@@ -169,6 +170,27 @@ def test_a_new_release_that_goes_otherwise_is_found_out(desk: Desk) -> None:
     assert all("transformers5.2.0" in name for name in fresh)
     assert {outcome for outcome, _ in of(desk.context(), "5.2.0")} == {Outcome.FAIL}
     assert "- transformers: 5.2.0 came" in told and f"{len(fresh)} run ({len(fresh)} fail)" in told
+
+
+@pytest.mark.minimatrix
+def test_a_clone_that_has_the_report_alone_goes_on_where_it_ends(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(desk.folder)
+    desk.explored()
+    desk.command("report")
+    before, table = desk.context(), desk.command("infer")
+    for path in desk.folder.glob("store.sqlite3*"):
+        path.unlink()
+    words = ("--into", "store.sqlite3", "--matrix", "stub.toml", "--cache", "cache")
+    assert "Before a refresh: " in desk.command("refresh", "--dry-run"), "30 cells would be uncertain"
+    assert main(["merge", "reports/stub", *words]) == 0
+    assert f"{len(desk.measured())} new observations" in desk.told() and desk.command("infer") == table
+    after = desk.context()
+    assert document(after) == document(before), "the audit and what is claimed among it"
+    assert desk.command("refresh", "--dry-run").startswith("Nothing changed")
+    desk.index.publish(NEXT)
+    desk.command("refresh")
+    fresh = {name for name in desk.measured() if name not in {entry.cell.id for entry in before.measured}}
+    assert fresh and all("transformers5.2.0" in name for name in fresh), "what was known is not run again"
 
 
 @pytest.mark.minimatrix

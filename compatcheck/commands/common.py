@@ -20,6 +20,7 @@ PATIENCE = (15.0, 60.0, 240.0)
 DEFAULT_MATRIX = Path("matrix/article.toml")
 DTYPES = ("fp32", "bf16", "fp16")
 """The words of domain.Dtype, which the help does without."""
+DEFAULT_REPORTS = Path("reports")
 DEFAULT_STORE = Path(".compatcheck/store.sqlite3")
 
 
@@ -176,5 +177,20 @@ def chosen_cells(arguments: argparse.Namespace, run: Run) -> tuple[Cell, ...]:
 
 def report_folder(arguments: argparse.Namespace) -> Path:
     """The default matrix reports into the folder itself, any other into a folder of its name."""
-    folder: Path = arguments.reports
+    folder: Path = getattr(arguments, "reports", DEFAULT_REPORTS)
     return folder if arguments.matrix.stem == DEFAULT_MATRIX.stem else folder / arguments.matrix.stem
+
+
+def known_by_report(arguments: argparse.Namespace, run: Run) -> tuple[str, str] | None:
+    """What a report knows of a matrix that this store has never seen, and the command that takes it in."""
+    from ..remade import offered
+
+    if run.store.expansion(run.matrix.digest) is not None:
+        return None
+    folder = report_folder(arguments)
+    if not (found := offered(folder, run.matrix)):
+        return None
+    known = (
+        f"the store {arguments.store} knows nothing of this matrix, and {folder} tells of {found} cells that were run"
+    )
+    return known, f"compatcheck merge {folder} --into {arguments.store}"

@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from .adaptive import add_budget, limits_held
-from .common import add_matrix, add_places, add_scenario, chosen_jobs, opened_run
+from .common import add_matrix, add_places, add_scenario, chosen_jobs, known_by_report, opened_run
 
 if TYPE_CHECKING:
     from ..expansion import Expansion
@@ -67,10 +67,16 @@ def execute(arguments: argparse.Namespace) -> int:
                 "refresh is not for a matrix with several methods or architectures",
                 f"Run it: compatcheck run {arguments.matrix} runs what is new.",
             )
+        elsewhere = known_by_report(arguments, run)
+        if elsewhere and not arguments.dry_run:
+            known, command = elsewhere
+            raise UsageError(known, f"Take them in first: {command}. To begin anew: compatcheck run {arguments.matrix}")
         before = context_of(run) if run.store.expansion(run.matrix.digest) is not None else None
         expansion = run.expansion_today()
         renewal = renewal_of(run.cells_before(), expansion, run.matrix.window)
         if arguments.dry_run:
+            if elsewhere:
+                print(f"Before a refresh: {elsewhere[0]}. Take them in: {elsewhere[1]}")
             for line in (*renewal.lines(), *_foreseen(arguments, run, renewal, expansion, adaptive)):
                 print(line)
             return EXIT_DONE

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .common import add_matrix, add_places, add_scenario, opened_run, report_folder
+from .common import DEFAULT_REPORTS, add_matrix, add_places, add_scenario, opened_run, report_folder
 
 if TYPE_CHECKING:
     from ..pipeline import Run
@@ -32,7 +32,7 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     add_matrix(parser)
     add_scenario(parser)
     parser.add_argument(
-        "--reports", type=Path, default=Path("reports"), help="folder to write into (default: %(default)s)"
+        "--reports", type=Path, default=DEFAULT_REPORTS, help="folder to write into (default: %(default)s)"
     )
     parser.add_argument("--stdout", action="store_true", help="print one format instead of writing files")
     parser.add_argument(
@@ -112,22 +112,22 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _spare(standing: Path, told: bool, store: Path) -> None:
     """Refuse to put a report of nothing in the place of one of measurements: a clone has reports and no store."""
-    import json
-
-    from ..errors import UsageError
+    from ..errors import InputError, UsageError
+    from ..report.reread import FILE
+    from ..report.retold import load_summary
 
     if told:
         return
     try:
-        # both kinds of report have them; those of another version, or half a file, are nobody's loss
-        totals = json.loads(standing.read_text(encoding="utf-8"))["totals"]
-        known = sum(totals.get(outcome, 0) for outcome in ("pass", "fail", "wrong", "unresolvable"))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return
+        known = load_summary(standing).found
+    except InputError:
+        return  # those of another version, or half a file, are nobody's loss
     if known:
+        taken = f"Take them in: compatcheck merge {standing.parent} --into {store}; or run"
+        first = taken if standing.name == FILE else "Run"
         raise UsageError(
             f"the store {store} knows no run of this matrix, and {standing} has {known} that were measured: it stays",
-            "Run the matrix first, name the store that knows it, or write elsewhere: --reports FOLDER.",
+            f"{first} the matrix, name the store that knows it, or write elsewhere: --reports FOLDER.",
         )
 
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .adaptive import add_budget, explore_cells, limits_held
-from .common import add_matrix, add_places, add_scenario, add_selection, chosen_cells, chosen_jobs, opened_run
+from .common import (
+    add_matrix,
+    add_places,
+    add_scenario,
+    add_selection,
+    chosen_cells,
+    chosen_jobs,
+    known_by_report,
+    opened_run,
+)
 
 if TYPE_CHECKING:
     from ..domain import Cell, CellResult
@@ -94,6 +103,8 @@ def execute(arguments: argparse.Namespace) -> int:
     with opened_run(arguments, jobs=jobs) as run:
         explored = run.matrix.explore is Explore.ADAPTIVE and not arguments.again
         limits_held(arguments, explored)
+        if elsewhere := known_by_report(arguments, run):
+            print(f"compatcheck: {elsewhere[0]}; to go on from there: {elsewhere[1]}", file=sys.stderr, flush=True)
         cells = chosen_cells(arguments, run)
         progress: Progress
         if arguments.live:

@@ -15,6 +15,7 @@ from .observations import (
     ModeRecord,
     Observation,
     Raised,
+    Retold,
     StageRecord,
 )
 from .plain_text import UNPRINTABLE, inert, listed, printable
@@ -70,6 +71,7 @@ __all__ = [
     "Policy",
     "Raised",
     "Resolution",
+    "Retold",
     "Scenario",
     "Stage",
     "StageRecord",

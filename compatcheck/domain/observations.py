@@ -102,6 +102,28 @@ class MemoryPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Retold:
+    """Where an observation is known from a report alone: what the report says of it, beside what was seen.
+
+    What a report holds of an observation, and what it does not, is said in report/retold.py.
+    """
+
+    attempts: int
+    """How often the lock had been run by then, this run among them."""
+    agreeing: int
+    """In how many of those it went as the observation says."""
+    complete: bool = True
+    """Whether the report holds all that a diagnosis and another report read: it is then recognised like any other.
+
+    Older reports lack the frames of the traceback, and what came before the exception that decided.
+    """
+    signature: str | None = None
+    """Of one that is not complete: what it was recognised as while all of it was there."""
+    fingerprint: Digest | None = None
+    """The same."""
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """What was seen when a probe ran: facts only, no diagnosis."""
 
@@ -124,6 +146,8 @@ class Observation:
     """The end of what the process wrote, standard error last."""
     memory_curve: tuple[MemoryPoint, ...] = ()
     """Its memory over its whole life; empty where it was too short, or is older than this."""
+    retold: Retold | None = None
+    """None where it was made here, or in a store that was joined."""
 
     @property
     def outcome(self) -> Outcome:

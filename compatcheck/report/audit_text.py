@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Any
 
+from ..conclusion import ChosenCell
 from ..domain import Outcome
 from ..inference_audit import Audit
 from .context import Context
@@ -69,8 +72,8 @@ def audit_section(context: Context) -> str:
     return "\n\n".join(parts)
 
 
-def exploration_data(context: Context) -> dict[str, Any]:
-    """For compatibility.json."""
+def exploration_data(context: Context, lines: Callable[[Iterable[Any]], Any]) -> dict[str, Any]:
+    """For compatibility.json; `lines` makes a long list of what is short each."""
     assert context.explored is not None
     audit, claimed = context.explored.audit, context.explored.claimed
     return {
@@ -94,4 +97,9 @@ def exploration_data(context: Context) -> dict[str, Any]:
             ],
             "retired": [each.missed.as_data() for each in audit.retired],
         },
+        "choices": lines(_choice(each) for each in context.explored.choices),
     }
+
+
+def _choice(chosen: ChosenCell) -> dict[str, Any]:
+    return {"id": chosen.cell_id, **{name: value for name, value in asdict(chosen).items() if name != "cell_id"}}

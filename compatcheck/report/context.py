@@ -130,14 +130,22 @@ class Context:
 
     def isolation_words(self) -> str:
         """How the cells were kept apart, and what that means for their seconds."""
-        run = [entry.result.observation for entry in self.known if entry.result.observation]
-        forked = sum(observation.facts.get("isolation") == Isolation.FORK for observation in run)
-        if not forked:
-            return "Every cell was a process of its own."
-        return (
-            f"{forked} of {len(run)} cells were children of a process that had imported what they share with others, "
-            "so their seconds leave those imports out; the others were processes of their own."
-        )
+        seen = [entry.result.observation for entry in self.known if entry.result.observation]
+        told = [each for each in seen if each.retold is None or each.retold.complete]
+        forked = sum(observation.facts.get("isolation") == Isolation.FORK for observation in told)
+        said = []
+        if forked:
+            said.append(
+                f"{forked} of {len(told)} cells were children of a process that had imported what they share with "
+                "others, so their seconds leave those imports out; the others were processes of their own."
+            )
+        elif len(told) == len(seen):
+            said.append("Every cell was a process of its own.")
+        elif told:
+            said.append(f"{len(told)} cells were processes of their own.")
+        if untold := len(seen) - len(told):
+            said.append(f"Of {untold} cells, known from an older report, it is not told how they were kept apart.")
+        return " ".join(said)
 
     def basis_words(self) -> str:
         """How many cells were run, and how many concluded from others."""
@@ -148,7 +156,7 @@ class Context:
         measured = len(self.entries) - inferred - unknown
         return f"{measured} of {len(self.entries)} cells are measured, {inferred or 'none'} inferred."
 
-    @property
+    @cached_property
     def machines(self) -> tuple[Machine, ...]:
         found = {entry.result.observation.machine: None for entry in self.known if entry.result.observation}
         return tuple(found)

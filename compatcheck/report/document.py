@@ -10,7 +10,8 @@ from typing import Any
 
 from .. import __version__
 from ..conclusion import Conclusion
-from ..domain import UNPRINTABLE, Cell, Mode, Observation, without_later
+from ..declared import of_axes
+from ..domain import UNPRINTABLE, Cell, Digest, Mode, Observation, Raised, canonical, digest_of, without_later
 from ..parse import unstructured
 from .agreement_text import agreement_data
 from .audit_text import exploration_data
@@ -30,10 +31,15 @@ OBJECT_END = "\n" + " " * DEPTH + "}"
 
 def document(context: Context) -> dict[str, Any]:
     """The whole report as plain data, in the order in which a person would read it."""
-    return _document(context, [_cell(context, entry) for entry in context.entries])
+    tracebacks = Tracebacks(context)
+    return _document(context, [_cell(context, entry, tracebacks) for entry in context.entries], tracebacks, list)
 
 
-def _document(context: Context, cells: Iterable[Any]) -> dict[str, Any]:
+def _document(
+    context: Context, cells: Iterable[Any], tracebacks: Tracebacks, lines: Callable[[Iterable[Any]], Any]
+) -> dict[str, Any]:
+    """`lines` makes a long list of what is short each."""
+    expansion = context.expansion
     return {
         "schema": SCHEMA,
         "compatcheck": __version__,
@@ -50,25 +56,64 @@ def _document(context: Context, cells: Iterable[Any]) -> dict[str, Any]:
         },
         "headline": context.headline(),
         "totals": {str(outcome): count for outcome, count in sorted(context.totals.items())},
-        "released": {release: date.date().isoformat() for release, date in sorted(context.expansion.released.items())},
+        "released": {release: date.date().isoformat() for release, date in sorted(expansion.released.items())},
+        "releases": {axis: list(versions) for axis, versions in expansion.known.items()},
+        "requires": {
+            release: of_axes(said, context.matrix.axes) for release, said in sorted(expansion.declared.items())
+        },
+        "requires_python": dict(sorted(expansion.requires_python.items())),
         "cells": cells,
+        "tracebacks": lines(tracebacks.data()),
         "classes": [_class(each) for each in context.classes],
         **findings_data(context.findings),
-        "excluded": [{"id": cell.id, "reason": reason} for cell, reason in context.expansion.excluded],
+        "excluded": [{**_place(cell), "reason": reason} for cell, reason in expansion.excluded],
         **({"agreement": agreement_data(context.agreement)} if context.agreement else {}),
-        **({"exploration": exploration_data(context)} if context.explored else {}),
+        **({"exploration": exploration_data(context, lines)} if context.explored else {}),
     }
 
 
-def _cell(context: Context, entry: Entry) -> dict[str, Any]:
-    return {**_place(entry.cell), **_said(context, entry)}
+class Tracebacks:
+    """What was raised in the cells of a report, each chain once: many cells raise the same in the same place."""
+
+    def __init__(self, context: Context) -> None:
+        seen = (entry.result.observation for entry in context.known)
+        chains = dict.fromkeys(each.chain for each in seen if each is not None and each.chain and _complete(each))
+        self._named = {chain: digest_of(canonical(_chain(chain))) for chain in chains}
+
+    def name(self, chain: tuple[Raised, ...]) -> Digest | None:
+        return self._named.get(chain)
+
+    def data(self) -> Iterator[dict[str, Any]]:
+        for chain, name in self._named.items():
+            yield {"digest": name, "chain": _chain(chain)}
+
+
+def _chain(chain: Iterable[Raised]) -> list[dict[str, Any]]:
+    return [
+        {
+            "type": raised.type,
+            "module": raised.module,
+            "message": raised.message,
+            "frames": [[frame.file, frame.line, frame.function] for frame in raised.frames],
+            **({"code": raised.code} if raised.code else {}),
+        }
+        for raised in chain
+    ]
+
+
+def _complete(observation: Observation) -> bool:
+    return observation.retold is None or observation.retold.complete
+
+
+def _cell(context: Context, entry: Entry, tracebacks: Tracebacks) -> dict[str, Any]:
+    return {**_place(entry.cell), **_said(context, entry, tracebacks)}
 
 
 def _place(cell: Cell) -> dict[str, Any]:
     return {"id": cell.id, "python": cell.python, "versions": dict(cell.versions)}
 
 
-def _said(context: Context, entry: Entry) -> dict[str, Any]:
+def _said(context: Context, entry: Entry, tracebacks: Tracebacks) -> dict[str, Any]:
     """All but its place."""
     result, observation = entry.result, entry.result.observation
     said = context.findings.verdicts.get(entry.cell.id)
@@ -89,6 +134,7 @@ def _said(context: Context, entry: Entry) -> dict[str, Any]:
         "attempts": result.attempts if observation else 0,
         "agreeing": result.agreeing if observation else 0,
         **_observed(observation),
+        **(_evidence(context, observation, tracebacks) if observation else {}),
         "blame": {**said.blame.as_data(), "text": said.blame.words(), "ground": str(said.ground), "via": said.blame.via}
         if said
         else None,
@@ -143,6 +189,19 @@ def _observed(observation: Observation | None) -> dict[str, Any]:
     }
 
 
+def _evidence(context: Context, observation: Observation, tracebacks: Tracebacks) -> dict[str, Any]:
+    """What a diagnosis is made from beside the rest; where an older report is all that is known, it lacks that."""
+    machine = {"machine": context.machines.index(observation.machine)}
+    if not _complete(observation):
+        return machine
+    return {
+        **machine,
+        "facts": dict(observation.facts),
+        "traceback": tracebacks.name(observation.chain),
+        "output": observation.output_tail or None,
+    }
+
+
 def _class(each: FailureClass) -> dict[str, Any]:
     signature = each.signature
     return {
@@ -162,15 +221,22 @@ def json_text(context: Context) -> str:
 
 def document_pieces(context: Context) -> Iterator[str]:
     """Without a character that could command a terminal: what JSON leaves bare of them is escaped."""
-    for piece in json_pieces(_document(context, _cell_texts(context))):
+    tracebacks = Tracebacks(context)
+    for piece in json_pieces(_document(context, _cell_texts(context, tracebacks), tracebacks, _lines)):
         yield piece if isinstance(piece, Written) else _escaped(piece)
     yield "\n"
 
 
-def _cell_texts(context: Context) -> Iterator[Written]:
+def _lines(items: Iterable[Any]) -> Iterator[Written]:
+    """Each as one line."""
+    for item in items:
+        yield Written(_escaped("".join(json_pieces(item, compact=True))))
+
+
+def _cell_texts(context: Context, tracebacks: Tracebacks) -> Iterator[Written]:
     """The cells one at a time. What is said of a cell that was not run is written once for all that it is said of."""
     alike: dict[tuple[object, ...], str] = {}
-    said = Shared(lambda entry: _object_ended(context, entry, alike))
+    said = Shared(lambda entry: _object_ended(context, entry, alike, tracebacks))
     written = cache(lambda text: _escaped(quoted(text)))
     released = cache(lambda release: ": ".join(map(written, release)))
     for entry in context.entries:
@@ -186,14 +252,14 @@ def _object_begun(cell: Cell, written: Callable[[str], str], released: Callable[
     )
 
 
-def _object_ended(context: Context, entry: Entry, alike: dict[tuple[object, ...], str]) -> str:
+def _object_ended(context: Context, entry: Entry, alike: dict[tuple[object, ...], str], tracebacks: Tracebacks) -> str:
     """What `_said` says, as JSON. Of inferred cells all but the grounds is the same for many, which `alike` holds."""
     held = entry.conclusion
     if held is None or entry.result.known:
-        return _object_end(_said(context, entry))
+        return _object_end(_said(context, entry, tracebacks))
     key = held.outcome, held.signature, held.said
     if (shared := alike.get(key)) is None:
-        said = _said(context, entry)
+        said = _said(context, entry, tracebacks)
         del said["inferred"]  # the last of it
         shared = alike[key] = _object_end(said).removesuffix(OBJECT_END)
     grounds = "".join(json_pieces(_inferred(held), depth=DEPTH + 1))

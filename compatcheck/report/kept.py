@@ -1,16 +1,21 @@
-"""What a report keeps of a result: nothing that it does not tell, and what is alike in many results once."""
+"""What a report keeps of a result: nothing that it does not tell, and what is alike in many results once.
+
+It tells all that a diagnosis is made from, so that a result can be recognised anew where its report alone is left.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from ..domain import CellResult, Digest, Distribution, Lock, Observation
+from ..domain import CellResult, Digest, Distribution, Lock, Observation, Outcome
 
 T = TypeVar("T")
 
-FACTS = ("isolation", "adapter_ignored")
-"""The facts that a report tells; the others, the output and the course of memory are for the diagnosis alone."""
+FACTS = ("isolation", "adapter_ignored", "base_generates_rightly")
+"""The facts that a report tells: what it says itself, and what signatures ask for."""
+OF_A_DEATH = "memory"
+"""A fact that tells of a process that died what its memory did."""
 MOST = 4096
 """Parts of observations that are remembered at a time. What is measured hardly ever repeats, the rest in every cell."""
 
@@ -39,7 +44,9 @@ class Kept:
         return self._locks.setdefault(fresh.digest, fresh)
 
     def _observation(self, seen: Observation) -> Observation:
-        facts = {name: seen.facts[name] for name in FACTS if name in seen.facts}
+        died = seen.outcome is Outcome.FAIL and not seen.chain
+        names = (*FACTS, OF_A_DEATH) if died else FACTS
+        facts = {name: seen.facts[name] for name in names if name in seen.facts}
         return replace(
             seen,
             machine=self._same(seen.machine),
@@ -49,7 +56,7 @@ class Kept:
             ending=self._same(seen.ending),
             imported=self._same(seen.imported),
             facts=self._same(facts),
-            output_tail="",
+            output_tail=seen.output_tail if died else "",
             memory_curve=(),
         )
 

@@ -1,0 +1,477 @@
+"""A written report taken for what it was made from: the cells, their locks, and what was seen of those that were run.
+
+What a report holds of an observation is said here, and nowhere else:
+
+* compatibility.json has outcome, stages, checks, ending, versions, time and memory of every run, the machine, and all
+  that a diagnosis is made from: the whole chain of exceptions with its frames, the facts that signatures ask for, and
+  the output of a process that died. Such an observation is `complete`: it is recognised anew like any other.
+* A report of before it had these (its cells have no `facts`) has of what was raised the exception that decided, without
+  frames. Its failures keep the name that they were given while all was there (classify.diagnose), and it does not tell
+  how the cells were kept apart.
+* Of several runs of one lock it has the one that counts, and how many there were (domain.Retold).
+* locks/ has every lock as its digest is made of it; what a wheel's size and date are, it has not.
+* What was not run is not taken: inferred cells are inferred again, those that the machine had trouble with are unknown.
+* The course of memory, the seconds of each way to generate, and what blame by experiment tried stay behind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timezone
+from pathlib import Path
+from typing import IO, Any
+
+from packaging.version import InvalidVersion, Version
+
+from ..conclusion import ChosenCell
+from ..domain import (
+    Basis,
+    Cell,
+    Check,
+    Digest,
+    Distribution,
+    Ending,
+    Frame,
+    Lock,
+    Machine,
+    Mode,
+    ModeRecord,
+    Observation,
+    Outcome,
+    Policy,
+    Raised,
+    Resolution,
+    Retold,
+    Stage,
+    StageRecord,
+    Status,
+)
+from ..errors import InputError
+from ..expansion import Expansion
+from ..explore import Role
+from ..parse import structured
+from .document import SCHEMA
+from .json_stream import CHUNK, JsonStream
+from .reread import FILE, REMEDY
+
+TESTED = (Outcome.PASS, Outcome.FAIL, Outcome.WRONG)
+"""The outcomes of a run."""
+LOCKS = "locks"
+_HEAD = re.compile(r"# .*, for Python (\S+) on (\S+)\n")
+_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)(?: \\)?\n")
+_HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})(?: \\)?\n")
+
+
+@dataclass(frozen=True)
+class RetoldCell:
+    """A cell of which the report has a lock, a refusal or a run."""
+
+    cell: Cell
+    resolution: Resolution
+    observation: Observation | None
+
+
+@dataclass(frozen=True)
+class RetoldReport:
+    source: str
+    matrix: str
+    """The matrix file's name, without its ending."""
+    policy: Policy
+    extras: tuple[str, ...]
+    scenario: Mapping[str, Any]
+    """As the report has it, with `material` and `probe`."""
+    platform: str
+    generated: datetime
+    expansion: Expansion
+    cells: tuple[RetoldCell, ...]
+    """Those of which anything is known."""
+    choices: tuple[ChosenCell, ...]
+    """What is known of why cells were run; of an older report those of the audit alone."""
+
+    @property
+    def runs(self) -> int:
+        return sum(each.observation is not None for each in self.cells)
+
+
+# ---------------------------------------------------------------------- as it is written
+
+
+@dataclass(frozen=True)
+class _Head:
+    schema: int
+    generated: datetime
+    matrix: str
+    policy: Policy
+    extras: tuple[str, ...]
+    platform: tuple[Machine, ...]
+    scenario: Mapping[str, Any]
+    released: Mapping[str, date]
+    releases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    requires_python: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class _Place:
+    id: str
+    python: str
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class _Excluded(_Place):
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Exception:
+    type: str
+    message: str
+
+
+@dataclass(frozen=True)
+class _Told:
+    """A cell that was run, or of which the resolver has told something."""
+
+    outcome: Outcome
+    basis: Basis
+    stage: Stage | None
+    modes: Mapping[str, str | None]
+    exception: _Exception | None
+    signature: str | None
+    fingerprint: str | None
+    reason: str | None
+    attempts: int
+    agreeing: int
+    checks: tuple[Check, ...]
+    stages: tuple[StageRecord, ...]
+    ending: Ending | None
+    imported: Mapping[str, str]
+    started: datetime | None
+    seconds: float | None
+    peak_rss_mib: float | None
+    lock: str | None
+    resolved: datetime | None
+    machine: int = 0
+    facts: Mapping[str, Any] | None = None
+    traceback: str | None = None
+    output: str | None = None
+
+
+@dataclass(frozen=True)
+class _Raised:
+    type: str
+    module: str
+    message: str
+    frames: tuple[tuple[str, int, str], ...]
+    code: str = ""
+
+
+@dataclass(frozen=True)
+class _Traceback:
+    digest: str
+    chain: tuple[_Raised, ...]
+
+
+@dataclass(frozen=True)
+class _Audited:
+    id: str
+    inferred: Outcome
+    inferred_signature: str | None
+
+
+@dataclass(frozen=True)
+class _Audit:
+    cells: tuple[_Audited, ...]
+
+
+@dataclass(frozen=True)
+class _Choice:
+    id: str
+    role: Role
+    outcome: Outcome | None
+    signature: str | None
+    share: float
+    known: int
+
+
+@dataclass(frozen=True)
+class _Exploration:
+    audit: _Audit
+    choices: tuple[_Choice, ...] | None = None
+
+
+# ---------------------------------------------------------------------- reading it
+
+
+def load_retold(path: Path) -> RetoldReport:
+    """The report at `path`: its folder, or the compatibility.json in it.
+
+    Raises InputError, with the path to the bad field.
+    """
+    with _opened(path) as text:
+        return _Reader(_file(path), iter(lambda: text.read(CHUNK), "")).read()
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What stands in a report before its cells."""
+
+    matrix: str = ""
+    scenario: Mapping[str, Any] = field(default_factory=dict)
+    totals: Mapping[Outcome, int] = field(default_factory=dict)
+
+    @property
+    def found(self) -> int:
+        """The cells that tell something of the packages, without the inferred ones."""
+        return sum(count for outcome, count in self.totals.items() if outcome in (*TESTED, Outcome.UNRESOLVABLE))
+
+
+def load_summary(path: Path) -> Summary:
+    """Of the report at `path`, of one or of several scenarios. Raises InputError."""
+    data: dict[str, Any] = {}
+    with _opened(path) as text:
+        stream = JsonStream(iter(lambda: text.read(CHUNK), ""))
+        try:
+            for name in stream.members():
+                if name == "cells":
+                    break
+                data[name] = stream.value()
+        except UnicodeDecodeError:
+            raise
+        except ValueError as error:
+            raise InputError(str(path), [f"not JSON: {error}"], REMEDY) from None
+    return structured(data, Summary, str(path), strict=False, remedy=REMEDY)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[str]]:
+    """The compatibility.json of a report, or in its folder. Raises InputError where it cannot be read."""
+    file = _file(path)
+    try:
+        with file.open(encoding="utf-8") as text:
+            yield text
+    except FileNotFoundError:
+        raise InputError(str(file), ["no such file"], REMEDY) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(str(file), [f"cannot be read: {error}"], REMEDY) from None
+
+
+def _file(path: Path) -> Path:
+    return path / FILE if path.is_dir() else path
+
+
+class _Reader:
+    """Reads one report, cell by cell; what is not taken is passed over."""
+
+    def __init__(self, file: Path, pieces: Iterable[str]) -> None:
+        self._file, self._source = file, str(file)
+        self._stream = JsonStream(pieces)
+        self._cells: dict[str, Cell] = {}
+        self._told: dict[int, tuple[Cell, _Told]] = {}
+        """The number of a cell to what is told of it, where that is taken."""
+        self._tracebacks: dict[str, tuple[Raised, ...]] = {}
+
+    def read(self) -> RetoldReport:
+        data: dict[str, Any] = {}
+        try:
+            for name in self._stream.members():
+                if name in ("cells", "tracebacks"):
+                    if not self._stream.is_list:
+                        raise self._refusal(f"{name}: not a list")
+                    take = self._take_cell if name == "cells" else self._take_traceback
+                    for number, each in enumerate(self._stream.items()):
+                        take(number, each)
+                else:
+                    data[name] = self._stream.value()
+        except UnicodeDecodeError:
+            raise
+        except ValueError as error:
+            raise self._refusal(f"not JSON: {error}") from None
+        head = self._structured(data, _Head)
+        if head.schema > SCHEMA:
+            raise self._refusal(f"schema: {head.schema} is newer than {SCHEMA}")
+        if not self._cells:
+            raise self._refusal("cells: missing")
+        cells = tuple(self._retold(f"cells[{number}]", *each, head) for number, each in self._told.items())
+        return RetoldReport(
+            self._source, head.matrix, head.policy, head.extras, head.scenario,
+            head.platform[0].platform if head.platform else "", head.generated, self._expansion(head, data),
+            cells, self._choices(data.get("exploration"), head),
+        )  # fmt: skip
+
+    def _take_cell(self, number: int, data: Any) -> None:
+        place = f"cells[{number}]"
+        cell = self._cell(place, data)
+        if self._cells.setdefault(cell.id, cell) is not cell:
+            raise self._refusal(f"{place}.id: {cell.id!r} stands there twice")
+        if data.get("lock") is not None or data.get("started") is not None or data.get("outcome") == "unresolvable":
+            told = self._structured(data, _Told, place)
+            # an inferred cell may have a lock of its own, and what is inferred of it stays behind
+            if told.lock is not None or told.basis is Basis.MEASURED:
+                self._told[number] = cell, told
+
+    def _cell(self, place: str, data: Any) -> Cell:
+        found = self._structured(data, _Place, place)
+        cell = Cell(found.python, dict(found.versions))
+        for package, version in cell.versions.items():
+            if not _is_version(version):
+                raise self._refusal(f"{place}.versions.{package}: {version!r} is no version")
+        if cell.id != found.id:
+            raise self._refusal(f"{place}.id: {found.id!r} is not the cell of these versions, {cell.id}")
+        return cell
+
+    def _take_traceback(self, number: int, data: Any) -> None:
+        found = self._structured(data, _Traceback, f"tracebacks[{number}]")
+        self._tracebacks[found.digest] = tuple(
+            Raised(each.type, each.module, each.message, tuple(Frame(*frame) for frame in each.frames), each.code)
+            for each in found.chain
+        )
+
+    def _retold(self, place: str, cell: Cell, told: _Told, head: _Head) -> RetoldCell:
+        if told.lock is None:
+            if told.outcome is not Outcome.UNRESOLVABLE or not told.reason:
+                raise self._refusal(f"{place}.lock: there is none, and the resolver's reason is missing")
+            return RetoldCell(cell, Resolution(None, told.reason, told.resolved), None)
+        lock = self._lock(place, cell, told.lock)
+        seen = None
+        if told.basis is Basis.MEASURED and told.outcome in TESTED:
+            seen = self._observation(place, told, head)
+            if seen.machine.platform != lock.platform:
+                raise self._refusal(f"{place}.machine: {seen.machine.platform}, and its lock is for {lock.platform}")
+        return RetoldCell(cell, Resolution(lock, "", told.resolved), seen)
+
+    def _lock(self, place: str, cell: Cell, digest: str) -> Lock:
+        file = self._file.with_name(LOCKS) / f"{cell.id}.txt"
+        try:
+            lock = lock_of(file.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise self._refusal(f"{place}.lock: {file} cannot be read: {error}") from None
+        if lock.digest != digest:
+            raise self._refusal(f"{place}.lock: {digest}, and {file} is {lock.digest}")
+        return lock
+
+    def _observation(self, place: str, told: _Told, head: _Head) -> Observation:
+        if told.started is None or told.ending is None or told.seconds is None or told.peak_rss_mib is None:
+            raise self._refusal(f"{place}: started, ending, seconds and peak_rss_mib of a run are wanted")
+        if not 0 <= told.machine < len(head.platform):
+            raise self._refusal(f"{place}.machine: platform has no {told.machine}")
+        if not 1 <= told.agreeing <= told.attempts:
+            raise self._refusal(f"{place}.agreeing: {told.agreeing} of {told.attempts} attempts")
+        complete = told.facts is not None
+        retold = Retold(told.attempts, told.agreeing)
+        if not complete:
+            name = Digest(told.fingerprint) if told.fingerprint is not None else None
+            retold = replace(retold, complete=False, signature=told.signature, fingerprint=name)
+        seen = Observation(
+            told.started, head.platform[told.machine], head.scenario.get("probe", 0),
+            self._stages(place, told, complete), tuple(_modes(told.modes)), told.checks, told.ending, told.imported,
+            told.facts or {}, told.seconds, told.peak_rss_mib, told.output or "", retold=retold,
+        )  # fmt: skip
+        found: list[tuple[str, object, object]] = [
+            ("outcome", seen.outcome, told.outcome),
+            ("stage", seen.stage, told.stage),
+            *((f"modes.{mode}", seen.mode(mode), told.modes.get(mode)) for mode in Mode),
+        ]
+        if problems := [
+            f"{place}.{name}: {said}, and what was seen comes to {is_}" for name, is_, said in found if is_ != said
+        ]:
+            raise InputError(self._source, problems, REMEDY)
+        return seen
+
+    def _stages(self, place: str, told: _Told, complete: bool) -> tuple[StageRecord, ...]:
+        """With what was raised at the one that stopped the cycle."""
+        chain: tuple[Raised, ...] = ()
+        if told.traceback is not None:
+            if told.traceback not in self._tracebacks:
+                raise self._refusal(f"{place}.traceback: {told.traceback} is not among the tracebacks")
+            chain = self._tracebacks[told.traceback]
+        elif told.exception is not None and complete:
+            raise self._refusal(f"{place}.traceback: missing, and there is an exception")
+        elif told.exception is not None:
+            chain = (Raised(told.exception.type, "", told.exception.message),)
+        if not chain:
+            return told.stages
+        stopped = next((n for n, each in enumerate(told.stages) if each.status is not Status.OK), None)
+        if stopped is None:
+            raise self._refusal(f"{place}.stages: something was raised, and every stage went well")
+        return tuple(
+            replace(each, chain=chain) if n == stopped else each for n, each in enumerate(told.stages)
+        )  # fmt: skip
+
+    def _expansion(self, head: _Head, data: Mapping[str, Any]) -> Expansion:
+        excluded = []
+        for number, each in enumerate(data.get("excluded", ())):
+            place = f"excluded[{number}]"
+            # older reports name the cell alone: the matrix file leaves it out again when it is looked up
+            if isinstance(each, dict) and "versions" in each:
+                excluded.append((self._cell(place, each), self._structured(each, _Excluded, place).reason))
+        released = {
+            release: datetime.combine(day, time(), timezone.utc) for release, day in head.released.items()
+        }  # fmt: skip
+        return Expansion(
+            tuple(self._cells.values()), released, tuple(excluded), head.requires, head.releases, head.requires_python
+        )
+
+    def _choices(self, data: Any, head: _Head) -> tuple[ChosenCell, ...]:
+        if data is None:
+            return ()
+        found = self._structured(data, _Exploration, "exploration")
+        if found.choices is None:
+            return tuple(
+                ChosenCell(each.id, str(Role.AUDIT), str(each.inferred), each.inferred_signature, 0.0, 0)
+                for each in found.audit.cells
+            )
+        return tuple(
+            ChosenCell(
+                each.id, str(each.role), str(each.outcome) if each.outcome else None, each.signature, each.share,
+                each.known,
+            )
+            for each in found.choices
+        )  # fmt: skip
+
+    def _structured(self, data: Any, kind: Any, place: str = "") -> Any:
+        try:
+            return structured(data, kind, self._source, strict=False)
+        except InputError as error:
+            problems = [f"{place}.{each}" for each in error.problems] if place else error.problems
+            raise InputError(self._source, problems, REMEDY) from None
+
+    def _refusal(self, problem: str) -> InputError:
+        return InputError(self._source, [problem], REMEDY)
+
+
+def _modes(modes: Mapping[str, str | None]) -> Iterator[ModeRecord]:
+    """The ways to generate that were tried; how long each took is not told."""
+    for mode in Mode:
+        if (said := modes.get(mode)) is not None:
+            yield ModeRecord(mode, Status.FAILED if said == Outcome.FAIL else Status.OK, 0.0)
+
+
+def lock_of(text: str) -> Lock:
+    """The lock that `text` is, as a report writes it. Raises ValueError where it is none."""
+    lines = text.splitlines(keepends=True)
+    head = _HEAD.fullmatch(lines[0]) if lines else None
+    if head is None:
+        raise ValueError("the line with Python and platform is missing")
+    pins: list[tuple[str, str, list[str]]] = []
+    for number, line in enumerate(lines[1:], 2):
+        if pin := _PIN.fullmatch(line):
+            if not _is_version(pin[2]):
+                raise ValueError(f"line {number}: {pin[2]!r} is no version")
+            pins.append((pin[1], pin[2], []))
+        elif pins and (found := _HASH.fullmatch(line)):
+            pins[-1][2].append(found[1])
+        else:
+            raise ValueError(f"line {number} is neither a pin nor a hash")
+    return Lock(head[1], head[2], tuple(Distribution(name, version, tuple(each)) for name, version, each in pins))
+
+
+def _is_version(text: str) -> bool:
+    try:
+        return Version(text) is not None and text == text.strip()
+    except InvalidVersion:
+        return False
