@@ -125,8 +125,9 @@ def _takes_sometimes(function: str, keyword: str) -> bool:
 
 
 def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:
-    """Whether the message, the module of the exception, or the path of a file in the traceback has the pattern."""
-    texts = (raised.message[:MESSAGE_CAP], raised.module, *(frame.file for frame in raised.frames))
+    """Whether the message, the module of the exception, or the path of a file or a function in the traceback has it."""
+    places = (told for frame in raised.frames for told in (frame.file, frame.function))
+    texts = (raised.message[:MESSAGE_CAP], raised.module, *places)
     return any(pattern.search(text) for text in texts)
 
 
