@@ -236,8 +236,8 @@ class Context:
         return max(passing, key=age, default=None)
 
     def newest_pins(self) -> Iterator[tuple[str, str, Entry | None]]:
-        """For each torch, the newest first, and each Python: the newest cell that passes."""
-        for torch, python in product(reversed(self.versions("torch")), self.pythons):
+        """For each torch and each Python, the newest first: the newest cell that passes."""
+        for torch, python in product(reversed(self.versions("torch")), reversed(self.pythons)):
             yield torch, python, self.newest_passing(torch, python)
 
     def headline(self) -> list[str]:

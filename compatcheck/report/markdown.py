@@ -161,8 +161,8 @@ def _torch_tables(context: Context) -> Iterator[str]:
 
 
 def _shown_tables(context: Context) -> Iterator[tuple[str, str]]:
-    """Torch and Python of each table, the newest torch first."""
-    return product(reversed(context.versions("torch")), context.pythons)
+    """Torch and Python of each table, the newest first."""
+    return product(reversed(context.versions("torch")), reversed(context.pythons))
 
 
 def _table_heading(torch: str, python: str) -> str:

@@ -130,7 +130,7 @@ def _script() -> str:
 def _grids(context: Context) -> Iterable[Grid]:
     pefts = context.versions("peft")
     panels = {(panel.python, panel.torch): panel for panel in context.panels}
-    for python in context.pythons:
+    for python in reversed(context.pythons):
         # the newest torch first: it is what an unpinned install gives
         for torch in reversed(context.versions("torch")):
             if panel := panels.get((python, torch)):
