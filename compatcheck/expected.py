@@ -40,6 +40,8 @@ class Expected:
     """Of the versions that were asked about, those for which another release of the same line stands."""
     beside: Mapping[str, str]
     """Of the other packages that were asked about, those that had another version in the run."""
+    pythons: tuple[int, int] = (0, 0)
+    """Where another Python stands for the one that was asked about: `KnownTable.python_pairs`."""
 
     @property
     def outcome(self) -> Outcome:
@@ -66,15 +68,21 @@ class Expected:
         told = _SAYS[self.outcome] + (f" ({self.signature})" if self.signature else "")
         if self.instead:
             told += ", as with " + ", ".join(f"{name} {version}" for name, version in self.instead.items()) + " instead"
+        pairs, differing = self.pythons
+        part = (
+            f"; of {pairs} pairs of cells that differ in Python alone {differing or 'none'} went otherwise"
+            if pairs
+            else ""
+        )
         if isinstance(self.ground, KnownCell):
             others = ", ".join(f"{name} {version}" for name, version in self.beside.items())
             beside = f", beside {others}" if others else ""
-            return f"{told} (measured {self.ground.measured or self.ground.source.generated}{beside})"
+            return f"{told} (measured {self.ground.measured or self.ground.source.generated}{beside}){part}"
         grid = self.grid
         assert grid is not None
         runs = f"{grid.runs:,} runs of {grid.generated} beside {_OTHERS[grid.policy]}"
         audit = f"; {grid.missed} of {grid.audited} such cells drawn by chance went otherwise" if grid.audited else ""
-        return f"{told}: inferred from {runs}, confidence {self.ground.confidence:.2f}{audit}"
+        return f"{told}: inferred from {runs}, confidence {self.ground.confidence:.2f}{audit}{part}"
 
     def as_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -88,6 +96,7 @@ class Expected:
             "beside": dict(self.beside),
             "runs": grid.runs if grid else None,
             "audit": {"drawn": grid.audited, "missed": grid.missed} if grid else None,
+            "python_pairs": {"compared": self.pythons[0], "differ": self.pythons[1]} if self.pythons[0] else None,
         }
 
 
@@ -107,16 +116,17 @@ def expected(asked: Mapping[str, str], python: str | None, table: KnownTable) ->
         if python not in (None, on):
             instead["Python"] = on
         cells = [cell for cell in table.at({**asked, **versions}, on) if cell.outcome in _SAYS]
+        pairs = table.python_pairs if "Python" in instead else (0, 0)
         if "Python" in instead:
             # whether it can be installed is Python's own matter
             cells = [cell for cell in cells if cell.outcome is not Outcome.UNRESOLVABLE]
         if cells:
             cell = closest(cells, asked)
             beside = {each.package: each.measured for each in differences_of(cell, asked)}
-            return Expected(cell, None, instead, beside)
+            return Expected(cell, None, instead, beside, pairs)
         for grid in table.inferred:
             if grid.python == on and (kind := grid.at(versions)):
-                return Expected(kind, grid, instead, {})
+                return Expected(kind, grid, instead, {}, pairs)
     return None
 
 

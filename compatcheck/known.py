@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
+from math import comb
+from typing import Any
 
 from packaging.version import Version
 
@@ -141,6 +144,20 @@ class KnownTable:
     def pythons(self) -> tuple[str, ...]:
         """The Pythons that stand in the table, oldest first."""
         return tuple(sorted({cell.python for cell in self.cells}, key=Version))
+
+    @cached_property
+    def python_pairs(self) -> tuple[int, int]:
+        """How many pairs of cells differ in Python alone, and in how many of these the outcome or the failure does.
+
+        Cells that cannot be installed on a Python are in no pair.
+        """
+        groups: dict[tuple[Any, ...], Counter[tuple[Outcome, str | None]]] = {}
+        for cell in (*self.cells, *self.scattered):
+            if cell.outcome in (Outcome.PASS, Outcome.FAIL, Outcome.WRONG) and not cell.source.own:
+                went = cell.outcome, cell.signature or cell.fingerprint
+                groups.setdefault((cell.key[1], cell.source.model, cell.policy), Counter())[went] += 1
+        pairs = sum(comb(went.total(), 2) for went in groups.values())
+        return pairs, pairs - sum(comb(count, 2) for went in groups.values() for count in went.values())
 
     @cached_property
     def packages(self) -> frozenset[str]:

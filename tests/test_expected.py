@@ -44,7 +44,7 @@ def test_what_is_inferred_of_these_very_versions_is_told_and_decides_nothing() -
     told = verdict.as_json()["expected"]
     assert told == {
         "outcome": "pass", "signature": None, "basis": "inferred", "confidence": 0.97, "instead": {}, "beside": {},
-        "runs": 40, "audit": {"drawn": 12, "missed": 1},
+        "runs": 40, "audit": {"drawn": 12, "missed": 1}, "python_pairs": None,
     }  # fmt: skip
     json.dumps(told)
     failing = asked("2.5.1", "4.48.3", "0.15.2").expected

@@ -67,6 +67,11 @@ def test_what_another_python_lets_expect_decides_nothing() -> None:
     verdict = asked("3.12", "2.5.1", "4.44.2", "0.12.0")
     assert verdict.status is Standing.UNKNOWN and verdict.expected is not None
     assert verdict.expected.outcome is Outcome.PASS and verdict.expected.instead == {"Python": "3.11"}
+    # 9 of torch 2.6.0 on 3.11 and 3.12, 6 of each torch on 3.9 too, and those of 2.6.0 against 3.12
+    assert KNOWN.python_pairs == (9 + 12 + 6, 0)
+    told = "of 27 pairs of cells that differ in Python alone none went otherwise"
+    assert verdict.expected.words().endswith(told)
+    assert verdict.as_json()["expected"]["python_pairs"] == {"compared": 27, "differ": 0}
 
 
 def test_the_nearest_python_tells_what_is_to_be_expected() -> None:
@@ -76,6 +81,8 @@ def test_the_nearest_python_tells_what_is_to_be_expected() -> None:
         expected = asked(python, "2.6.0", "4.44.2", "0.12.0", known=known).expected
         assert expected is not None and expected.instead == {"Python": nearest}
         assert expected.outcome is (Outcome.FAIL if nearest == "3.12" else Outcome.PASS)
+    pairs, differing = known.python_pairs
+    assert (pairs, differing) == (9, sum(cell.signature != "cache-key-missing" for cell in FEW_ON_3_12))
 
 
 def test_that_it_cannot_be_installed_on_one_python_is_not_expected_of_another() -> None:
