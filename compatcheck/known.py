@@ -54,7 +54,7 @@ class KnownCell:
     lock: Digest | None = None
     """Names the lock that was run: `KnownTable.lock` has it, where it travels along."""
     measured: date | None = None
-    """The day of the run."""
+    """The day of the run; of what cannot be installed, of the resolver's answer."""
     attempts: int = 1
     agreeing: int = 1
     """In how many of the attempts it went as the outcome says."""

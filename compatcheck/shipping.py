@@ -79,6 +79,8 @@ class _Cell:
     caveat: str | None
     workaround: str | None
     imported: dict[str, str]
+    resolved: datetime | None = None
+    """When the resolver answered: of a cell that cannot be installed all that there is."""
     inferred: _Inferred | None = None
 
 
@@ -208,6 +210,7 @@ def _source(report: _Report) -> dict[str, Any]:
 def _row(cell: _Cell, source: int, lock: Lock | None) -> dict[str, Any]:
     """A cell, with what is as usual left out."""
     beside = lock.versions if lock else cell.imported
+    found = cell.started or cell.resolved
     repeated = cell.attempts > 1
     row = {
         "source": source,
@@ -218,7 +221,7 @@ def _row(cell: _Cell, source: int, lock: Lock | None) -> dict[str, Any]:
         "fingerprint": None if cell.signature else cell.fingerprint,
         "stage": cell.stage,
         "lock": cell.lock,
-        "measured": cell.started.date().isoformat() if cell.started else None,
+        "measured": found.date().isoformat() if found else None,
         "attempts": cell.attempts if repeated else None,
         "agreeing": cell.agreeing if repeated else None,
         "caveat": cell.caveat,

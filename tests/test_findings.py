@@ -78,7 +78,7 @@ def test_of_several_pythons_their_part_is_told_and_what_cannot_be_installed_wher
     context = made_up.context([*on("3.9", refused), *grid(), *on("3.12", grid())])
     text = python_text(context)
     # two with every Python: 2 x 3 pairs of each torch; one that 3.9 refuses: 1 pair of each
-    assert "# Does another Python help?" in text and "**Hardly: 14 of 14 pairs" in text
+    assert "# Does another Python help?" in text and "**No: 14 of 14 pairs" in text
     assert "- python 3.9 against 3.11: 0 of 4 pairs differ." in text
     rows = [[part.strip() for part in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| 3.")]
     assert ["3.9", "2.6.0", "3", "1", "The release does not support this Python (1)"] in rows
@@ -98,7 +98,7 @@ def test_of_several_pythons_their_part_is_told_and_what_cannot_be_installed_wher
 def test_torch_is_judged_by_cells_that_differ_in_it_alone() -> None:
     context = made_up.context(grid())
     text = torch_text(context)
-    assert "**Hardly: 3 of 3 pairs" in text and "torch 2.5.1 rescues nothing" in text and "Nowhere." in text
+    assert "**No: 3 of 3 pairs" in text and "torch 2.5.1 rescues nothing" in text and "Nowhere." in text
     torch_decides = [
         made_up.result(made_up.cell("2.5.1"), made_up.observation(made_up.CACHE_LAYERS)),
         made_up.result(made_up.cell("2.6.0"), made_up.observation()),

@@ -40,6 +40,7 @@ def test_every_cell_of_the_reports_is_in_it() -> None:
             found = table.at(cell["versions"], cell["python"])
             assert cell["outcome"] in {each.outcome for each in found}, cell["id"]
             assert cell["signature"] in {each.signature for each in found}, cell["id"]
+            assert all(each.measured for each in found), cell["id"]
 
 
 def test_every_inferred_cell_is_in_its_grid_and_no_other() -> None:

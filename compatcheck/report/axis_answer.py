@@ -71,8 +71,9 @@ def answer(context: Context, axis: str) -> str:
         return f"Not judged: no two measured cells differ in {called} alone (measured: {measured})."
     part = question.part
     share = 100 * (part.pairs - part.changed) / part.pairs
+    verdict = "Hardly" if part.changed else "No"
     said = [
-        f"**Hardly: {part.pairs - part.changed} of {part.pairs} pairs of cells that differ in {called} alone "
+        f"**{verdict}: {part.pairs - part.changed} of {part.pairs} pairs of cells that differ in {called} alone "
         f"({share:.0f} %) have the same outcome and the same failure.**"
         if share > 50
         else f"**Often: {part.changed} of {part.pairs} pairs of cells that differ in {called} alone fare differently.**"
