@@ -10,6 +10,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from compatcheck.report.document import SCHEMA
+from compatcheck.shipped import load_table
 from compatcheck.signatures import Basis, load_catalogue
 
 HERE = Path(__file__).parent.parent
@@ -78,6 +79,25 @@ def test_the_readme_tells_of_every_minor_release_and_of_expectations_what_their_
     assert (
         f"{len(rows)} combinations that nobody had run" in readme and f"run: {right} came out as was expected" in readme
     )
+
+
+def test_the_readme_tells_of_pythons_what_their_report_says() -> None:
+    readme = " ".join((HERE / "README.md").read_text(encoding="utf-8").split())
+    report = json.loads((HERE / "reports" / "pythons" / "compatibility.json").read_text(encoding="utf-8"))
+    (part,) = (axis for axis in report["axes"] if axis["axis"] == "python")
+    assert f"of {part['pairs']:,} pairs of cells that differ in Python alone none fared differently" in readme
+    assert (part["changed"], part["plays_part"]) == (0, False)
+    assert {cell["outcome"] for cell in report["cells"]} == {"pass", "fail", "wrong", "unresolvable"}
+    refused = [cell for cell in report["cells"] if cell["outcome"] == "unresolvable"]
+
+    def never(python: str, **versions: str) -> bool:
+        cells = [cell for cell in report["cells"] if cell["python"] == python and _within(cell["versions"], versions)]
+        return bool(cells) and all(cell in refused for cell in cells)
+
+    assert never("3.9", torch="==2.15.0") and never("3.10", torch="==2.15.0")
+    assert never("3.9", transformers=">=5") and never("3.10", transformers="==5.24.0")
+    assert never("3.13", transformers=">=4.41,<4.45")
+    assert load_table().python_pairs[1] == 0
 
 
 def test_the_readme_tells_of_the_replay_what_it_found() -> None:
