@@ -81,6 +81,17 @@ def test_a_report_of_nothing_does_not_take_the_place_of_one_of_measurements(
     assert main([*nothing, "--reports", "elsewhere"]) == 0, "what stands there is of nothing, too"
 
 
+def test_a_report_that_tells_of_fewer_cells_than_the_one_before_says_so(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 0 and main(words) == 0
+    assert not capsys.readouterr().err
+    standing = Path("reports/small/compatibility.json")
+    standing.write_text(standing.read_text().replace('"pass": 1', '"pass": 9'))
+    assert main(words) == 0
+    assert "compatibility.json told of 10 cells that were run; now it tells of 2" in capsys.readouterr().err
+
+
 def test_nor_does_one_of_methods(words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     several = tmp_path / "several.toml"
     several.write_text('method = ["lora", "ia3"]\n' + Path(words[1]).read_text())

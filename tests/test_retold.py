@@ -322,7 +322,9 @@ BROKEN: tuple[tuple[str, Callable[[dict[str, Any]], object]], ...] = (
     ("cells[0].agreeing: 2 of 1", lambda data: data["cells"][0].update(agreeing=2)),
     ("cells[0].machine: platform has no 7", lambda data: data["cells"][0].update(machine=7)),
     ("cells[0].lock: 0123456789abcdef, and", lambda data: data["cells"][0].update(lock="0123456789abcdef")),
-    ("cells[0].versions.torch: '2.x' is no version", lambda data: data["cells"][0]["versions"].update(torch="2.x")),
+    ("cells[0].versions.torch: '2.x' is no version of", lambda data: data["cells"][0]["versions"].update(torch="2.x")),
+    ("cells[0].versions.../torch: ", lambda data: data["cells"][0]["versions"].update({"../torch": "2"})),
+    ("cells[0].python: '3.x'", lambda data: data["cells"][0].update(python="3.x")),
     ("cells[0].id: ", lambda data: data["cells"][0]["versions"].update(torch="2.7.0")),
     (
         "cells[1].id: 'py311-torch2.6.0-transformers4.51.3-peft0.15.2' stands there twice",
@@ -375,6 +377,17 @@ def test_half_a_report_is_refused(desk: Desk) -> None:
 def test_a_report_without_its_locks_is_refused(desk: Desk) -> None:
     shutil.rmtree(desk.report / "locks")
     with pytest.raises(InputError, match=r"cells\[0\]\.lock: .*\.txt cannot be read"):
+        desk.take()
+
+
+def test_a_lock_of_another_cell_is_refused(desk: Desk) -> None:
+    data = desk.data()
+    one, other = data["cells"][:2]
+    locks = desk.report / "locks"
+    (locks / f"{one['id']}.txt").write_bytes((locks / f"{other['id']}.txt").read_bytes())
+    one["lock"] = other["lock"]
+    desk.rewrite(data)
+    with pytest.raises(InputError, match=r"cells\[0\]\.lock: .* is the lock of another cell"):
         desk.take()
 
 

@@ -85,7 +85,7 @@ def execute(arguments: argparse.Namespace) -> int:
         context = replace(context, agreement=compared_with(context, load_reported(arguments.agrees_with)))
     folder = report_folder(arguments)
     if not arguments.stdout:
-        _spare(folder / FILE, bool(context.tally.told), arguments.store)
+        _spare(folder / FILE, context.tally.told, arguments.store)
     earlier = load_reported(arguments.earlier) if arguments.earlier else None
     diff = None
     if arguments.since:
@@ -110,19 +110,21 @@ def execute(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _spare(standing: Path, told: bool, store: Path) -> None:
-    """Refuse to put a report of nothing in the place of one of measurements: a clone has reports and no store."""
+def _spare(standing: Path, told: int, store: Path) -> None:
+    """Refuse to put a report of nothing in the place of one of measurements, and say where one tells of fewer cells: a
+    clone has reports and no store. `told`: the cells that this report tells a finding of.
+    """
     from ..errors import InputError, UsageError
     from ..report.reread import FILE
     from ..report.retold import load_summary
 
-    if told:
-        return
     try:
         known = load_summary(standing).found
     except InputError:
         return  # those of another version, or half a file, are nobody's loss
-    if known:
+    if known > told > 0:
+        print(f"compatcheck: {standing} told of {known} cells that were run; now it tells of {told}", file=sys.stderr)
+    elif known > told:
         taken = f"Take them in: compatcheck merge {standing.parent} --into {store}; or run"
         first = taken if standing.name == FILE else "Run"
         raise UsageError(
@@ -150,7 +152,7 @@ def _methods(arguments: argparse.Namespace, run: Run) -> int:
             raise UsageError(f"such a matrix has no report as {arguments.format}", "html, markdown and json are there.")
         sys.stdout.writelines(methods_files(context)[f"methods.{ending}"])
         return 0
-    told = any(each.tally.told for each in context.contexts.values())
+    told = sum(each.tally.told for each in context.contexts.values())
     _spare(report_folder(arguments) / "methods.json", told, arguments.store)
     for line in context.headline():
         print(line)

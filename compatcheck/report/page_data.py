@@ -100,7 +100,7 @@ def page_data(context: Context, grids: Sequence[Grid]) -> dict[str, Any]:
         "classes": [_class(each, terms) for each in context.classes],
         "terms": [[term.name, term.meaning] for term in terms],
         "effects": _effects(context),
-        "released": {release: date.date().isoformat() for release, date in context.expansion.released.items()},
+        "released": {release: date.date().isoformat() for release, date in sorted(context.expansion.released.items())},
         "pefts": context.versions("peft"),
         "grids": (
             {

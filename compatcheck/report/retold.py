@@ -60,6 +60,8 @@ from .reread import FILE, REMEDY
 TESTED = (Outcome.PASS, Outcome.FAIL, Outcome.WRONG)
 """The outcomes of a run."""
 LOCKS = "locks"
+_PYTHON = re.compile(r"3\.\d{1,2}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEAD = re.compile(r"# .*, for Python (\S+) on (\S+)\n")
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)(?: \\)?\n")
 _HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})(?: \\)?\n")
@@ -317,9 +319,11 @@ class _Reader:
     def _cell(self, place: str, data: Any) -> Cell:
         found = self._structured(data, _Place, place)
         cell = Cell(found.python, dict(found.versions))
+        if not _PYTHON.fullmatch(cell.python):
+            raise self._refusal(f"{place}.python: {cell.python!r} is no minor version of Python")
         for package, version in cell.versions.items():
-            if not _is_version(version):
-                raise self._refusal(f"{place}.versions.{package}: {version!r} is no version")
+            if not _NAME.fullmatch(package) or not _is_version(version):
+                raise self._refusal(f"{place}.versions.{package}: {version!r} is no version of a package")
         if cell.id != found.id:
             raise self._refusal(f"{place}.id: {found.id!r} is not the cell of these versions, {cell.id}")
         return cell
@@ -352,6 +356,9 @@ class _Reader:
             raise self._refusal(f"{place}.lock: {file} cannot be read: {error}") from None
         if lock.digest != digest:
             raise self._refusal(f"{place}.lock: {digest}, and {file} is {lock.digest}")
+        pinned = {name: Version(lock.versions[name]).public for name in cell.versions if name in lock.versions}
+        if lock.python != cell.python or pinned != cell.versions:
+            raise self._refusal(f"{place}.lock: {file} is the lock of another cell")
         return lock
 
     def _observation(self, place: str, told: _Told, head: _Head) -> Observation:
