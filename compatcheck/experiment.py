@@ -27,6 +27,11 @@ class Experiment:
     def blame(self) -> Blame:
         return self.found.blame
 
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """The locks that it rests on, by their digests; of a run that was a cell's, the cell."""
+        return tuple(dict.fromkeys(end for pair in self.blame.evidence for end in (pair.good, pair.bad)))
+
 
 @dataclass(frozen=True)
 class Agreement:

@@ -103,6 +103,10 @@ def fill(store: Store, retold: RetoldReport, matrix: Matrix) -> None:
     settings, scenario = matrix.resolution_digest, Digest(retold.scenario["material"])
     store.save_expansion(matrix.digest, retold.expansion, retold.generated)
     store.save_choices(matrix.digest, retold.choices, retold.generated)
+    for evidence in retold.evidence:
+        store.save_lock(evidence)
+    for experiment in retold.experiments:
+        store.save_experiment(experiment, settings, scenario, PROBE_VERSION, retold.platform)
     for each in retold.cells:
         lock = each.resolution.lock
         platform = lock.platform if lock is not None else retold.platform

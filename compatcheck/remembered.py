@@ -110,7 +110,7 @@ class Remembered:
 
     def evidence(self, experiments: Iterable[Experiment]) -> dict[str, Lock]:
         """The locks that some experiments rest on, by their digests."""
-        digests = {end for each in experiments for pair in each.blame.evidence for end in (pair.good, pair.bad)}
+        digests = {end for each in experiments for end in each.evidence}
         return {digest: lock for digest in sorted(digests) if (lock := self.store.lock(Digest(digest))) is not None}
 
     def keep(self, experiment: Experiment) -> None:

@@ -122,6 +122,11 @@ class Store:
         for cell, digest in self._rows(question, (settings, platform)):
             yield cell, Digest(digest)
 
+    def save_lock(self, lock: Lock) -> None:
+        """For itself: one that evidence rests on."""
+        with self._writing() as rows:
+            _keep_lock(rows, lock.digest, packed(lock))
+
     def lock(self, digest: Digest) -> Lock | None:
         row = self._row("SELECT body FROM locks WHERE digest = ?", (digest,))
         return unpacked(row[0], Lock) if row else None

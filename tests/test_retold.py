@@ -15,6 +15,8 @@ from jsonschema import Draft202012Validator
 from made_up import CACHE_LAYERS, NOON, cell, lock, observation
 
 from compatcheck import reporting
+from compatcheck.attribution import Blame, Culprit, Kind, Pair
+from compatcheck.cell_blame import CellBlame, Part
 from compatcheck.classify import diagnose
 from compatcheck.cli import main
 from compatcheck.conclusion import ChosenCell
@@ -35,6 +37,7 @@ from compatcheck.domain import (
 )
 from compatcheck.errors import InputError
 from compatcheck.expansion import Expansion
+from compatcheck.experiment import Experiment
 from compatcheck.flakes import agreeing, runs, settled, verdict
 from compatcheck.matrix import load_matrix
 from compatcheck.pipeline import Run
@@ -154,6 +157,16 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
             {"peft": ("0.15.2", "0.15.3")}, {"peft 0.15.2": ">=3.9"},
         )  # fmt: skip
         store.save_expansion(matrix, expansion)
+        good, bad = locks(cell(peft="0.7.0")), locks(cell(peft="0.13.2"))
+        blame = Blame(
+            Kind.CULPRIT, (Culprit("peft", "0.7.0", "0.8.0", unknown=("0.7.1",)),),
+            (Pair(good.digest, bad.digest, "moving peft alone"),), 9, (Outcome.FAIL, "cache-layers-empty"),
+            no_part={"torch": 3},
+        )  # fmt: skip
+        found = CellBlame(blame, (Part("an end", blame),))
+        experiment = Experiment(cell(peft="0.13.2").id, bad.digest, NOON, found, "seed 1")
+        store.save_lock(good)
+        store.save_experiment(experiment, settings, run.material.digest, PROBE_VERSION, platform)
         desk = Desk(tmp_path, tmp_path / "matrix" / "small.toml", locks)
         write_reports(context_of(run), desk.report)
     return desk
@@ -165,6 +178,7 @@ def test_a_store_made_from_a_report_gives_the_same_report(desk: Desk) -> None:
     assert {each["outcome"] for each in before["cells"]} == set(map(str, Outcome)) - {"error"}
     assert desk.take() == (7 - 1, 6)
     assert document(desk.context("taken.sqlite3")) == before
+    assert before["experiments"] and (desk.report / "evidence").is_dir()
     with Store(desk.folder / "store.sqlite3") as store, Store(desk.folder / "taken.sqlite3") as taken:
         expansion = desk.run(store).expansion()
         assert desk.run(taken).expansion() == expansion
@@ -334,6 +348,11 @@ BROKEN: tuple[tuple[str, Callable[[dict[str, Any]], object]], ...] = (
     ("cells[2].traceback: missing", lambda data: _cell(data, "0.13.2").update(traceback=None)),
     ("tracebacks[0].chain[0].frames[0]", lambda data: data["tracebacks"][0]["chain"][0]["frames"][0].pop()),
     ("cells[6].lock: there is none", lambda data: _cell(data, "0.9.0").update(reason=None)),
+    ("experiments: not a list", lambda data: data.update(experiments={})),
+    (
+        "experiments[0].found.blame.verdict: 'it' is none",
+        lambda data: data["experiments"][0]["found"]["blame"].update(verdict="it"),
+    ),
     ("schema: 99 is newer", lambda data: data.update(schema=99)),
     ("policy", lambda data: data.update(policy="contemporary")),
     ("extras: trl, and none in the matrix small", lambda data: data.update(extras=["trl"])),

@@ -69,6 +69,7 @@ def _document(
         "excluded": [{**_place(cell), "reason": reason} for cell, reason in expansion.excluded],
         **({"agreement": agreement_data(context.agreement)} if context.agreement else {}),
         **({"exploration": exploration_data(context, lines)} if context.explored else {}),
+        **({"experiments": lines(map(unstructured, context.experiments.values()))} if context.experiments else {}),
     }
 
 

@@ -11,7 +11,8 @@ What a report holds of an observation is said here, and nowhere else:
 * Of several runs of one lock it has the one that counts, and how many there were (domain.Retold).
 * locks/ has every lock as its digest is made of it; what a wheel's size and date are, it has not.
 * What was not run is not taken: inferred cells are inferred again, those that the machine had trouble with are unknown.
-* The course of memory, the seconds of each way to generate, and what blame by experiment tried stay behind.
+* What blame by experiment came to stands in `experiments`, the locks that it rests on in evidence/.
+* The course of memory and the seconds of each way to generate stay behind.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ from ..domain import (
 )
 from ..errors import InputError
 from ..expansion import Expansion
+from ..experiment import Experiment
 from ..explore import Role
 from ..parse import structured
 from .document import SCHEMA
@@ -59,7 +61,8 @@ from .reread import FILE, REMEDY
 
 TESTED = (Outcome.PASS, Outcome.FAIL, Outcome.WRONG)
 """The outcomes of a run."""
-LOCKS = "locks"
+LOCKS, EVIDENCE = "locks", "evidence"
+_DIGEST = re.compile(r"[0-9a-f]{16}")
 _PYTHON = re.compile(r"3\.\d{1,2}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _HEAD = re.compile(r"# .*, for Python (\S+) on (\S+)\n")
@@ -92,6 +95,9 @@ class RetoldReport:
     """Those of which anything is known."""
     choices: tuple[ChosenCell, ...]
     """What is known of why cells were run; of an older report those of the audit alone."""
+    experiments: tuple[Experiment, ...]
+    evidence: tuple[Lock, ...]
+    """Locks that the experiments rest on."""
 
     @property
     def runs(self) -> int:
@@ -302,7 +308,7 @@ class _Reader:
         return RetoldReport(
             self._source, head.matrix, head.policy, head.extras, head.scenario,
             head.platform[0].platform if head.platform else "", head.generated, self._expansion(head, data),
-            cells, self._choices(data.get("exploration"), head),
+            cells, self._choices(data.get("exploration")), *self._experiments(data.get("experiments", [])),
         )  # fmt: skip
 
     def _take_cell(self, number: int, data: Any) -> None:
@@ -340,7 +346,11 @@ class _Reader:
             if told.outcome is not Outcome.UNRESOLVABLE or not told.reason:
                 raise self._refusal(f"{place}.lock: there is none, and the resolver's reason is missing")
             return RetoldCell(cell, Resolution(None, told.reason, told.resolved), None)
-        lock = self._lock(place, cell, told.lock)
+        file = self._file.with_name(LOCKS) / f"{cell.id}.txt"
+        lock = self._lock(f"{place}.lock", file, told.lock)
+        pinned = {name: Version(lock.versions[name]).public for name in cell.versions if name in lock.versions}
+        if lock.python != cell.python or pinned != cell.versions:
+            raise self._refusal(f"{place}.lock: {file} is the lock of another cell")
         seen = None
         if told.basis is Basis.MEASURED and told.outcome in TESTED:
             seen = self._observation(place, told, head)
@@ -348,17 +358,13 @@ class _Reader:
                 raise self._refusal(f"{place}.machine: {seen.machine.platform}, and its lock is for {lock.platform}")
         return RetoldCell(cell, Resolution(lock, "", told.resolved), seen)
 
-    def _lock(self, place: str, cell: Cell, digest: str) -> Lock:
-        file = self._file.with_name(LOCKS) / f"{cell.id}.txt"
+    def _lock(self, place: str, file: Path, digest: str) -> Lock:
         try:
             lock = lock_of(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise self._refusal(f"{place}.lock: {file} cannot be read: {error}") from None
+            raise self._refusal(f"{place}: {file} cannot be read: {error}") from None
         if lock.digest != digest:
-            raise self._refusal(f"{place}.lock: {digest}, and {file} is {lock.digest}")
-        pinned = {name: Version(lock.versions[name]).public for name in cell.versions if name in lock.versions}
-        if lock.python != cell.python or pinned != cell.versions:
-            raise self._refusal(f"{place}.lock: {file} is the lock of another cell")
+            raise self._refusal(f"{place}: {digest}, and {file} is {lock.digest}")
         return lock
 
     def _observation(self, place: str, told: _Told, head: _Head) -> Observation:
@@ -423,7 +429,20 @@ class _Reader:
             tuple(self._cells.values()), released, tuple(excluded), head.requires, head.releases, head.requires_python
         )
 
-    def _choices(self, data: Any, head: _Head) -> tuple[ChosenCell, ...]:
+    def _experiments(self, data: Any) -> tuple[tuple[Experiment, ...], tuple[Lock, ...]]:
+        if not isinstance(data, list):
+            raise self._refusal("experiments: not a list")
+        found = tuple(self._structured(each, Experiment, f"experiments[{n}]") for n, each in enumerate(data))
+        locks = {}
+        for number, each in enumerate(found):
+            for digest in each.evidence:
+                file = self._file.with_name(EVIDENCE) / f"{digest}.txt"
+                # of a cell's own lock the evidence is the cell
+                if digest not in locks and _DIGEST.fullmatch(digest) and file.is_file():
+                    locks[digest] = self._lock(f"experiments[{number}].found", file, digest)
+        return found, tuple(locks.values())
+
+    def _choices(self, data: Any) -> tuple[ChosenCell, ...]:
         if data is None:
             return ()
         found = self._structured(data, _Exploration, "exploration")
