@@ -242,5 +242,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
         return None
     if name[:1] == "_" and not module and hasattr(builtins, name[1:]):
         name = name[1:]  # Markdown's slanted type
-    message = _BOLD_INIT.sub("__init__()", found["message"] or "")
-    return (found["of"] or name), module, message.strip()
+    message = _BOLD_INIT.sub("__init__()", found["message"] or "").strip()
+    if message[-1:] == "`" and message.count("`") % 2:
+        message = message[:-1]  # closes what Markdown opened above the traceback
+    return (found["of"] or name), module, message

@@ -36,8 +36,9 @@ _PYTEST_HEAD = re.compile(r"^_{3,} .{1,300} _{3,}$")
 _DEFINES = re.compile(r"^[ >]{0,80}(?:async )?def (?P<name>\w{1,200})\(")
 _NOISE = re.compile(r"[\s^~|_+-]*$")
 _ROOTED = re.compile(r"(?:/|[A-Za-z]:\\)\S+$")
-_QUOTES = ('"""', "'''")
-"""Around the traceback of another process, as multiprocessing and concurrent.futures print it."""
+_QUOTES = ('"""', "'''", "```")
+"""Around the traceback of another process, as multiprocessing and concurrent.futures print it; and Markdown's end of a
+block of code, after which an issue's prose goes on."""
 _SUMMARY = re.compile(r"(?:FAILED|ERROR) [^\s]{1,400} - (?P<text>.+)$")
 _LEVELED = re.compile(
     r"^.{0,120}?(?<![A-Za-z])(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"

@@ -418,6 +418,22 @@ def test_an_exceptions_name_may_stand_in_bold_type() -> None:
     assert (finding.chain[0].type, finding.chain[0].message[:3]) == ("HTTPError", "404")
 
 
+def test_the_end_of_a_block_of_code_ends_a_message() -> None:
+    (finding,) = read_text("```\nAttributeError: 'list' object has no attribute 'keys'\n```\nmore words\n").findings
+    assert finding.chain[0].message == "'list' object has no attribute 'keys'"
+
+
+def test_a_backtick_that_closes_a_traceback_is_not_of_the_message() -> None:
+    told = [
+        read_text(text).findings[0].chain[0].message
+        for text in (
+            "`Traceback (most recent call last):\n  File \"/me/a.py\", line 2, in f\n    g()\nKeyError: 'gptj'`\n",
+            "ValueError: unknown type `a`\n",
+        )
+    ]
+    assert told == ["'gptj'", "unknown type `a`"]
+
+
 def test_underscores_that_markdown_took_for_bold_type_are_put_back() -> None:
     (finding,) = read_text("TypeError: LoraConfig.init() got an unexpected keyword argument 'use_dora'\n").findings
     assert finding.chain[0].message == "LoraConfig.__init__() got an unexpected keyword argument 'use_dora'"
