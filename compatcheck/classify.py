@@ -95,13 +95,22 @@ def diagnose_chain(
             for fit in _all_fits(raised, group, whole=whole, stage=stage, versions=versions or {}, around=around)
         ]
     if fits:
-        raised, (signature, captures, confidence) = fits[0]
-        others = [other.id for _, (other, _, _) in fits[1:] if other.id != signature.id]
+        raised, (signature, captures, confidence) = _closest(fits)
+        others = [other.id for _, (other, _, _) in fits if other.id != signature.id]
         return Diagnosis(
             signature.id, _fingerprint_of(raised), raised, captures, confidence, others[0] if others else None
         )
     decisive = uncovered[-1] if uncovered else chain[0]
     return Diagnosis(None, _fingerprint_of(decisive), decisive)
+
+
+def _closest(fits: Sequence[tuple[Raised, Fit]]) -> tuple[Raised, Fit]:
+    """The first one, but for what a later link is that says of itself that it is the same more closely.
+
+    Where a wrapper asks its parts for a name in turn, the first link says only that the wrapper has no such name.
+    """
+    first = fits[0][1][0].id
+    return next((each for each in fits[1:] if each[0] is not fits[0][0] and first in each[1][0].beside), fits[0])
 
 
 def diagnose_line(told: Raised, catalogue: Catalogue) -> Diagnosis | None:

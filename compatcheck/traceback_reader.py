@@ -61,6 +61,8 @@ _EDITORS_STACK = '"stack":'
 """How an editor's notebook (VS Code) writes an exception to the clipboard: name, message and stack, of JSON's form."""
 _REQUEST = re.compile(r"\(Request ID:\s[^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
+_ANNOUNCES = " raised:"
+"""How a message ends of which the next line is the exception behind it."""
 _ANOTHER = re.compile(
     r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit |(?!\[WinError)\S{0,40}Error|Exception"
     r"|Traceback|File \"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR))"
@@ -288,6 +290,8 @@ class TracebackReader:
     # ------------------------------------------------------------------ after and between tracebacks
 
     def _read_outside(self, text: str, bare: str, number: int, dressed: bool) -> list[Exit]:
+        if self._chain and self._message_open and self._read_quoted(bare, number):
+            return []
         if self._chain and self._message_open and self._continues(text, bare):
             last = self._chain[-1]
             self._chain[-1] = replace(last, message=f"{last.message}\n{text.rstrip()}"[:MESSAGE_CAP].strip("\n"))
@@ -319,6 +323,19 @@ class TracebackReader:
         else:
             self._read_loose(bare, number)
         return exits
+
+    def _read_quoted(self, bare: str, number: int) -> bool:
+        """The exception that a message announces: `backend='inductor' raised:`. It is the root, and was raised in the same
+        place. True where the line was taken in."""
+        last = self._chain[-1]
+        told = exception_of(bare, after_frame=True) if last.message.endswith(_ANNOUNCES) else None
+        if not told:
+            return False
+        kind, module, message = told
+        self._chain.insert(-1, replace(last, type=kind, module=module, message=message[:MESSAGE_CAP]))
+        self._lines.insert(-1, number)
+        self._message_open = False
+        return True
 
     def _continues(self, text: str, bare: str) -> bool:
         """Whether a line still belongs to the message above it."""

@@ -220,3 +220,17 @@ def test_an_old_peft_is_told_from_a_prompt_by_who_cannot_merge() -> None:
     assert diagnose_chain((model, tuner, base), CATALOGUE, whole=True).signature == "merge-newer-than-peft"
     assert diagnose_chain((model, base), CATALOGUE, whole=True).signature == "prompt-cannot-be-merged"
     assert diagnose_chain((model,), CATALOGUE, whole=True).signature == "peft-model-cannot-merge"
+
+
+def test_a_later_link_counts_where_it_says_that_it_is_the_first_one_more_closely() -> None:
+    asked = "peft/peft_model.py __getattr__"
+    lacks = "'PeftModelForQuestionAnswering' object has no attribute 'prepare_inputs_for_generation'"
+    first = raised("AttributeError", lacks, asked)
+    last = raised(
+        "UnboundLocalError",
+        "cannot access local variable 'old_prepare_inputs_for_generation' where it is not associated with a value",
+        "peft/peft_model.py disable_adapter",
+    )
+    assert diagnose_chain((first, last), CATALOGUE, whole=True).signature == "prompt-disabled-outside-generation"
+    other = raised("IndexError", "Dimension out of range (expected to be in range of [-1, 0], but got 1)", asked)
+    assert diagnose_chain((first, other), CATALOGUE, whole=True).signature == "peft-model-lacks-attribute"

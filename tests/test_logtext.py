@@ -572,3 +572,21 @@ def test_an_exception_is_known_by_its_module_and_not_stripped_of_its_class() -> 
     ):
         found = explain(text).diagnosis
         assert found is not None and found.exception is not None and found.exception.type == kind
+
+
+def test_the_exception_that_a_message_announces_is_the_root_and_has_the_places() -> None:
+    frame = '  File "/srv/env/lib/python3.11/site-packages/torch/utils/cpp_extension.py", line 11, in <module>'
+    for outer, kinds in (
+        ("BackendCompilerFailed: backend='inductor' raised:", ["ModuleNotFoundError", "BackendCompilerFailed"]),
+        ("ValueError: nothing of it:", ["ValueError"]),
+    ):
+        lines = (
+            "Traceback (most recent call last):",
+            frame,
+            outer,
+            "ModuleNotFoundError: No module named 'setuptools'",
+        )
+        finding = read_text("\n".join((*lines, "", "Set TORCH_LOGS"))).findings[0]
+        assert [raised.type for raised in finding.chain] == kinds
+        assert all(raised.frames[-1].file.endswith("torch/utils/cpp_extension.py") for raised in finding.chain)
+        assert finding.line_of(finding.chain[0]) == len(kinds) + 2
