@@ -325,8 +325,10 @@ class TracebackReader:
         return exits
 
     def _read_quoted(self, bare: str, number: int) -> bool:
-        """The exception that a message announces: `backend='inductor' raised:`. It is the root, and was raised in the same
-        place. True where the line was taken in."""
+        """The exception that a message announces, `backend='inductor' raised:`: the root, raised in the same place.
+
+        True where the line was taken in.
+        """
         last = self._chain[-1]
         told = exception_of(bare, after_frame=True) if last.message.endswith(_ANNOUNCES) else None
         if not told:

@@ -55,12 +55,17 @@ def test_what_the_catalogue_calls_measured_is_in_the_table() -> None:
 
 
 def test_no_cell_of_every_minor_release_speaks_against_what_the_catalogue_calls_measured() -> None:
+    """Of what these runs never do (a T5, a static cache) their passing says nothing: there, a run's log must stand."""
     report = json.loads((HERE / "reports" / "every-minor" / "compatibility.json").read_text(encoding="utf-8"))
+    in_table = {cell["signature"] for cell in report["cells"]}
     packages, held = {"torch", "transformers", "peft"}, 0
     for signature in load_catalogue():
         for affected in signature.affected:
             if affected.basis is Basis.MEASURED and affected.versions and set(affected.versions) <= packages:
                 cells = [cell for cell in report["cells"] if _within(cell["versions"], affected.versions)]
+                if signature.id not in in_table and any(cell["outcome"] == "pass" for cell in cells):
+                    assert _logged(signature.id), f"{signature.id}: neither in the table nor in a log of a run"
+                    continue
                 assert {cell["outcome"] for cell in cells} <= {"fail", "wrong"}, (signature.id, affected.versions)
                 held += len(cells)
     assert held > 500
