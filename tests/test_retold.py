@@ -49,7 +49,7 @@ from compatcheck.report.document import SCHEMA_FILE, document
 from compatcheck.report.files import write_reports
 from compatcheck.report.kept import FACTS, OF_A_DEATH
 from compatcheck.report.reread import load_reported
-from compatcheck.report.retold import load_retold, lock_of
+from compatcheck.report.retold import TESTED, load_retold, lock_of
 from compatcheck.reporting import context_of
 from compatcheck.signatures import Catalogue, load_catalogue
 from compatcheck.store import Store
@@ -464,6 +464,22 @@ def test_a_refresh_that_would_begin_anew_beside_a_report_says_how_to_go_on(
 
 
 # ---------------------------------------------------------------------- the committed reports
+
+
+@pytest.mark.parametrize("name", ["full", "every-minor", "contemporary", "bloomz-560m"])
+def test_every_lock_and_every_name_of_a_committed_report_is_found_again(name: str) -> None:
+    """That a lock has the digest told, and a run comes to the outcome told, is seen to as it is read."""
+    catalogue, folder = load_catalogue(), ROOT / "reports" / name
+    told = {each.id: each.told for each in load_reported(str(folder)).measured}
+    retold = load_retold(folder)
+    assert retold.runs == sum(each.outcome in TESTED for each in told.values()) >= 384
+    for each in retold.cells:
+        seen = each.observation
+        if seen is None or seen.outcome is Outcome.PASS or (seen.retold is not None and seen.retold.complete):
+            continue
+        found = diagnose(seen, catalogue)
+        said = told[each.cell.id]
+        assert (found.signature, found.fingerprint) == (said.signature, said.fingerprint), each.cell.id
 
 
 def test_the_committed_report_of_the_article_goes_into_a_store_and_comes_out_unchanged(
