@@ -348,6 +348,7 @@ BROKEN: tuple[tuple[str, Callable[[dict[str, Any]], object]], ...] = (
     ("cells[2].traceback: missing", lambda data: _cell(data, "0.13.2").update(traceback=None)),
     ("tracebacks[0].chain[0].frames[0]", lambda data: data["tracebacks"][0]["chain"][0]["frames"][0].pop()),
     ("cells[6].lock: there is none", lambda data: _cell(data, "0.9.0").update(reason=None)),
+    ("excluded: not a list", lambda data: data.update(excluded=7)),
     ("experiments: not a list", lambda data: data.update(experiments={})),
     (
         "experiments[0].found.blame.verdict: 'it' is none",

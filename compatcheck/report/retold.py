@@ -250,7 +250,7 @@ def load_summary(path: Path) -> Summary:
                 data[name] = stream.value()
         except UnicodeDecodeError:
             raise
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(str(path), [f"not JSON: {error}"], REMEDY) from None
     return structured(data, Summary, str(path), strict=False, remedy=REMEDY)
 
@@ -297,7 +297,7 @@ class _Reader:
                     data[name] = self._stream.value()
         except UnicodeDecodeError:
             raise
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise self._refusal(f"not JSON: {error}") from None
         head = self._structured(data, _Head)
         if head.schema > SCHEMA:
@@ -308,7 +308,7 @@ class _Reader:
         return RetoldReport(
             self._source, head.matrix, head.policy, head.extras, head.scenario,
             head.platform[0].platform if head.platform else "", head.generated, self._expansion(head, data),
-            cells, self._choices(data.get("exploration")), *self._experiments(data.get("experiments", [])),
+            cells, self._choices(data.get("exploration")), *self._experiments(data),
         )  # fmt: skip
 
     def _take_cell(self, number: int, data: Any) -> None:
@@ -417,7 +417,7 @@ class _Reader:
 
     def _expansion(self, head: _Head, data: Mapping[str, Any]) -> Expansion:
         excluded = []
-        for number, each in enumerate(data.get("excluded", ())):
+        for number, each in enumerate(self._list(data, "excluded")):
             place = f"excluded[{number}]"
             # older reports name the cell alone: the matrix file leaves it out again when it is looked up
             if isinstance(each, dict) and "versions" in each:
@@ -429,10 +429,11 @@ class _Reader:
             tuple(self._cells.values()), released, tuple(excluded), head.requires, head.releases, head.requires_python
         )
 
-    def _experiments(self, data: Any) -> tuple[tuple[Experiment, ...], tuple[Lock, ...]]:
-        if not isinstance(data, list):
-            raise self._refusal("experiments: not a list")
-        found = tuple(self._structured(each, Experiment, f"experiments[{n}]") for n, each in enumerate(data))
+    def _experiments(self, data: Mapping[str, Any]) -> tuple[tuple[Experiment, ...], tuple[Lock, ...]]:
+        found = tuple(
+            self._structured(each, Experiment, f"experiments[{number}]")
+            for number, each in enumerate(self._list(data, "experiments"))
+        )
         locks = {}
         for number, each in enumerate(found):
             for digest in each.evidence:
@@ -458,6 +459,13 @@ class _Reader:
             )
             for each in found.choices
         )  # fmt: skip
+
+    def _list(self, data: Mapping[str, Any], name: str) -> list[Any]:
+        """The list of that name; an empty one where there is none."""
+        found = data.get(name, [])
+        if not isinstance(found, list):
+            raise self._refusal(f"{name}: not a list")
+        return found
 
     def _structured(self, data: Any, kind: Any, place: str = "") -> Any:
         try:
