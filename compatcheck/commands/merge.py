@@ -63,7 +63,8 @@ def execute(arguments: argparse.Namespace) -> int:
     if missing := [str(path) for path in arguments.sources if path not in reports and not path.is_file()]:
         raise UsageError(
             f"there is no store {', '.join(missing)}, and no report",
-            f"Name stores that `compatcheck run --store` has written, or folders with a {FILE}.",
+            f"Name stores that `compatcheck run --store` has written, or folders with a {FILE} (of several methods or "
+            "architectures no report is taken).",
         )
     matrices = {path: _matrix_of(path, arguments.matrix) for path in reports}
     with Store(arguments.into) as store:

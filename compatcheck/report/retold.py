@@ -7,7 +7,8 @@ What a report holds of an observation is said here, and nowhere else:
   the output of a process that died. Such an observation is `complete`: it is recognised anew like any other.
 * A report of before it had these (its cells have no `facts`) has of what was raised the exception that decided, without
   frames. Its failures keep the name that they were given while all was there (classify.diagnose), and it does not tell
-  how the cells were kept apart.
+  how the cells were kept apart. Of the cells that were drawn for the audit it tells those that something is claimed of:
+  another counts as material then, and what lies at the edge of being claimed may come out otherwise.
 * Of several runs of one lock it has the one that counts, and how many there were (domain.Retold).
 * locks/ has every lock as its digest is made of it; what a wheel's size and date are, it has not.
 * What was not run is not taken: inferred cells are inferred again, those that the machine had trouble with are unknown.
