@@ -132,8 +132,9 @@ def allowed(case: Case) -> set[str | None]:
         name
         for raised, chain in links
         for each in (raised, replace(raised, frames=()))
+        for around in (chain, tuple(replace(link, frames=()) for link in chain))
         for known in (CATALOGUE, *LAST_RESORTS)
-        for name in fitting(each, known, whole=True, around=chain)
+        for name in fitting(each, known, whole=True, around=around)
     )
     return {None, *own, *wider, *(other.signature for other in whole.others), *map(verdict, told)}
 
