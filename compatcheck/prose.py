@@ -69,8 +69,8 @@ _KEY = re.compile(r"\bKeyError: (?P<quote>['\"])[^'\"]{1,200}(?P=quote)")
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
 LEAST_QUOTED = 18
 """The same of what stands in quotation marks or brackets by itself: `Segmentation fault`."""
-LEAST_HEADING = 5
-"""Words of a message that no issue's title has by chance, where it stands above a traceback that is cut off."""
+LEAST_TITLE = 30
+"""Characters of a message that no issue's title has by chance, where it stands above a traceback that is cut off."""
 
 
 def diagnose_prose(
@@ -249,7 +249,7 @@ def _said(
         if not whole and (len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3)):
             continue
         opened = raised.message[found.start() - 1 : found.start()]  # by a mark, where a heading quotes the very words
-        title = line.text.lstrip()[:1] == "#" and len(found[0].split()) >= LEAST_HEADING
+        title = line.text.lstrip()[:1] == "#" and len(found[0]) >= LEAST_TITLE
         quotes = headed and (opened in _CLOSED_BY or title)
         if line.speaks or (found.start() == 0 and not line.beside) or quotes:
             return diagnosis

@@ -319,7 +319,7 @@ class TracebackReader:
         elif frame:
             self._begin(headed=False)
             self._add(frame)
-            self._indent = max(0, len(text) - len(text.lstrip()) - 2)
+            self._indent = len(text) - len(text.lstrip())  # the whole traceback may be indented, its end too
         else:
             self._read_loose(bare, number)
         return exits

@@ -418,6 +418,18 @@ def test_an_exceptions_name_may_stand_in_bold_type() -> None:
     assert (finding.chain[0].type, finding.chain[0].message[:3]) == ("HTTPError", "404")
 
 
+def test_a_traceback_without_its_heading_may_be_indented_as_a_whole() -> None:
+    text = (
+        "  It crashes:\n\n"
+        '  File "transformers/modeling_utils.py", line 341, in _keys\n'
+        "      names = tied.keys()\n"
+        "  AttributeError: 'list' object has no attribute 'keys'\n\n"
+        "  The model has a list.\n"
+    )
+    (finding,) = read_text(text).findings
+    assert (finding.chain[0].type, finding.chain[0].code) == ("AttributeError", "names = tied.keys()")
+
+
 def test_the_end_of_a_block_of_code_ends_a_message() -> None:
     (finding,) = read_text("```\nAttributeError: 'list' object has no attribute 'keys'\n```\nmore words\n").findings
     assert finding.chain[0].message == "'list' object has no attribute 'keys'"

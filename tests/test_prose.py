@@ -82,6 +82,9 @@ from compatcheck.prose import CAP
         ("# AttributeError: 'dict' object has no attribute 'to_dict'\n\nTraceback (most recent call last):\n"
          '  File "/srv/site-packages/peft/peft_model.py", line 162, in save_pretrained\n    self.create_or',
          "config-is-a-dict", 1),
+        ("# FSDP Must flatten tensors with uniform dtype but got torch.bfloat16 and torch.float32\n\n"
+         'Traceback (most recent call last):\n  File "/srv/site-packages/accelerate/accelerator.py", line 1293, in '
+         "<genexpr>\n    self._prepare_one(obj, first_pass=True", "fsdp-mixed-requires-grad", 1),
         ('Finetuning met "Expected all tensors to be on the same device"\n\nRuntimeError: Caught RuntimeError in '
          'replica 1 on device 1.\nOriginal Traceback (most recent call last):\n  File "/srv/site-packages/torch/nn/'
          'modules/module.py", line 15, in _call_impl\n    result = forward_call(', "tensors-on-two-devices", 1),
