@@ -68,6 +68,8 @@ class Explanation:
     others: tuple[Other, ...] = ()
     end: SuddenEnd | None = None
     """How the process ended, where it ended without an exception, and what to do about it."""
+    report: Signature | None = None
+    """What only reports another failure (a launcher, a lazy import), where that failure is nowhere in the text."""
 
     @cached_property
     def measured(self) -> MeasuredWord | None:
@@ -102,7 +104,7 @@ class Explanation:
             "pins": list(signature.pins) if signature else [],
             "command": (signature.command or None) if signature else None,
             "end": str(self.end.end) if self.end else None,
-            "advice": list(self.end.advice) if self.end else [],
+            "advice": [*(self.end.advice if self.end else ()), *([self.report.remedy] if self.report else ())],
             "transient": signature.transient if signature else False,
             "references": [address(each) for each in signature.references] if signature else [],
             "affected": [_affected_json(each) for each in signature.affected] if signature else [],
@@ -178,6 +180,7 @@ class Explanation:
             "Unknown: no signature of the catalogue fits.",
             f"seen       {self._decided_by()}{at}",
             f"known as   fingerprint {self.diagnosis.fingerprint} (the same for every failure of this kind)",
+            *([f"report     {self.report.title}", f"advice     {self.report.remedy}"] if self.report else []),
         ]
 
 
@@ -297,14 +300,17 @@ def _of_log(log: Log, catalogue: Catalogue) -> Explanation:
     frames = [frame for raised in finding.chain for frame in raised.frames]
     refused = finding.chain[-1].type == RESOLVER
     stage = Stage.RESOLVE if refused else _stage(signature, frames)
+    raised = diagnosis.exception
+    report = next((each for each in catalogue if raised and covers(each, raised)), None) if signature is None else None
     return Explanation(
         diagnosis,
         signature,
         stage,
         log.versions,
-        finding.line_of(diagnosis.exception),
+        finding.line_of(raised),
         _others(log, catalogue, finding, diagnosis),
-        sudden_end_of(diagnosis.exception) if diagnosis.exception else None,
+        sudden_end_of(raised) if raised else None,
+        report,
     )
 
 

@@ -49,6 +49,18 @@ def test_what_is_unknown_has_a_null_and_a_fingerprint(tmp_path: Path, capsys: py
     assert capsys.readouterr().out.startswith("Unknown")
 
 
+def test_what_only_reports_another_failure_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "launched.log"
+    log.write_text(
+        'Traceback (most recent call last):\n  File "/srv/site-packages/accelerate/commands/launch.py", line 637, in '
+        "simple_launcher\n    raise subprocess.CalledProcessError(returncode=process.returncode, cmd=cmd)\n"
+        "subprocess.CalledProcessError: Command '['python', 'train.py']' returned non-zero exit status 1.\n"
+    )
+    main(["explain", str(log)])
+    told = capsys.readouterr().out
+    assert told.startswith("Unknown") and "report     A launcher reports" in told and "advice     Read what" in told
+
+
 def test_a_text_without_a_failure(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "x.log"
     path.write_bytes(b"")
