@@ -111,8 +111,8 @@ class KnownTable:
     >>> table = load_table()
     >>> "2.6.0" in table.axes["torch"]
     True
-    >>> {each.python for each in table.at({"torch": "2.6.0", "transformers": "4.49.0", "peft": "0.15.2"})}
-    {'3.11'}
+    >>> sorted({each.python for each in table.at({"torch": "2.6.0", "transformers": "4.49.0", "peft": "0.15.2"})})
+    ['3.10', '3.11', '3.12', '3.13', '3.9']
     """
 
     name: str
