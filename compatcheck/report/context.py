@@ -216,8 +216,8 @@ class Context:
 
     @cached_property
     def titles(self) -> Mapping[str, str]:
-        """The key of each failure class to its title."""
-        return {each.key: each.title for each in self.classes}
+        """The key of each failure class to its title, in the catalogue's words alone: never what a package said."""
+        return {each.key: each.signature.title if each.signature else "not recognised" for each in self.classes}
 
     def newest_passing(self, torch: str | None = None, python: str | None = None) -> Entry | None:
         """The newest cell that was run and passes: by transformers, then peft, then torch, then Python."""
