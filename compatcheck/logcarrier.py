@@ -97,8 +97,9 @@ class LearnedPrefix:
                 return text[found.end() :]
         if ("Traceback (most" in text or 'File "' in text) and (found := _BEGINS.match(text)):
             prefix = found["prefix"]
-            known = _TELLS_PROCESS.search(prefix) or _NOTEBOOKS.fullmatch(prefix)
-            if prefix.strip() and not known and cleaned(f"{prefix}x").text != "x":
+            left = cleaned(f"{prefix}x").text.removesuffix("x")
+            known = _TELLS_PROCESS.search(prefix) or _NOTEBOOKS.fullmatch(left)
+            if prefix.strip() and not known and left:
                 self._candidate = _form(prefix)
         return text
 

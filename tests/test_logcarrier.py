@@ -77,10 +77,10 @@ def test_a_log_in_any_guise_keeps_its_name_or_loses_it(case, guise) -> None:  # 
 WELL_KNOWN = ("docker compose", "kubernetes", "GitHub Actions", "Ray", "torchrun", "vLLM", "docker's records", "HTML")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(CASES), st.sampled_from(WELL_KNOWN))
-def test_a_log_in_a_well_known_guise_keeps_its_name(case, guise) -> None:  # type: ignore[no-untyped-def]
-    assert verdict(GUISES[guise](case.text)) == case.expect, (case.path.name, guise)
+@pytest.mark.parametrize("guise", WELL_KNOWN)
+def test_a_log_in_a_well_known_guise_keeps_its_name(guise: str) -> None:
+    lost = [case.path.name for case in CASES if verdict(GUISES[guise](case.text)) != case.expect]
+    assert not lost
 
 
 TRACEBACK = """\
