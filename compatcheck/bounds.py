@@ -83,7 +83,7 @@ class Bounds:
         ]) + "\n"  # fmt: skip
 
     def _on(self) -> str:
-        """`on Python 3.11; 30 of them on 3.10, 3.12 too; 12 on 3.9`"""
+        """`on Python 3.11; 30 of them on Python 3.10, 3.12; 12 of them on Python 3.9`"""
         alike: dict[int, list[str]] = {}
         for python, count in self.pythons.items():
             alike.setdefault(count, []).append(python)

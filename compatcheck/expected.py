@@ -5,7 +5,7 @@ It never decides: what was not run stays unknown.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -106,18 +106,16 @@ def expected(asked: Mapping[str, str], python: str | None, table: KnownTable) ->
     These very versions come before the newest releases of the same minor lines, this Python before the nearest other
     one, and what was run before what is inferred.
     """
-    run = {cell.python for cell in (*table.cells, *table.scattered)}
-    pythons = _nearest_first(python, run | {grid.python for grid in table.inferred})
+    pythons = _nearest_first(python, table.every_python)
     points = [{name: asked[name] for name in CORE}]
     for axes in (table.axes, *(grid.axes for grid in table.inferred)):
         points.append({name: same_line(asked[name], axes[name]) or asked[name] for name in CORE})
     for versions, on in product(points, pythons):
         instead = {name: version for name, version in versions.items() if version != asked[name]}
-        if python not in (None, on):
-            instead["Python"] = on
         cells = [cell for cell in table.at({**asked, **versions}, on) if cell.outcome in _SAYS]
-        pairs = table.python_pairs if "Python" in instead else (0, 0)
-        if "Python" in instead:
+        pairs = (0, 0)
+        if python not in (None, on):
+            instead["Python"], pairs = on, table.python_pairs
             # whether it can be installed is Python's own matter
             cells = [cell for cell in cells if cell.outcome is not Outcome.UNRESOLVABLE]
         if cells:
@@ -130,9 +128,9 @@ def expected(asked: Mapping[str, str], python: str | None, table: KnownTable) ->
     return None
 
 
-def _nearest_first(python: str | None, pythons: Iterable[str]) -> list[str]:
-    """The Pythons, from the named one outwards; the newest first where none is named."""
-    newest_first = sorted(pythons, key=Version, reverse=True)
+def _nearest_first(python: str | None, pythons: Sequence[str]) -> list[str]:
+    """The Pythons (the oldest first), from the named one outwards; the newest first where none is named."""
+    newest_first = list(reversed(pythons))
     if python is None:
         return newest_first
     return sorted(newest_first, key=lambda each: abs(Version(each).minor - Version(python).minor))

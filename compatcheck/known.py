@@ -14,6 +14,7 @@ from packaging.version import Version
 
 from .domain import CORE, Basis, Digest, Lock, Outcome, Policy, Stage
 from .inferred_grid import InferredGrid
+from .table import TELLING
 
 COMPANIONS = ("accelerate", "tokenizers", "safetensors", "huggingface-hub", "numpy")
 """The packages beside the three that a cell remembers: a verdict says where they differ."""
@@ -146,6 +147,12 @@ class KnownTable:
         return tuple(sorted({cell.python for cell in self.cells}, key=Version))
 
     @cached_property
+    def every_python(self) -> tuple[str, ...]:
+        """Those of explored matrices, too, oldest first."""
+        run = {cell.python for cell in (*self.cells, *self.scattered)}
+        return tuple(sorted(run | {grid.python for grid in self.inferred}, key=Version))
+
+    @cached_property
     def python_pairs(self) -> tuple[int, int]:
         """How many pairs of cells differ in Python alone, and in how many of these the outcome or the failure does.
 
@@ -153,7 +160,7 @@ class KnownTable:
         """
         groups: dict[tuple[Any, ...], Counter[tuple[Outcome, str | None]]] = {}
         for cell in (*self.cells, *self.scattered):
-            if cell.outcome in (Outcome.PASS, Outcome.FAIL, Outcome.WRONG) and not cell.source.own:
+            if cell.outcome in TELLING and not cell.source.own:
                 went = cell.outcome, cell.signature or cell.fingerprint
                 groups.setdefault((cell.key[1], cell.source.model, cell.policy), Counter())[went] += 1
         pairs = sum(comb(went.total(), 2) for went in groups.values())

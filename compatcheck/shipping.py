@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -15,18 +14,16 @@ from typing import Any
 from packaging.version import Version
 
 from . import __version__
-from .domain import CORE, Basis, Distribution, Lock, Outcome, Policy, Stage
+from .domain import CORE, Basis, Lock, Outcome, Policy, Stage
 from .errors import InputError
 from .inferred_grid import NOTHING, InferredGrid, Kind
 from .known import COMPANIONS
+from .lock_text import lock_of_text
 from .parse import structured
 from .shipped import KIND, SCHEMA
 
 REPORT_SCHEMA = 1
 REMEDY = "Name compatibility.json files that `compatcheck report` has written."
-_HEADER = re.compile(r"# \S+, lock (?P<digest>[0-9a-f]{16}), for Python (?P<python>\S+) on (?P<platform>\S+)")
-_PIN = re.compile(r"(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)")
-_HASH = re.compile(r"--hash=sha256:(?P<hash>[0-9a-f]{64})")
 
 
 @dataclass(frozen=True)
@@ -237,25 +234,13 @@ def _lock(path: Path, digest: str) -> Lock:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(str(path), [f"cannot be read: {error.strerror or error}"], REMEDY) from None
-    lock = lock_of_text(text, str(path))
+    try:
+        lock = lock_of_text(text)
+    except ValueError as error:
+        raise InputError(str(path), [f"not a lock file: {error}"], REMEDY) from None
     if lock.digest != digest:
         raise InputError(str(path), [f"holds the lock {lock.digest}, the report names {digest}"], REMEDY)
     return lock
-
-
-def lock_of_text(text: str, name: str) -> Lock:
-    """A lock as `compatcheck report` writes it. Raises InputError where the header is not there."""
-    header = _HEADER.match(text)
-    if header is None:
-        raise InputError(name, ["not a lock file: its first line names no lock"], REMEDY)
-    found: list[tuple[str, str, list[str]]] = []
-    for line in text.splitlines()[1:]:
-        if pin := _PIN.match(line):
-            found.append((pin["name"], pin["version"], []))
-        elif (hashed := _HASH.search(line)) and found:
-            found[-1][2].append(hashed["hash"])
-    parts = tuple(Distribution(package, version, tuple(hashes)) for package, version, hashes in found)
-    return Lock(header["python"], header["platform"], parts)
 
 
 def _written(

@@ -39,6 +39,7 @@ from compatcheck.errors import InputError
 from compatcheck.expansion import Expansion
 from compatcheck.experiment import Experiment
 from compatcheck.flakes import agreeing, runs, settled, verdict
+from compatcheck.lock_text import lock_of_text
 from compatcheck.matrix import load_matrix
 from compatcheck.pipeline import Run
 from compatcheck.probe import PROBE_VERSION
@@ -49,10 +50,11 @@ from compatcheck.report.document import SCHEMA_FILE, document
 from compatcheck.report.files import write_reports
 from compatcheck.report.kept import FACTS, OF_A_DEATH
 from compatcheck.report.reread import load_reported
-from compatcheck.report.retold import TESTED, load_retold, lock_of
+from compatcheck.report.retold import load_retold
 from compatcheck.reporting import context_of
 from compatcheck.signatures import Catalogue, load_catalogue
 from compatcheck.store import Store
+from compatcheck.table import TELLING
 
 ROOT = Path(__file__).parent.parent
 SOME = '[axes]\ntorch = ["2.6.0"]\ntransformers = ["4.51.3"]\npeft = ["newest"]\n'
@@ -418,7 +420,7 @@ def test_a_lock_of_another_cell_is_refused(desk: Desk) -> None:
 )  # fmt: skip
 def test_what_is_no_lock_is_said_to_be_none(text: str) -> None:
     with pytest.raises(ValueError, match=r"Python and platform|line 2"):
-        lock_of(text)
+        lock_of_text(text)
 
 
 # ---------------------------------------------------------------------- the commands
@@ -473,7 +475,7 @@ def test_every_lock_and_every_name_of_a_committed_report_is_found_again(name: st
     catalogue, folder = load_catalogue(), ROOT / "reports" / name
     told = {each.id: each.told for each in load_reported(str(folder)).measured}
     retold = load_retold(folder)
-    assert retold.runs == sum(each.outcome in TESTED for each in told.values()) >= 384
+    assert retold.runs == sum(each.outcome in TELLING for each in told.values()) >= 384
     for each in retold.cells:
         seen = each.observation
         if seen is None or seen.outcome is Outcome.PASS or (seen.retold is not None and seen.retold.complete):

@@ -13,20 +13,19 @@ from ..attribution import Kind
 from ..cell_verdicts import Ground
 from ..domain import Outcome
 from ..flips import AxisQuestion
-from ..table import PYTHON
-from .context import BAD, Context
+from ..table import PYTHON, TELLING
+from .context import Context
 from .entry import Entry
 from .markup import escaped, markdown_table
 from .reread import Reported
 
-TELLING = (Outcome.PASS, *BAD)
-
 
 def heading(axis: str) -> str:
-    return f"Does another {_called(axis)} help?"
+    return f"Does another {called(axis)} help?"
 
 
-def _called(axis: str) -> str:
+def called(axis: str) -> str:
+    """An axis as a sentence names it."""
     return "Python" if axis == PYTHON else axis
 
 
@@ -46,54 +45,56 @@ def python_text(context: Context) -> str:
 
 def _parts(context: Context, axis: str) -> list[str]:
     question = context.findings.question(axis)
-    parts = [f"# {heading(axis)}", answer(context, axis)]
+    parts = [f"# {heading(axis)}", answer(context, question)]
     if question.part.pairs:
         parts += [
             "## The numbers",
             "\n".join(f"- {line}" for line in question.words()),
-            *([_totals(question, axis)] if question.complete else []),
-            f"## Which failures another {_called(axis)} mends",
-            _remedies(context, question, axis),
-            f"## Where {_called(axis)} makes a difference",
-            _differing(context, question, axis),
+            *([_totals(question)] if question.complete else []),
+            f"## Which failures another {called(axis)} mends",
+            _remedies(context, question),
+            f"## Where {called(axis)} makes a difference",
+            _differing(context, question),
             "## What the other axes do",
             "\n".join(f"- {part.words()}." for part in context.findings.blame.axes if part.axis != axis),
         ]
     return parts
 
 
-def answer(context: Context, axis: str) -> str:
+def answer(context: Context, question: AxisQuestion) -> str:
     """The verdict in a few sentences."""
-    question, called = context.findings.question(axis), _called(axis)
-    versions = context.pythons if axis == PYTHON else context.versions(axis)
-    if not question.part.pairs:
-        measured = ", ".join(versions) or "none"
-        return f"Not judged: no two measured cells differ in {called} alone (measured: {measured})."
     part = question.part
+    name, versions = called(part.axis), _versions(context, part.axis)
+    if not part.pairs:
+        measured = ", ".join(versions) or "none"
+        return f"Not judged: no two measured cells differ in {name} alone (measured: {measured})."
     share = 100 * (part.pairs - part.changed) / part.pairs
     verdict = "Hardly" if part.changed else "No"
     said = [
-        f"**{verdict}: {part.pairs - part.changed} of {part.pairs} pairs of cells that differ in {called} alone "
+        f"**{verdict}: {part.pairs - part.changed} of {part.pairs} pairs of cells that differ in {name} alone "
         f"({share:.0f} %) have the same outcome and the same failure.**"
         if share > 50
-        else f"**Often: {part.changed} of {part.pairs} pairs of cells that differ in {called} alone fare differently.**"
+        else f"**Often: {part.changed} of {part.pairs} pairs of cells that differ in {name} alone fare differently.**"
     ]
-    said += [_rescue(called, version, question) for version in versions if question.compared(version)]
+    said += [_rescue(version, question) for version in versions if question.compared(version)]
     if alone := [version for version in versions if not question.compared(version)]:
-        said.append(f"- Of {called} {', '.join(alone)} no cell can be compared.")
+        said.append(f"- Of {name} {', '.join(alone)} no cell can be compared.")
     return "\n".join(said)
 
 
-def _rescue(called: str, version: str, question: AxisQuestion) -> str:
-    count = question.rescued.get(version, 0)
+def _versions(context: Context, axis: str) -> tuple[str, ...]:
+    return context.pythons if axis == PYTHON else context.versions(axis)
+
+
+def _rescue(version: str, question: AxisQuestion) -> str:
+    name, count = called(question.part.axis), question.rescued.get(version, 0)
     if not count:
         pairs = question.compared(version)
         tried = "1 pair" if pairs == 1 else f"{pairs} pairs"
         return (
-            f"- {called} {version} rescues nothing: whatever works with it works with every other {called} tried "
-            f"({tried})."
+            f"- {name} {version} rescues nothing: whatever works with it works with every other {name} tried ({tried})."
         )
-    return f"- {called} {version} works in {count} combinations in which another {called} tried does not."
+    return f"- {name} {version} works in {count} combinations in which another {name} tried does not."
 
 
 def _refused(context: Context) -> str:
@@ -109,23 +110,23 @@ def _refused(context: Context) -> str:
     return markdown_table(["Python", "torch", "cells", "cannot be installed", "because"], rows)
 
 
-def _totals(question: AxisQuestion, axis: str) -> str:
+def _totals(question: AxisQuestion) -> str:
     outcomes = [str(outcome) for outcome in TELLING]
     rows = [[version, *(seen.get(outcome, 0) for outcome in outcomes)] for version, seen in question.totals.items()]
-    return markdown_table([_called(axis), *outcomes], rows)
+    return markdown_table([called(question.part.axis), *outcomes], rows)
 
 
-def _differing(context: Context, question: AxisQuestion, axis: str) -> str:
+def _differing(context: Context, question: AxisQuestion) -> str:
     if not question.differing:
         return "Nowhere."
-    pythons = context.pythons
-    versions = pythons if axis == PYTHON else context.versions(axis)
-    fixed = [name for name in question.differing[0].fixed if name != PYTHON or len(pythons) > 1]
+    axis = question.part.axis
+    versions = _versions(context, axis)
+    fixed = [name for name in question.differing[0].fixed if name != PYTHON or len(context.pythons) > 1]
     rows = [
-        [*(f"{_called(name)} {each.fixed[name]}" for name in fixed), *_seen(each.seen, versions)]
+        [*(f"{called(name)} {each.fixed[name]}" for name in fixed), *_seen(each.seen, versions)]
         for each in question.differing
     ]
-    return markdown_table([*map(_called, fixed), *(f"{_called(axis)} {each}" for each in versions)], rows)
+    return markdown_table([*map(called, fixed), *(f"{called(axis)} {each}" for each in versions)], rows)
 
 
 def _seen(seen: Mapping[str, str], versions: tuple[str, ...]) -> Iterator[str]:
@@ -191,7 +192,7 @@ def _drifted(context: Context) -> list[str]:
     return [f"{escaped(words)} ({count} cells)" for words, count in counts.most_common()]
 
 
-def _remedies(context: Context, question: AxisQuestion, axis: str) -> str:
+def _remedies(context: Context, question: AxisQuestion) -> str:
     if not question.remedies:
         return "None of these cells fails."
     rows = [
@@ -204,8 +205,8 @@ def _remedies(context: Context, question: AxisQuestion, axis: str) -> str:
         ]
         for each in question.remedies
     ]
-    called = _called(axis)
-    headers = ["failure", "", "cells", f"work with another {called}", f"only fail otherwise with another {called}"]
+    name = called(question.part.axis)
+    headers = ["failure", "", "cells", f"work with another {name}", f"only fail otherwise with another {name}"]
     return markdown_table(headers, rows)
 
 

@@ -11,7 +11,7 @@ from ..domain import Outcome
 from ..table import PYTHON
 from .agreement_text import agreement_section
 from .audit_text import audit_section
-from .axis_answer import answer, heading
+from .axis_answer import answer, called, heading
 from .blame_text import shares
 from .context import Context, named
 from .effects import effects
@@ -233,13 +233,11 @@ def _axis(context: Context, axis: str) -> str:
     """The article's advice, judged; a file of its own has the rest."""
     question = context.findings.question(axis)
     mended = [each for each in question.remedies if each.mended]
-    lines = [answer(context, axis)]
+    lines = [answer(context, question)]
     if question.remedies:
         told = ", ".join(f"`{each.unit[1]}` ({each.mended} of {each.cells} cells)" for each in mended)
-        another = heading(axis).split()[2]
-        lines.append(
-            f"Of {len(question.remedies)} failures another {another} mends {len(mended)}{f': {told}' if told else ''}."
-        )
+        which = f": {told}" if told else ""
+        lines.append(f"Of {len(question.remedies)} failures another {called(axis)} mends {len(mended)}{which}.")
     return "\n".join(lines) + f" More: [{axis}.md]({axis}.md)."
 
 

@@ -26,7 +26,7 @@ from datetime import date, datetime, time, timezone
 from pathlib import Path
 from typing import IO, Any
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from ..conclusion import ChosenCell
 from ..domain import (
@@ -34,7 +34,6 @@ from ..domain import (
     Cell,
     Check,
     Digest,
-    Distribution,
     Ending,
     Frame,
     Lock,
@@ -55,20 +54,17 @@ from ..errors import InputError
 from ..expansion import Expansion
 from ..experiment import Experiment
 from ..explore import Role
+from ..lock_text import is_version, lock_of_text
 from ..parse import structured
+from ..table import TELLING
 from .document import SCHEMA
 from .json_stream import CHUNK, JsonStream
-from .reread import FILE, REMEDY
+from .reread import FILE, REMEDY, TESTED
 
-TESTED = (Outcome.PASS, Outcome.FAIL, Outcome.WRONG)
-"""The outcomes of a run."""
 LOCKS, EVIDENCE = "locks", "evidence"
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 _PYTHON = re.compile(r"3\.\d{1,2}")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_HEAD = re.compile(r"# .*, for Python (\S+) on (\S+)\n")
-_PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==(\S+)(?: \\)?\n")
-_HASH = re.compile(r"    --hash=sha256:([0-9a-f]{64})(?: \\)?\n")
 
 
 @dataclass(frozen=True)
@@ -236,7 +232,7 @@ class Summary:
     @property
     def found(self) -> int:
         """The cells that tell something of the packages, without the inferred ones."""
-        return sum(count for outcome, count in self.totals.items() if outcome in (*TESTED, Outcome.UNRESOLVABLE))
+        return sum(count for outcome, count in self.totals.items() if outcome in TESTED)
 
 
 def load_summary(path: Path) -> Summary:
@@ -329,7 +325,7 @@ class _Reader:
         if not _PYTHON.fullmatch(cell.python):
             raise self._refusal(f"{place}.python: {cell.python!r} is no minor version of Python")
         for package, version in cell.versions.items():
-            if not _NAME.fullmatch(package) or not _is_version(version):
+            if not _NAME.fullmatch(package) or not is_version(version):
                 raise self._refusal(f"{place}.versions.{package}: {version!r} is no version of a package")
         if cell.id != found.id:
             raise self._refusal(f"{place}.id: {found.id!r} is not the cell of these versions, {cell.id}")
@@ -353,7 +349,7 @@ class _Reader:
         if lock.python != cell.python or pinned != cell.versions:
             raise self._refusal(f"{place}.lock: {file} is the lock of another cell")
         seen = None
-        if told.basis is Basis.MEASURED and told.outcome in TESTED:
+        if told.basis is Basis.MEASURED and told.outcome in TELLING:
             seen = self._observation(place, told, head)
             if seen.machine.platform != lock.platform:
                 raise self._refusal(f"{place}.machine: {seen.machine.platform}, and its lock is for {lock.platform}")
@@ -361,7 +357,7 @@ class _Reader:
 
     def _lock(self, place: str, file: Path, digest: str) -> Lock:
         try:
-            lock = lock_of(file.read_text(encoding="utf-8"))
+            lock = lock_of_text(file.read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError, ValueError) as error:
             raise self._refusal(f"{place}: {file} cannot be read: {error}") from None
         if lock.digest != digest:
@@ -484,29 +480,3 @@ def _modes(modes: Mapping[str, str | None]) -> Iterator[ModeRecord]:
     for mode in Mode:
         if (said := modes.get(mode)) is not None:
             yield ModeRecord(mode, Status.FAILED if said == Outcome.FAIL else Status.OK, 0.0)
-
-
-def lock_of(text: str) -> Lock:
-    """The lock that `text` is, as a report writes it. Raises ValueError where it is none."""
-    lines = text.splitlines(keepends=True)
-    head = _HEAD.fullmatch(lines[0]) if lines else None
-    if head is None:
-        raise ValueError("the line with Python and platform is missing")
-    pins: list[tuple[str, str, list[str]]] = []
-    for number, line in enumerate(lines[1:], 2):
-        if pin := _PIN.fullmatch(line):
-            if not _is_version(pin[2]):
-                raise ValueError(f"line {number}: {pin[2]!r} is no version")
-            pins.append((pin[1], pin[2], []))
-        elif pins and (found := _HASH.fullmatch(line)):
-            pins[-1][2].append(found[1])
-        else:
-            raise ValueError(f"line {number} is neither a pin nor a hash")
-    return Lock(head[1], head[2], tuple(Distribution(name, version, tuple(each)) for name, version, each in pins))
-
-
-def _is_version(text: str) -> bool:
-    try:
-        return Version(text) is not None and text == text.strip()
-    except InvalidVersion:
-        return False
