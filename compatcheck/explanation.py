@@ -227,7 +227,7 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
         if found.signature and found.signature.weak:
             return _by_heading(text, found, known)
         if _told_as_printed(found, known):
-            return _completed(text, found, known)
+            return _completed(text, _closer_in_text(text, found, known), known)
         return _of_prose(text, found, known, log.unfinished)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
 
@@ -255,6 +255,18 @@ def _told_as_printed(found: Explanation, catalogue: Catalogue) -> bool:
     return raised.type != "KeyboardInterrupt" and not any(
         covers(each, raised) for each in catalogue if not each.message
     )
+
+
+def _closer_in_text(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
+    """The same, or what says more closely of an exception without frames, known only by its words, that stands above a
+    cut traceback: the text around it tells what it is about."""
+    raised = found.diagnosis.exception if found.diagnosis else None
+    if raised is None or raised.frames or found.signature is None or not found.signature.fallback:
+        return found
+    closer = Catalogue(catalogue.ordinary)
+    diagnosis = diagnose_chain((raised,), closer, whole=False, versions=found.versions, text=text)
+    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
 
 
 def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:

@@ -174,3 +174,18 @@ def test_the_beginning_of_a_long_log_is_not_lost() -> None:
     text = b"RuntimeError: element 0 of tensors does not require grad and does not have a grad_fn\n\n\n"
     found = explain_stream(io.BytesIO(text + b"step 1 of 10\n" * CAP))
     assert found.signature is not None and found.signature.id == "nothing-requires-grad"
+
+
+HEADED = (
+    "AttributeError: 'BartConfig' object has no attribute '_own'\n\nTraceback (most recent call last):\n"
+    '  File "/srv/env/lib/python3.8/{file}", line 126, in _main\n    {code}\n  File "/srv/env/lib/python3.8/site-pac'
+)
+
+
+def test_a_heading_is_known_by_the_traceback_that_is_cut_off_below_it() -> None:
+    sent = HEADED.format(file="multiprocessing/spawn.py", code="self = reduction.pickle.load(from_parent)")
+    other = HEADED.format(file="site-packages/someapp/start.py", code="run()")
+    assert [explain(text).signature.id for text in (sent, other)] == [  # type: ignore[union-attr]
+        "patched-object-sent-to-process",
+        "stack-class-lacks-attribute",
+    ]
