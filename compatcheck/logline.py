@@ -98,8 +98,9 @@ _TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2
 _LOOKS_RAISED = re.compile(
     r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid|IsEnabled)$"
 )
-_OF_EXCEPTIONS = re.compile(r"(?:^|\.)_?(?:exc|exceptions?|errors?)(?:\.|$)")
-"""A module that holds exceptions and nothing else: `torch._dynamo.exc.Unsupported` is one, whatever its name."""
+_OF_EXCEPTIONS = re.compile(r"(?:^|\.)_?(?:exc|exceptions?|errors?)(?:\.|$)|\.onnxruntime_pybind11_state$")
+"""A module that holds exceptions and nothing else: `torch._dynamo.exc.Unsupported` is one, whatever its name, and so
+is onnxruntime's `Fail`."""
 _LOWER_RAISED = re.compile(r"(?:^|\.)(?:error|timeout|herror|gaierror)$")
 
 
