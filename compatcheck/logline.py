@@ -247,3 +247,13 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
     if message[-1:] == "`" and message.count("`") % 2:
         message = message[:-1]  # closes what Markdown opened above the traceback
     return (found["of"] or name), module, message
+
+
+def split_lines(text: str) -> list[str]:
+    """The lines of a text as logs have them: ended by a line feed, a carriage return or both, and by nothing else."""
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    if lines[-1] == "":
+        lines.pop()
+    return lines

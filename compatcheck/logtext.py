@@ -16,7 +16,7 @@ from .crash_reader import NEEDLES as CRASH_NEEDLES
 from .crash_reader import CrashReader
 from .domain import Raised
 from .logcarrier import LearnedPrefix, lines_within
-from .logline import cleaned, unflattened
+from .logline import cleaned, split_lines, unflattened
 from .logversions import NEEDLES as VERSION_NEEDLES
 from .logversions import Versions
 from .traceback_reader import CAUSED_BY, Exit, TracebackReader
@@ -60,7 +60,7 @@ _OTHER = (
 """What stands in the logs of programs in other languages: there a line such as `Killed` is none of this stack's."""
 _REFUSAL = re.compile(
     r"(?:ERROR: )?(?:Cannot install .{1,2000}because these package versions have conflicting dependencies"
-    r"|error: No solution found when resolving|× No solution found when resolving|No solution found when resolving"
+    r"|error: No solution found when resolving|[×x] No solution found when resolving|No solution found when resolving"
     r"|The conflict is caused by:$"
     r"|Could not find a version that satisfies the requirement|No matching distribution found for"
     r"|ERROR: Package .{1,200} requires a different Python|ResolutionImpossible(?::|$))"
@@ -153,19 +153,10 @@ def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
             if cut == 0 and len(rest) > 16 * BLOCK:
                 cut = len(rest)
             if cut:
-                yield _split(rest[:cut])
+                yield split_lines(rest[:cut])
                 rest = rest[cut:]
     if rest:
-        yield _split(rest)
-
-
-def _split(text: str) -> list[str]:
-    if "\r" in text:
-        text = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    return lines
+        yield split_lines(rest)
 
 
 def _read(texts: Iterable[str], needles: Sequence[str]) -> Log:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
-from .logline import cleaned, exception_of, frame_of
+from .logline import cleaned, exception_of, frame_of, split_lines
 from .signature_fit import searched
 from .signatures import Catalogue, Signature
 from .sources import FOLDERS, PACKAGES, shipped_sources
@@ -28,8 +28,8 @@ CAP = 2**16
 """Bytes of a text that is read in this way."""
 
 LEAST = 20
-"""Characters that a signature's pattern must find, and at a line's beginning three words in them: less proves nothing
-in running text."""
+"""Characters that a signature's pattern must find (with the exception's name, where it stands right before them), and
+at a line's beginning three words in them: less proves nothing in running text."""
 
 _SPEAKS_OF_ERROR = re.compile(
     r"(?i)error|exception|fail|not found|could not|has no attribute|cannot import name|no module named"
@@ -59,6 +59,23 @@ _QUOTED = re.compile(
 )
 _SHELLS_WORDS = {"killed": "Killed", "bus error": "Bus error", "illegal instruction": "Illegal instruction"}
 """What a shell writes at a process's end, in quotation marks by itself, however it is spelled."""
+_DUMPED = re.compile(
+    r"(?i)\b(?P<what>segmentation fault|bus error|illegal (?:hardware )?instruction|aborted)\s?\(core dumped\).{0,100}"
+)
+"""A shell's words that nobody writes by chance, wherever they stand."""
+_ENDED = re.compile(
+    r"(?i)\b(?:crash\w{0,4}|exit\w{0,3}|quits?|die[sd]?|dying|kill(?:s|ed)|terminat\w{1,3}|abort(?:s|ed)|receiv\w{1,3}|gets?|got"
+    r"|fail\w{0,3})\b[^.;\n]{0,40}?\b(?:SIG(?P<name>SEGV|BUS|ILL|KILL|ABRT)|signal:? (?P<number>4|6|7|9|11))\b"
+    r"|^\W{0,8}SIG(?P<first>SEGV|BUS|ILL|KILL|ABRT) (?:received|when|while|on|in|after|during)\b"
+)
+"""A sentence that tells by which signal a process ended."""
+_PRINTED = re.compile(
+    r"(?i)\W?(?:segmentation fault|bus error|illegal (?:hardware )?instruction|aborted)\b|.{0,60} \*{3} "
+)
+"""What a shell writes by itself, or make."""
+_VIOLATION = re.compile(r"(?i)\baccess violation\b (?:in|inside|at|when|while|during|on)\b")
+"""The same end on Windows."""
+_SIGNALS = {"4": "ILL", "6": "ABRT", "7": "BUS", "9": "KILL", "11": "SEGV"}
 _STATE_DICT = re.compile(r"Error\(s\) in loading state_dict for \w{1,100}:$")
 """The heading of torch's list of weights that do not fit; the lines of the list stand below it."""
 _STATE_DICTS_LINE = re.compile(r"\s+(?:size mismatch for |Missing key\(s\) |Unexpected key\(s\) )")
@@ -114,7 +131,7 @@ def _joined(
 
 def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
     """What the line of code says that raised, where that is all that was pasted, and has its message."""
-    for number, line in carried(text.splitlines()):
+    for number, line in carried(split_lines(text)):
         raises = RAISES.fullmatch(line.strip(_MARKS))
         if raises and (message := message_in_code(raises)):
             diagnosis = diagnose_chain((Raised(raises["type"], "", message),), catalogue.sure, whole=False)
@@ -129,7 +146,7 @@ def completed(text: str, raised: Raised) -> Raised | None:
     begun = raised.message.strip()
     if len(begun) < LEAST_BEGUN:
         return None
-    lines = [bare for _, line in carried(text.splitlines()) if (bare := cleaned(line).bare)]
+    lines = [bare for _, line in carried(split_lines(text)) if (bare := cleaned(line).bare)]
     if not lines or not lines[-1].endswith(begun):
         return None
     longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest>\S.{{0,300}})")
@@ -184,7 +201,7 @@ class _Line:
 
 
 def _lines(text: str) -> list[_Line]:
-    carriers = list(carried(text.splitlines()))
+    carriers = list(carried(split_lines(text)))
     lines = _gathered([_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for _, line in carriers])
     headed = next((place for place, line in enumerate(lines) if "Traceback (most recent" in line), None)
     framed = next((place for place, line in enumerate(lines) if frame_of(line.strip())), None)
@@ -226,9 +243,11 @@ def _said(
     line: _Line, text: str, catalogue: Catalogue, telling: Catalogue, versions: Mapping[str, str]
 ) -> Diagnosis | None:
     """What a line of a text tells, or quotes of a process's end."""
+    if ended := _ended(line.text, text, catalogue):
+        return ended
     for quoted in _QUOTED.finditer(line.text):
         told = quoted["text"] or quoted["told"] or quoted["aside"]
-        shells = _SHELLS_WORDS.get(told.lower())
+        shells = _SHELLS_WORDS.get(told.lower().rstrip("."))
         ended = (
             diagnose_line(Raised("", "", shells or told), catalogue) if shells or len(told) >= LEAST_QUOTED else None
         )
@@ -246,7 +265,8 @@ def _said(
         found = searched(signature, raised.message) if signature else None
         if found is None:
             continue
-        if not whole and (len(found[0]) < LEAST or (found.start() == 0 and len(found[0].split()) < 3)):
+        proof = len(found[0]) if found.start() or not raised.type else len(f"{raised.type}: {found[0]}")
+        if not whole and (proof < LEAST or (found.start() == 0 and len(found[0].split()) < 3)):
             continue
         opened = raised.message[found.start() - 1 : found.start()]  # by a mark, where a heading quotes the very words
         title = line.text.lstrip()[:1] == "#" and len(found[0]) >= LEAST_TITLE
@@ -254,6 +274,23 @@ def _said(
         if line.speaks or (found.start() == 0 and not line.beside) or quotes:
             return diagnosis
     return None
+
+
+def _ended(line: str, text: str, catalogue: Catalogue) -> Diagnosis | None:
+    """How a process ended that a sentence or a heading tells of, where the text is about Python or the stack. What a
+    shell, make or a program of another kind prints itself is no sentence."""
+    quoted, told = _DUMPED.search(line), _ENDED.search(line)
+    if not (quoted or told or _VIOLATION.search(line)) or not ("python" in text.lower() or _spoken_of(text)):
+        return None
+    if _PRINTED.match(line) or exception_of(line.strip(_MARKS), after_frame=False):
+        return None
+    if quoted:
+        whole = quoted[0].replace(quoted["what"], quoted["what"].capitalize(), 1)
+        return diagnose_line(Raised("", "", whole), catalogue)
+    name = told and (told["name"] or told["first"] or _SIGNALS[told["number"]])
+    end = f"process 1 terminated with signal SIG{name.upper()}" if name else "Windows fatal exception: access violation"
+    found = diagnose_line(Raised("", "", end), catalogue)
+    return replace(found, exception=Raised("", "", line.strip())) if found else None
 
 
 def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:

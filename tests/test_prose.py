@@ -73,6 +73,13 @@ from compatcheck.prose import CAP
          "refused-by-lightning", 1),
         ("\u4f1a\u663e\u793a\u201ckilled\u201d\u5e76\u9000\u51fa", "killed", 1),
         ("After a minute the shell says `Killed`, and no more.", "killed", 1),
+        ("# Segmentation fault (core dumped) when a GPU model is loaded\n\ntorch 2.1, Linux", "segmentation-fault", 1),
+        ("With transformers it crashes with SIGSEGV in the first step.", "segmentation-fault", 1),
+        ("python: it fails with an access violation inside amdhip64_6.dll", "segmentation-fault", 1),
+        ("# torch training quits with signal 9 after an epoch", "killed", 1),
+        ("SIGBUS received on an M2 with torch", "bus-error", 1),
+        ("# from torch._C import * (ImportError: DLL load failed)", "windows-dll-missing", 1),
+        ("# version `GLIBCXX_3.4.29' not found\n\nflash-attn beside torch", "libstdcxx-too-old", 1),
         ("Merging fails:\n\nError(s) in loading state_dict for PeftModelForCausalLM:\n\tsize mismatch for "
          "base_model.model.model.embed_tokens.weight: copying a param with shape torch.Size([9, 2]) from checkpoint, "
          "the shape in current model is torch.Size([8, 2]).\n\tsize mismatch for base_model.model.lm_head.weight: "
@@ -100,6 +107,10 @@ def test_a_sentence_that_quotes_a_failure_is_recognised(text: str, signature: st
     "text",
     [
         "There was an error in my cache of errors, and the build failed.",
+        "My server in Go crashes with SIGSEGV once a day.",
+        "make: *** [Makefile:12: run] Segmentation fault (core dumped)\n(for a program beside torch)",
+        "In Python the handler gets called when SIGTERM comes, and signal 15 ends it.",
+        "The exception says that the DLL failed.",
         "The torch release notes speak of a fix for an exception in generate.",
         "error: no rule to make target 'all'",
         "We say so when target modules are not found in the base model.",
