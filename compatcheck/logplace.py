@@ -21,6 +21,8 @@ _BELOW = frozenset(
     )
 )  # fmt: skip
 """Packages that are called from everywhere: a failure within them is that of what they were called with."""
+_ANSWERS = ("transformers/agents/", "transformers/tools/")
+"""Code that reads and runs what a language model wrote: where it stops, it is not for the package's sake."""
 _STDLIB = frozenset(sys.stdlib_module_names)
 _WINDOWS_LIBRARY = re.compile(r"/[Ll]ib/(?P<rest>[a-z_]\w{0,60}(?:\.py|/).*)$")
 _CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/(?:src/)?(?P<path>(?P=package)/.+)$")
@@ -80,7 +82,7 @@ def _end_of(frames: Sequence[Frame]) -> Place | None:
             continue
         if package.removesuffix(".py") in _STDLIB or (slash and package in _BELOW):
             continue
-        installed = slash and package and re.fullmatch(r"\w+", package)
+        installed = slash and package and re.fullmatch(r"\w+", package) and not file.startswith(_ANSWERS)
         package = _SHARED_FOLDERS.get(package, package) if cloned else package
         return Place(package if installed else "", file, frame.function)
     return None
