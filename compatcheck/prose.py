@@ -47,7 +47,8 @@ _BEFORE = re.compile(r"[:`'\"(\]#]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
 _NAMED = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,40}\.){0,6}_?[A-Z]\w{2,60}(?:Error|Exception)(?=: ?\S)")
 """An exception's name with a message behind it."""
-_LOOSE_COLON = re.compile(r"(?<=Error) :(?= )|(?<=Exception) :(?= )")
+_LOOSE_COLON = re.compile(r"(?:(?<=Error)|(?<=Exception))(?: :(?= )|：|:(?=['\"A-Za-z])) ?")
+"""A colon behind an exception's name that stands after a blank, or before none, or is as wide as a Chinese letter."""
 _FILLINGS = ("x", "1", "['x']")
 """What stands in for a name or a number that a quotation left out."""
 _CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
@@ -315,9 +316,9 @@ def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
 def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
     its message. And whether it is sure to be all of the exception: where it is marked as code, and a key in quotes."""
-    bare = _LOOSE_COLON.sub(":", " ".join(line.strip(_MARKS).split()))
-    if bare[:1] in _QUOTES and bare[-1:] == bare[:1] and bare[:1] not in bare[1:-1]:
-        bare = bare[1:-1]
+    bare = _LOOSE_COLON.sub(": ", " ".join(line.strip(_MARKS).split()))
+    if bare[:1] in _QUOTES and bare[:1] not in bare[1:-1]:
+        bare = bare[1:].removesuffix(bare[:1])  # who quotes forgets the second mark at times
     behind = {found.end() for found in _BEFORE.finditer(bare)}
     named = {found.start() for found in _NAMED.finditer(bare)}
     texts = [

@@ -125,9 +125,10 @@ def _takes_sometimes(function: str, keyword: str) -> bool:
 
 
 def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:
-    """Whether the message, the module of the exception, or the path of a file or a function in the traceback has it."""
+    """Whether the message, the module of the exception, the line of code that raised, or the path of a file or a
+    function in the traceback has it."""
     places = (told for frame in raised.frames for told in (frame.file, frame.function))
-    texts = (raised.message[:MESSAGE_CAP], raised.module, *places)
+    texts = (raised.message[:MESSAGE_CAP], raised.module, raised.code, *places)
     return any(pattern.search(text) for text in texts)
 
 

@@ -143,8 +143,8 @@ missing in the message: Markdown takes it for its own."""
     not_frames: tuple[Frame, ...] = ()
     """None of them may; so a traceback whose beginning is cut off never fits."""
     about: str = ""
-    """For a text that any program may write: a regular expression that a message, a file's path or a function in the \
-chain of tracebacks must hold, `huggingface|transformers/`."""
+    """For a text that any program may write: a regular expression that a message, the line of code that raised, a \
+file's path or a function in the chain of tracebacks must hold, `huggingface|transformers/`."""
     code: str = ""
     """For a message that says too little: a regular expression, searched for in the line of code that raised, or in \
 an empty text where the traceback does not show it. `(?P=name)` is what the message's group `name` found."""

@@ -200,3 +200,11 @@ def test_a_heading_is_known_by_the_traceback_that_is_cut_off_below_it() -> None:
         "patched-object-sent-to-process",
         "stack-class-lacks-attribute",
     ]
+
+
+@pytest.mark.parametrize("colon", [": ", ":", " : ", "："])
+def test_a_colon_behind_an_exception_is_read_in_every_form(colon: str) -> None:
+    found = explain(f"训练报错 ValueError{colon}paged_adamw_32bit is not a valid OptimizerNames, 怎么办")
+    assert found.signature is not None and found.signature.id == "enumeration-value"
+    assert found.diagnosis is not None and found.diagnosis.exception is not None
+    assert found.diagnosis.exception.type == "ValueError"
