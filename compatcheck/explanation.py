@@ -271,7 +271,8 @@ def _closer_in_text(text: str, found: Explanation, catalogue: Catalogue) -> Expl
 
 def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
     """The same, where the end of the text cut off what its heading tells in full."""
-    raised = found.diagnosis.exception if found.diagnosis and not found.signature else None
+    unnamed = found.signature is None or bool(found.signature.within)
+    raised = found.diagnosis.exception if found.diagnosis and unnamed else None
     if raised is None or (whole := completed(text, raised)) is None:
         return found
     diagnosis = diagnose_chain((whole,), catalogue, whole=False, versions=found.versions)

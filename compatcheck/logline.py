@@ -95,6 +95,14 @@ _BOLD_NAME = re.compile(r"^\*\*([A-Za-z_][\w.]{1,120})\*\*(?=:\s|\s{3})")
 """An exception's name that Markdown sets in bold type, before its message or a notebook's heading."""
 _TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2}(?=\S)")
 """What two processes make of the same line when they write it at once: `KeyErrorKeyError: : 'text'`."""
+_UNQUOTED = re.compile(
+    r"(?P<says>\b[Nn]o module named|\bunexpected keyword argument|\b[Cc]annot import name)"
+    r" (?P<mark>`?)(?!(?:in|for|when|from|while|on|of|or|and|with|error|to|is|was|at|by)\b)"
+    r"(?P<name>[A-Za-z_][\w.]{0,100}\w)(?P=mark)(?P<from> from (?P<place>[A-Za-z_][\w.]{0,100}\w))?"
+    r"(?=$|\.?(?:\s|$)[^\w]*$|[^\x00-\x7f]|[`\"')\],;:!])"
+)
+"""What Python says of a name, as Python 2 writes it and as it is quoted in sentences: without quotation marks, or in
+Markdown's."""
 _LOOKS_RAISED = re.compile(
     r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid|IsEnabled)$"
 )
@@ -225,6 +233,18 @@ def short_file(path: str) -> str:
     return found["rest"] if found else path
 
 
+def requoted(text: str) -> str:
+    """`text` with the quotation marks that Python sets around the names that it misses."""
+    if "named " not in text and "argument " not in text and "import name " not in text:
+        return text
+    return _UNQUOTED.sub(_in_quotes, text)
+
+
+def _in_quotes(found: re.Match[str]) -> str:
+    place = f" from '{found['place']}'" if found["place"] else ""
+    return f"{found['says']} '{found['name']}'{place}"
+
+
 def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None:
     """Class, module and message of a line that tells an exception, or None.
 
@@ -243,7 +263,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
         return None
     if name[:1] == "_" and not module and hasattr(builtins, name[1:]):
         name = name[1:]  # Markdown's slanted type
-    message = _BOLD_INIT.sub("__init__()", found["message"] or "").strip()
+    message = requoted(_BOLD_INIT.sub("__init__()", found["message"] or "").strip())
     if message[-1:] == "`" and message.count("`") % 2:
         message = message[:-1]  # closes what Markdown opened above the traceback
     return (found["of"] or name), module, message

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
-from .logline import cleaned, exception_of, frame_of, split_lines
+from .logline import cleaned, exception_of, frame_of, requoted, split_lines
 from .signature_fit import searched
 from .signatures import Catalogue, Signature
 from .sources import FOLDERS, PACKAGES, shipped_sources
@@ -150,7 +150,7 @@ def completed(text: str, raised: Raised) -> Raised | None:
     lines = [bare for _, line in carried(split_lines(text)) if (bare := cleaned(line).bare)]
     if not lines or not lines[-1].endswith(begun):
         return None
-    longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest>\S.{{0,300}})")
+    longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest> ?\S.{{0,300}})")
     found = next((found for line in lines if (found := longer.search(line))), None)
     return replace(raised, message=f"{begun}{found['rest'].rstrip(_MARKS)}") if found else None
 
@@ -255,8 +255,9 @@ def _said(
         if ended:
             return ended
     headed = line.beside and not line.within  # a traceback stands below, and its own end is cut off
-    printed = exception_of(line.text.strip(_MARKS), after_frame=False) or line.within
-    around = text if headed or not printed else ""  # what a program prints tells by itself what it is about
+    printed = exception_of(line.text.strip(_MARKS), after_frame=False) and not line.text.startswith("# ")
+    alone = not headed and (printed or line.within)  # what a program prints tells by itself what it is about
+    around = "" if alone else text
     for raised, whole in _told(line.text):
         known = catalogue if raised.type else telling
         diagnosis = diagnose_chain((raised,), known, whole=False, versions=versions, text=around)
@@ -316,7 +317,7 @@ def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
 def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
     its message. And whether it is sure to be all of the exception: where it is marked as code, and a key in quotes."""
-    bare = _LOOSE_COLON.sub(": ", " ".join(line.strip(_MARKS).split()))
+    bare = requoted(_LOOSE_COLON.sub(": ", " ".join(line.strip(_MARKS).split())))
     if bare[:1] in _QUOTES and bare[:1] not in bare[1:-1]:
         bare = bare[1:].removesuffix(bare[:1])  # who quotes forgets the second mark at times
     behind = {found.end() for found in _BEFORE.finditer(bare)}

@@ -215,6 +215,7 @@ class TracebackReader:
             told = exception_of(bare.lstrip(_MARKDOWN), after_frame=self._after_frame)
             if told:
                 self._close(told, number)
+                self._message_open = self._message_open and ":" in bare  # without a colon there is no message
                 return
         if found := _DEFINES.match(text):
             self._defined = found["name"]
@@ -299,7 +300,8 @@ class TracebackReader:
             return []
         if not bare or bare in _QUOTES:
             told = self._chain[-1].message.strip() if self._chain else ""
-            self._message_open = self._message_open and (not told or bool(_REQUEST.search(told)))
+            goes_on = not bare and (not told or bool(_REQUEST.search(told)))
+            self._message_open = self._message_open and goes_on
             self._blank += 1
             return self.end() if self._blank > CHAIN_PATIENCE else []
         if _PYTEST_HEAD.match(text):

@@ -184,6 +184,16 @@ def test_the_module_of_an_exception_may_say_what_it_is_about() -> None:
     assert diagnose_chain((replace(error, module="shop.exc"),), CATALOGUE, whole=True).signature is None
 
 
+def test_the_line_of_code_may_say_what_an_exception_is_about() -> None:
+    error = Raised("TypeError", "", "__init__() got an unexpected keyword argument 'model_file'")
+    told = replace(error, code="sp = spm.SentencePieceProcessor(model_file='m.model')")
+    assert diagnose_chain((told,), CATALOGUE, whole=True).signature == "sentencepiece-too-old"
+    assert (
+        diagnose_chain((replace(error, code="reader = Reader(model_file='m')"),), CATALOGUE, whole=True).signature
+        is None
+    )
+
+
 def test_a_backtick_that_markdown_took_is_not_missed() -> None:
     refusal = "`.to` is not supported for `4-bit` or `8-bit` bitsandbytes models."
     for text in (refusal, refusal.replace("`", "")):

@@ -435,6 +435,38 @@ def test_the_end_of_a_block_of_code_ends_a_message() -> None:
     assert finding.chain[0].message == "'list' object has no attribute 'keys'"
 
 
+@pytest.mark.parametrize("end", ["AssertionError\n```", "AssertionError", "AssertionError: \n```"])
+def test_what_follows_an_exception_without_a_message_is_not_its_message(end: str) -> None:
+    frame = '  File "/srv/a.py", line 1, in f\n    assert x'
+    log = read_text(f"Traceback (most recent call last):\n{frame}\n{end}\n\nThen it went well:\n")
+    assert [raised.message for finding in log.findings for raised in finding.chain] == [""]
+
+
+def test_an_exceptions_message_may_begin_below_its_colon() -> None:
+    log = read_text(
+        'Traceback (most recent call last):\n  File "/srv/a.py", line 1, in f\n    check()\nRuntimeError: \n\n'
+        "    CUDA Setup failed despite GPU being available.\n"
+    )
+    assert "CUDA Setup failed" in log.findings[0].chain[0].message
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ModuleNotFoundError: No module named trl.commands",
+        "ModuleNotFoundError: No module named `trl.commands`",
+        "ModuleNotFoundError: No module named 'trl.commands'",
+    ],
+)
+def test_a_name_without_pythons_quotation_marks_is_a_name(said: str) -> None:
+    assert read_text(said).findings[0].chain[0].message == "No module named 'trl.commands'"
+
+
+def test_a_sentences_words_are_no_name() -> None:
+    for said in ("unexpected keyword argument in the call", "No module named so far."):
+        assert read_text(f"ImportError: {said}").findings[0].chain[0].message == said
+
+
 def test_a_backtick_that_closes_a_traceback_is_not_of_the_message() -> None:
     told = [
         read_text(text).findings[0].chain[0].message

@@ -61,6 +61,12 @@ from compatcheck.prose import CAP
         ("AttributeError: 'list' object has no attribute 'keys'\n"
          '    File "transformers/modeling_utils.py", line 2489, in get_expanded_tied_weights_keys',
          "tied-weights-as-list", 1),
+        ("# No module named sentencepiece\n\nWhat now?", "stack-package-missing", 1),
+        ("It gives `Accelerator.__init__() got an unexpected keyword argument deepspeed_plugins`.",
+         "accelerator-keyword", 1),
+        ("ImportError: cannot import name DPOConfig from trl", "package-lacks-name", 1),
+        ("# AttributeError: 'Block' object has no attribute 'ls1'\n\nWith timm 0.9 the model of my colleague fails.",
+         "timm-model-older", 1),
         ("The run was killed with message `killed`.", "killed", 1),
         ("RuntimeError: The size of tensor a (0) must match the size of tensor b (5120) at dimension 1\n\n"
          'Traceback (most recent call last):\n  File "/srv/env/lib/python3.8/site-packages/torch/nn/init.py", line 4, '
@@ -160,6 +166,19 @@ def test_a_message_that_was_cut_off_is_taken_from_the_heading() -> None:
     assert found.signature is not None and found.signature.id == "model-lacks-attribute"
     assert found.diagnosis is not None and found.diagnosis.captures["name"] == "update"
     assert found.diagnosis.exception is not None and found.diagnosis.exception.frames
+
+
+def test_a_message_that_was_cut_off_behind_a_word_is_taken_from_the_heading() -> None:
+    text = (
+        "AttributeError: module 'diffusers' has no attribute 'LatentDiffusionPipeline'\n\n"
+        "Traceback (most recent call last):\n"
+        '  File "/srv/env/lib/python3.10/site-packages/diffusers/pipeline_utils.py", line 153, in from_pretrained\n'
+        '    pipeline_class = getattr(diffusers_module, config_dict["_class_name"])\n'
+        "AttributeError: module 'diffusers' has"
+    )
+    found = explain(text)
+    assert found.signature is not None and found.signature.id == "package-lacks-name"
+    assert explain(text.partition("\n\n")[2]).signature.id == "attribute-missing-in-package"
 
 
 @pytest.mark.parametrize(
