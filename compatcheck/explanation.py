@@ -18,7 +18,7 @@ from .logline import short_file
 from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
-from .prose import CAP, completed, diagnose_prose
+from .prose import CAP, completed, diagnose_prose, names_exception
 from .signature_fit import covers
 from .signatures import Affected, Catalogue, Roles, Signature, address, load_catalogue
 from .source_word import SourceWord, source_word
@@ -226,9 +226,9 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
         text = head.decode("utf-8", "replace")
         if found.signature and found.signature.weak:
             return _by_heading(text, found, known)
-        if _told_as_printed(found, known):
-            return _completed(text, _closer_in_text(text, found, known), known)
-        return _of_prose(text, found, known, log.unfinished)
+        if not _told_as_printed(found, known):
+            return _of_prose(text, found, known, log.unfinished)
+        return _by_same_heading(text, _completed(text, _closer_in_text(text, found, known), known), known)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
 
 
@@ -290,10 +290,29 @@ def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue, unfinished:
 
 
 def _by_heading(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
-    """What a text's first line tells, where that is a failure: it says more than what a good run's log may hold."""
-    heading = text[: len(text) - len(text.lstrip())] + text.lstrip().partition("\n")[0]
+    """What a text's first line tells, where that is a failure: it says more than what a good run's log may hold; and
+    where it names an exception that is not known, that log's line is not what failed."""
+    heading = _first_line(text)
     told = _of_prose(heading, found, catalogue)
-    return told if told.signature and not told.signature.weak else found
+    if told.signature and not told.signature.weak:
+        return told
+    weak = found.signature is not None and found.signature.weak
+    return Explanation(None, versions=found.versions) if weak and names_exception(heading) else found
+
+
+def _first_line(text: str) -> str:
+    """The first line that holds text, with the empty ones before it, so that it keeps its number."""
+    return text[: len(text) - len(text.lstrip())] + text.lstrip().partition("\n")[0]
+
+
+def _by_same_heading(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
+    """What a text's first line tells of an exception that is printed below without a name: the same class in words that
+    are known, where those below were cut off or another process's mark stands before them."""
+    if found.signature or not names_exception(_first_line(text)):
+        return found
+    told = _by_heading(text, found, catalogue)
+    raised, heading = (each.diagnosis and each.diagnosis.exception for each in (found, told))
+    return told if raised and heading and heading.type == raised.type else found
 
 
 def explain_observation(observation: Observation, catalogue: Catalogue | None = None) -> Explanation | None:

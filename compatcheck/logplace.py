@@ -42,6 +42,11 @@ _CLONES = {
     for name in (package, folder)
 }
 """A repository's name, without marks and capitals, to the folder of its package."""
+_CLONES |= {"lmevaluationharness": "lm_eval", "flashattention": "flash_attn", "pytorchimagemodels": "timm"}
+_SOURCES = ("src", "python")
+"""A folder between a repository's own and its package's."""
+_ARCHIVED = re.compile(r"-(?:main|master|v?\d+(?:\.\d+){1,3})$")
+"""What a downloaded archive puts behind a repository's name: its branch or its release."""
 _SHARED_FOLDERS = {"swift": "ms_swift"}
 """A folder that other packages have, too, and the package that it is in a clone of that name."""
 
@@ -93,8 +98,8 @@ def _in_clone(file: str) -> str:
     empty where it is none."""
     parts = file.split("/")
     for place, part in enumerate(parts[:-1]):
-        folder = _CLONES.get(_squeezed(re.sub(r"-(?:main|master)$", "", part)))
-        within = place + (2 if parts[place + 1] == "src" else 1)
+        folder = _CLONES.get(_squeezed(_ARCHIVED.sub("", part)))
+        within = place + (2 if parts[place + 1] in _SOURCES else 1)
         if folder and within < len(parts) - 1 and parts[within] == folder:
             return "/".join(parts[within:])
     return ""

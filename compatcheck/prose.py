@@ -95,11 +95,16 @@ def diagnose_prose(
     text: str, catalogue: Catalogue, versions: Mapping[str, str], unfinished: Raised | None = None
 ) -> tuple[int, Diagnosis] | None:
     """The last line that tells of a known failure, with what it is, before those that tell only a message's beginning;
-    None where none does. `unfinished`: a traceback in it whose exception is missing."""
+    None where none does. A heading that tells one comes before a line that names no exception. `unfinished`: a
+    traceback in it whose exception is missing."""
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
     counting = [line for line in _lines(text) if not _NO_FAILURE.search(line.text)]
     for line in reversed(counting):
         if diagnosis := _said(line, text, catalogue, telling, versions):
+            heading = counting[0] if diagnosis.exception and not diagnosis.exception.type else line
+            titled = _said(heading, text, catalogue, telling, versions) if _is_heading(heading.text) else None
+            if titled and titled.signature != diagnosis.signature:
+                return heading.number, titled
             return line.number, diagnosis
     named = [(line, raised) for line in reversed(counting) for raised, _ in _told(line.text) if raised.type]
     if unfinished and (found := _joined(named, unfinished, catalogue, versions)):
@@ -153,6 +158,15 @@ def completed(text: str, raised: Raised) -> Raised | None:
     longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest> ?\S.{{0,300}})")
     found = next((found for line in lines if (found := longer.search(line))), None)
     return replace(raised, message=f"{begun}{found['rest'].rstrip(_MARKS)}") if found else None
+
+
+def names_exception(line: str) -> bool:
+    """Whether a line is the heading of an issue that names an exception, with its message."""
+    return _is_heading(line) and any(raised.type for raised, _ in _told(line))
+
+
+def _is_heading(line: str) -> bool:
+    return line.lstrip().startswith("#")
 
 
 def _spoken_of(text: str) -> frozenset[str]:
@@ -271,7 +285,7 @@ def _said(
         if not whole and (proof < LEAST or (found.start() == 0 and len(found[0].split()) < 3)):
             continue
         opened = raised.message[found.start() - 1 : found.start()]  # by a mark, where a heading quotes the very words
-        title = line.text.lstrip()[:1] == "#" and len(found[0]) >= LEAST_TITLE
+        title = _is_heading(line.text) and len(found[0]) >= LEAST_TITLE
         quotes = headed and (opened in _CLOSED_BY or title)
         if line.speaks or (found.start() == 0 and not line.beside) or quotes:
             return diagnosis

@@ -194,6 +194,49 @@ def test_a_heading_that_tells_of_something_else_completes_nothing(text: str) -> 
     assert found.signature is None or found.diagnosis is None or not found.diagnosis.captures.get("name")
 
 
+RAY = """{heading}
+
+Traceback (most recent call last):
+  File "/srv/train.py", line 9, in <module>
+    ray.get(refs)
+  File "/srv/env/lib/python3.11/site-packages/ray/_private/worker.py", line 919, in get_objects
+    raise value.as_instanceof_cause()
+ray.exceptions.RayTaskError(RuntimeError): ray::Actor.fit() (pid=1, ip=10.0.0.1"""
+
+
+def test_a_heading_tells_what_the_exception_below_keeps_for_itself() -> None:
+    found = explain(RAY.format(heading="# RuntimeError: CUDA error: unspecified launch failure"))
+    assert found.signature is not None and found.signature.id == "cuda-kernel-failed"
+    assert found.line == 1
+
+
+@pytest.mark.parametrize(
+    "heading",
+    [
+        "# ValueError: CUDA error: unspecified launch failure",
+        "RuntimeError: CUDA error: unspecified launch failure",
+        "# Training stops",
+    ],
+)
+def test_a_heading_of_another_class_or_form_tells_nothing_of_the_exception_below(heading: str) -> None:
+    assert explain(RAY.format(heading=heading)).signature is None
+
+
+def test_a_heading_with_an_exception_comes_before_words_without_one() -> None:
+    below = "\n\nERROR 10-18 03:20:36 [multiproc_executor.py:628] WorkerProc failed to start.\n"
+    named = explain("# [Bug] It fails with KeyError: 'blocks.0.attn.qkv.weight'" + below).signature
+    plain = explain("# [Bug] It does not start" + below).signature
+    assert named is not None and named.id == "weight-name-missing"
+    assert plain is not None and plain.id != named.id
+
+
+def test_a_warning_is_not_the_failure_where_the_heading_names_an_unknown_exception() -> None:
+    warning = "UserWarning: None of the inputs have requires_grad=True. Gradients will be None\n"
+    assert explain("# TypeError: mine() takes 2 positional arguments\n\n" + warning).signature is None
+    found = explain("# Training does not learn\n\n" + warning).signature
+    assert found is not None and found.weak
+
+
 def test_a_long_log_is_not_read_as_prose() -> None:
     line = b"Error loading model: Due to a serious vulnerability issue in `torch.load`\n"
     assert explain_stream(io.BytesIO(b"step 1 of 10\n" * CAP + line)).signature is None
