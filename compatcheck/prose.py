@@ -37,7 +37,9 @@ _SPEAKS_OF_ERROR = re.compile(
     r"|unsupported|not supported|\bbug\b|crash|required but|timed out|^\W{0,3}[EF]\d{2,4} \d\d:\d\d:\d\d"
     r"|错误|報錯|报错|異常|异常|失败|失敗|エラー|오류|에러|ошибк|erreur|fehler"
 )
-_NO_FAILURE = re.compile(r"\w{3,40}Warning: |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]")
+_NO_FAILURE = re.compile(
+    r"\w{3,40}Warning: |^\W*\[(?:INFO|DEBUG)\] |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]"
+)
 """A warning, and the code that would raise or warn, as tracebacks show it."""
 _CODE_BEFORE = re.compile(
     r"^\W*raise \w{1,60}\(.{0,300}\) (?=(?:[a-z_]\w{0,40}\.){0,6}[A-Z]\w{2,60}(?:Error|Exception): )"
@@ -68,6 +70,8 @@ _ENDED = re.compile(
     r"(?i)\b(?:crash\w{0,4}|exit\w{0,3}|quits?|die[sd]?|dying|kill(?:s|ed)|terminat\w{1,3}|abort(?:s|ed)|receiv\w{1,3}|gets?|got"
     r"|fail\w{0,3})\b[^.;\n]{0,40}?\b(?:SIG(?P<name>SEGV|BUS|ILL|KILL|ABRT)|signal:? (?P<number>4|6|7|9|11))\b"
     r"|^\W{0,8}SIG(?P<first>SEGV|BUS|ILL|KILL|ABRT) (?:received|when|while|on|in|after|during)\b"
+    r"|^\W{0,8}(?:\[[^\]]{1,30}\]:? ?)?(?:I (?:get|got) a )?(?P<word>segfault|segmentation fault)s?:? "
+    r"(?:when|while|on|in|at|after|during|with)\b"
 )
 """A sentence that tells by which signal a process ended."""
 _PRINTED = re.compile(
@@ -303,7 +307,7 @@ def _ended(line: str, text: str, catalogue: Catalogue) -> Diagnosis | None:
     if quoted:
         whole = quoted[0].replace(quoted["what"], quoted["what"].capitalize(), 1)
         return diagnose_line(Raised("", "", whole), catalogue)
-    name = told and (told["name"] or told["first"] or _SIGNALS[told["number"]])
+    name = told and (told["name"] or told["first"] or (told["word"] and "SEGV") or _SIGNALS[told["number"]])
     end = f"process 1 terminated with signal SIG{name.upper()}" if name else "Windows fatal exception: access violation"
     found = diagnose_line(Raised("", "", end), catalogue)
     return replace(found, exception=Raised("", "", line.strip())) if found else None
