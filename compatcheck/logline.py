@@ -112,6 +112,34 @@ is onnxruntime's `Fail`."""
 _LOWER_RAISED = re.compile(r"(?:^|\.)(?:error|timeout|herror|gaierror)$")
 
 
+TITLES_TAG = re.compile(
+    r"^\W{0,3}(?:\[(?!W |\d)[^\[\]]{1,40}\]|(?i:bug|issue|question|help)(?: report)?\s?[:：])\s*:?\s*(?=\S)"
+)
+"""What a tracker's title begins with, `[Bug]`; and no warning's mark, `[W socket.cpp:601]`."""
+_ESCAPED = re.compile(r"\\(?=[_*'\"`<>\[\]()#~|-])")
+"""A backslash that Markdown, JSON or a shell wants before a mark."""
+_BOLD_DUNDER = re.compile(r"\*\*(?=[a-z_]{2,30}\*\*)(?P<name>[a-z_]+)\*\*")
+"""What Markdown makes of `__init__`, once it is written as Markdown again."""
+_AS_CODE = re.compile(r"(?<![\w`])(?P<mark>``?)(?P<text>[^`\n]{1,200})(?P=mark)(?![\w`])")
+"""A name between the marks that Markdown has for code."""
+_QUOTED_TWICE = re.compile(r'(?<![\w"])"(?P<text>[^"\n]{1,200})"(?![\w"])')
+
+
+def as_python_writes(message: str) -> list[str]:
+    """A message as Python may have written it: without backslashes before marks and with `__init__` in the place of
+    `**init**`; besides with single quotation marks around names, in the place of Markdown's; and of all others."""
+    if "\\" in message:
+        message = _ESCAPED.sub("", message)
+    if "**" in message:
+        message = _BOLD_DUNDER.sub(r"__\g<name>__", message)
+    readings = [message]
+    if "`" in message:
+        readings.append(_AS_CODE.sub(r"'\g<text>'", message))
+    if '"' in message:
+        readings.append(_QUOTED_TWICE.sub(r"'\g<text>'", readings[-1]))
+    return readings
+
+
 @dataclass(frozen=True)
 class Line:
     """A line without its decoration."""

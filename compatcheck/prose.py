@@ -14,11 +14,12 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
-from .logline import cleaned, exception_of, frame_of, requoted, split_lines
+from .logline import TITLES_TAG, cleaned, exception_of, frame_of, requoted, split_lines
 from .signature_fit import searched
 from .signatures import Catalogue, Signature
 from .sources import FOLDERS, PACKAGES, shipped_sources
@@ -27,7 +28,7 @@ from .traceback_reader import RAISES, message_in_code
 CAP = 2**16
 """Bytes of a text that is read in this way."""
 
-LEAST = 20
+LEAST = 17
 """Characters that a signature's pattern must find (with the exception's name, where it stands right before them), and
 at a line's beginning three words in them: less proves nothing in running text."""
 
@@ -37,6 +38,13 @@ _SPEAKS_OF_ERROR = re.compile(
     r"|unsupported|not supported|\bbug\b|crash|required but|timed out|^\W{0,3}[EF]\d{2,4} \d\d:\d\d:\d\d"
     r"|错误|報錯|报错|異常|异常|失败|失敗|エラー|오류|에러|ошибк|erreur|fehler"
 )
+_REFUSES = re.compile(
+    r"(?i)cannot|can't|unable to|unexpected|invalid|not (?:a )?valid|must (?:be|match|have)|should (?:be|have)"
+    r"|n't |not |required?s? |refuse|mismatch|incompatible|missing|denied|out of |referenced before|but (?:got|found)"
+    r"|expected|you (?:must|passed)|too (?:many|few|long|large|small|old)|already |attempt"
+)
+"""The words in which programs refuse: what a title says that leaves the exception's class out."""
+_HEADING = re.compile(rf"\s*#|{TITLES_TAG.pattern}")
 _NO_FAILURE = re.compile(
     r"\w{3,40}Warning: |^\W*\[(?:INFO|DEBUG)\] |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]"
 )
@@ -47,6 +55,11 @@ _CODE_BEFORE = re.compile(
 """The line of code that raised, where the exception follows it on the same line."""
 _BEFORE = re.compile(r"[:`'\"(\]#]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
+_ANNOUNCED = re.compile(
+    r"(?i)(?:\b(?:errors?|exception)\b|报错|错误|异常|エラー)(?: (?:message )?(?:is|was|says))?"
+    r"\s?[:：,]?\s?[`'\"]?(?=\S)"
+)
+"""What announces a message whose class is left out."""
 _NAMED = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,40}\.){0,6}_?[A-Z]\w{2,60}(?:Error|Exception)(?=: ?\S)")
 """An exception's name with a message behind it."""
 _LOOSE_COLON = re.compile(r"(?:(?<=Error)|(?<=Exception))(?: :(?= )|：|:(?=['\"A-Za-z])) ?")
@@ -55,6 +68,10 @@ _FILLINGS = ("x", "1", "['x']")
 """What stands in for a name or a number that a quotation left out."""
 _CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
 _MARKS = "`*>|-# \t"
+_CLOSES = re.compile(r"[^`]*[^\s`]`(?!\w)")
+"""The first backtick of a text closes something."""
+_OPENED = re.compile(r"(?<!\w)`[^\s`][^`]*$")
+"""The last backtick of a text opens something."""
 _QUOTES = "'\""
 _QUOTED = re.compile(
     r"(?<![A-Za-z0-9_])(?:(?P<mark>[`'\"])(?P<text>[^`'\"]{1,200})(?P=mark)|`(?P<told>[^`'\"]{1,200})')(?![A-Za-z0-9_])"
@@ -91,6 +108,12 @@ _KEY = re.compile(r"\bKeyError: (?P<quote>['\"])[^'\"]{1,200}(?P=quote)")
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
 LEAST_QUOTED = 18
 """The same of what stands in quotation marks or brackets by itself: `Segmentation fault`."""
+NEAREST = 40
+"""Lines at a text's beginning, and as many at its end, that may tell of a failure without a word for it, or broken."""
+ANNOUNCED_CAP = 4
+"""Messages without a class that are looked for in one line."""
+LEAST_BROKEN = 45
+"""Characters of a line that may go on in the next one."""
 LEAST_TITLE = 30
 """Characters of a message that no issue's title has by chance, where it stands above a traceback that is cut off."""
 
@@ -103,7 +126,8 @@ def diagnose_prose(
     traceback in it whose exception is missing."""
     telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
     counting = [line for line in _lines(text) if not _NO_FAILURE.search(line.text)]
-    for line in reversed(counting):
+    nearest = [*counting[:NEAREST], *counting[NEAREST:][-NEAREST:]]
+    for line in (*reversed(counting), *reversed(_refusing(nearest)), *reversed(_rejoined(nearest))):
         if diagnosis := _said(line, text, catalogue, telling, versions):
             heading = counting[0] if diagnosis.exception and not diagnosis.exception.type else line
             titled = _said(heading, text, catalogue, telling, versions) if _is_heading(heading.text) else None
@@ -219,6 +243,25 @@ class _Line:
     """It stands in that traceback or behind it, where code is quoted."""
 
 
+def _refusing(lines: Sequence[_Line]) -> list[_Line]:
+    """Those that do not speak of an error but refuse something, where no traceback is told besides."""
+    return [
+        replace(line, speaks=True)
+        for line in lines
+        if not (line.speaks or line.beside or line.within) and _REFUSES.search(line.text)
+    ]
+
+
+def _rejoined(lines: Sequence[_Line]) -> list[_Line]:
+    """Each long line together with the next one: a mail or a terminal breaks sentences where they reach its margin."""
+    return [
+        replace(line, text=f"{line.text} {then.text.strip(_MARKS)}", speaks=line.speaks or then.speaks)
+        for line, then in pairwise(lines)
+        if then.number == line.number + 1 and len(line.text) >= LEAST_BROKEN and then.text.strip(_MARKS)
+        if not (line.beside or line.within or exception_of(then.text.strip(), after_frame=False))
+    ]
+
+
 def _lines(text: str) -> list[_Line]:
     carriers = list(carried(split_lines(text)))
     lines = _gathered([_CODE_BEFORE.sub("", cleaned(line).text.replace("\n", " ")) for _, line in carriers])
@@ -272,6 +315,8 @@ def _said(
         )
         if ended:
             return ended
+    if _HEADING.match(line.text) and (ended := diagnose_line(Raised("", "", _unmarked(line.text)), catalogue)):
+        return ended
     headed = line.beside and not line.within  # a traceback stands below, and its own end is cut off
     printed = exception_of(line.text.strip(_MARKS), after_frame=False) and not line.text.startswith("# ")
     alone = not headed and (printed or line.within)  # what a program prints tells by itself what it is about
@@ -335,7 +380,7 @@ def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
 def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
     its message. And whether it is sure to be all of the exception: where it is marked as code, and a key in quotes."""
-    bare = requoted(_LOOSE_COLON.sub(": ", " ".join(line.strip(_MARKS).split())))
+    bare = requoted(_LOOSE_COLON.sub(": ", " ".join(_unmarked(line).split())))
     if bare[:1] in _QUOTES and bare[:1] not in bare[1:-1]:
         bare = bare[1:].removesuffix(bare[:1])  # who quotes forgets the second mark at times
     behind = {found.end() for found in _BEFORE.finditer(bare)}
@@ -355,8 +400,23 @@ def _told(line: str) -> Iterator[tuple[Raised, bool]]:
             told[found] = told.get(found, False) or whole
     yield from ((Raised(*each), whole) for each, whole in told.items())
     yield Raised("", "", bare), False
+    for start in [found.end() for found in _ANNOUNCED.finditer(bare)][:ANNOUNCED_CAP]:
+        yield Raised("", "", bare[start:]), False
     if bare[:1].isupper() and bare[1:2].islower():
         yield Raised("", "", bare[0].lower() + bare[1:]), False  # a heading begins with a capital letter
+
+
+def _unmarked(line: str) -> str:
+    """A line without the marks at its ends, and a title without its tag; a backtick stays where its fellow does."""
+    marked = TITLES_TAG.sub("", line)
+    bare = marked.strip(_MARKS)
+    start = marked.find(bare)
+    before, behind = marked[:start], marked[start + len(bare) :]
+    if before[-1:] == "`" and _CLOSES.match(bare):
+        bare = f"`{bare}"
+    if behind[:1] == "`" and _OPENED.search(bare):
+        bare = f"{bare}`"
+    return bare
 
 
 def _before_next(text: str, start: int, named: Collection[int]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from .domain import Frame, Raised
+from .logline import as_python_writes
 from .logplace import in_script, place_of
 from .signatures import CAPTURED, Catalogue, Signature
 from .sources import Site, shipped_sources
@@ -93,11 +94,17 @@ def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]
 
 
 def searched(signature: Signature, message: str) -> re.Match[str] | None:
-    """Where the signature's words stand in a message; a terminal or a mail may have broken its first lines."""
-    found = signature.message_pattern.search(message[:MESSAGE_CAP])
-    if found is None and "\n" in message:
-        found = signature.message_pattern.search(" ".join(message[:WRAPPED_CAP].split()))
-    return found
+    """Where the signature's words stand in a message, however it was brought along (`_readings`)."""
+    pattern = signature.message_pattern
+    return next((found for each in _readings(message[:MESSAGE_CAP]) if (found := pattern.search(each))), None)
+
+
+@lru_cache(maxsize=256)
+def _readings(message: str) -> tuple[str, ...]:
+    """A message as it stands; with its first lines joined, which a terminal or a mail may have broken; and as Python
+    writes it, where Markdown or a person's hand set other marks."""
+    joined = " ".join(message[:WRAPPED_CAP].split()) if "\n" in message else message
+    return tuple(dict.fromkeys((message, joined, *as_python_writes(message), *as_python_writes(joined))))
 
 
 def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:
@@ -128,7 +135,7 @@ def _speaks_of(pattern: re.Pattern[str], raised: Raised) -> bool:
     """Whether the message, the module of the exception, the line of code that raised, or the path of a file or a
     function in the traceback has it."""
     places = (told for frame in raised.frames for told in (frame.file, frame.function))
-    texts = (raised.message[:MESSAGE_CAP], raised.module, raised.code, *places)
+    texts = (*_readings(raised.message[:MESSAGE_CAP]), raised.module, raised.code, *places)
     return any(pattern.search(text) for text in texts)
 
 

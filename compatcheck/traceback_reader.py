@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 
 from .domain import Frame, Raised
-from .logline import exception_of, frame_of
+from .logline import TITLES_TAG, exception_of, frame_of
 
 CAUSED_BY = "The above exception was the direct cause of the following exception"
 DURING = "During handling of the above exception, another exception occurred"
@@ -365,7 +365,7 @@ class TracebackReader:
         """An exception's line without a traceback: a summary, a logged error, or all that is left of a cut log."""
         if bare.startswith('"') and self._read_editors(bare, number):
             return
-        bare = bare.removeprefix("##[error]")
+        bare = TITLES_TAG.sub("", bare.removeprefix("##[error]"))
         if found := _SUMMARY.match(bare):
             bare = found["text"]
         elif found := _LEVELED.match(bare):
