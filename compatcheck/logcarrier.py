@@ -58,7 +58,7 @@ def lines_within(raw: str) -> list[str]:
 def _record(text: str) -> list[str]:
     """The lines that a record of JSON holds; none where it is not one."""
     try:
-        value, _ = json.JSONDecoder().raw_decode(text)
+        value, _ = json.JSONDecoder(strict=False).raw_decode(text)  # colours may be in it by now
     except (ValueError, RecursionError):
         return []
     told = list(_strings(value)) if isinstance(value, dict) else []
