@@ -1,6 +1,6 @@
 """A message comes as people bring it: with Markdown's marks, another's quotation marks, broken at a mail's margin, in a
-title or a sentence. What it is named as by itself, it is named as then too, or not at all; mostly the former. (A line that is broken in its middle may tell a wider
-name.)
+title or a sentence. What it is named as by itself, it is named as then too, or not at all; mostly the former. (A line
+that is broken in its middle may tell a wider name.)
 """
 
 from __future__ import annotations
