@@ -53,8 +53,8 @@ _MARKED_CODE = re.compile(r"(?:-+> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)\s*(?P<c
 """The line of code that notebooks and rich mark among its neighbours."""
 _NEIGHBOUR = re.compile(r"\d{1,6}(?:\s|$)")
 CODE_CAP = 300
-_PLAIN_TEXT = re.compile(r"(?P<mark>[\"'])(?P<text>(?:(?!(?P=mark))[^\\]){1,400})(?P=mark)\)|\)")
-"""What is raised with one plain string, or with nothing."""
+_PLAIN_TEXT = re.compile(r"(?P<mark>[\"'])(?P<text>(?:(?!(?P=mark))[^\\]){1,400})(?P=mark)(?:\)|, .*)|\)")
+"""What is raised with one plain string before all else, or with nothing."""
 _EDITORS_NAME = re.compile(r'"name": ?"(?P<type>[A-Za-z_]\w{1,100})",?$')
 _EDITORS_MESSAGE = re.compile(r'"message": ?"(?P<message>.*)$')
 _EDITORS_STACK = '"stack":'
