@@ -20,8 +20,8 @@ from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, frame_of, requoted, split_lines
-from .signature_fit import searched
-from .signatures import Catalogue, Signature
+from .signature_fit import searched, takes
+from .signatures import Catalogue
 from .sources import FOLDERS, PACKAGES, shipped_sources
 from .traceback_reader import RAISES, message_in_code
 
@@ -212,21 +212,12 @@ def _spoken_of(text: str) -> frozenset[str]:
 def _plain(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:
     """What an exception is whose words any program may have, where the text names the package that has them."""
     site = shipped_sources().site(raised, spoken_of)
-    if site is None or not site.plain or (known := _of_package(site.package, raised, catalogue)) is None:
+    if site is None or not site.plain:
+        return None
+    if (known := next((each for each in catalogue.fallbacks if takes(each, site)), None)) is None:
         return None
     captures = {"package": site.package, "file": site.file}
     return Diagnosis(known.id, fingerprint(raised.type, raised.message), raised, captures, 0.5)
-
-
-def _of_package(package: str, raised: Raised, catalogue: Catalogue) -> Signature | None:
-    """What a message of the package is known as."""
-    return next(
-        (
-            each for each in catalogue.fallbacks
-            if package in each.raised_by and each.exception_pattern.fullmatch(raised.type)
-        ),
-        None,
-    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -110,11 +110,16 @@ def _readings(message: str) -> tuple[str, ...]:
 def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:
     """Where the package's source raises this; None where it does not."""
     site = _site(raised)
-    if site is None or site.package not in signature.raised_by:
-        return None
-    if not signature.exception_pattern.fullmatch(site.exception):
+    if site is None or not takes(signature, site):
         return None
     return {"package": site.package, "file": site.file, **({"function": site.function} if site.function else {})}
+
+
+def takes(signature: Signature, site: Site) -> bool:
+    """Whether a signature is for what a package raises at `site`."""
+    if site.package not in signature.raised_by or not signature.exception_pattern.fullmatch(site.exception):
+        return False
+    return not signature.message or bool(signature.message_pattern.search(site.template))
 
 
 @lru_cache(maxsize=64)

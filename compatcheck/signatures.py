@@ -157,7 +157,8 @@ an empty text where the traceback does not show it. `(?P=name)` is what the mess
     imported: Mapping[str, str] = field(default_factory=dict)
     """For wrong results: package to specifier of the versions that the probe really imported."""
     raised_by: tuple[str, ...] = ()
-    """One of these packages' own source must raise the message, as `data/sources.json` has it."""
+    """One of these packages' own source must raise the message, as `data/sources.json` has it; `message` is then \
+searched for in the source's wording, which a log may have cut off."""
     known_class: str = ""
     """The capture that must be the name of a class of the stack's packages, as `data/sources.json` has them."""
     known_keyword: bool = False

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from compatcheck.classify import diagnose_chain
 from compatcheck.cli import main
 from compatcheck.domain import Frame, Raised
+from compatcheck.signatures import load_catalogue
 from compatcheck.source_reader import SourceFacts, read_source, read_wheel
 from compatcheck.source_table import gathered, read_folder, written
 from compatcheck.sources import SHIPPED, Sources, shipped_sources, sources_of
@@ -284,6 +286,18 @@ def test_a_class_of_the_package_tells_of_it_where_the_words_do_not() -> None:
     assert sources.site(raised(said, "/home/me/shop/views.py", kind="AdapterLoadError")) is not None
     assert sources.site(raised(said, "django/views.py", kind="AdapterLoadError")) is None
     assert table("{} is not in the list of allowed values").site(raised(said)) is None
+
+
+@pytest.mark.parametrize(
+    ("said", "known"),
+    [
+        ("The `vera_A` and `vera_B` buffers are empty. This should not happen. Please report this issue.", True),
+        ("This should not happen, says a script of its own.", False),
+    ],
+)
+def test_a_message_beside_a_package_is_searched_for_in_the_sources_wording(said: str, known: bool) -> None:
+    found = diagnose_chain((raised(said),), load_catalogue(), whole=True)
+    assert (found.signature == "case-not-handled") is known
 
 
 def test_of_two_packages_with_the_same_words_the_one_that_still_has_them_is_meant() -> None:
