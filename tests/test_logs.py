@@ -121,13 +121,15 @@ def allowed(case: Case) -> set[str | None]:
     """What a part of a log may be named as: what the whole is, another failure that the whole tells of besides, or
     a wider name: what the catalogue allows beside its own (offline mode, cut down, is a hub that cannot be reached),
     and what fits any exception of the log by itself, the last resorts among it, with its frames or without them (a
-    script's slip has no name, and what is left where the script's frame is cut off has one); and without a
-    traceback, where a text tells of failures in sentences, what one line of it says.
+    script's slip has no name, and what is left where the script's frame is cut off has one); what its heading says
+    alone (a thread may go on to another failure); and without a traceback, where a text tells of failures in
+    sentences, what one line of it says.
     """
     whole = explain(case.text)
     own = {whole.signature.id, *whole.signature.beside} if whole.signature else BARE_ENDS
     links = [(raised, finding.chain) for finding in read_text(case.text).findings for raised in finding.chain]
-    told = () if any(raised.frames for raised, _ in links) else case.text.splitlines()
+    lines = case.text.splitlines()
+    told = lines[:1] if any(raised.frames for raised, _ in links) else lines
     wider = (
         name
         for raised, chain in links
