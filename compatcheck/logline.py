@@ -113,7 +113,8 @@ _LOWER_RAISED = re.compile(r"(?:^|\.)(?:error|timeout|herror|gaierror)$")
 
 
 TITLES_TAG = re.compile(
-    r"^\W{0,3}(?:\[(?!W |\d)[^\[\]:]{1,40}(?::\d{1,6})?\]|(?i:bug|issue|question|help)(?: report)?\s?[:：])\s*:?\s*(?=\S)"
+    r"^\W{0,3}(?:\[(?!W |\d)[^\[\]:]{1,40}(?::\d{1,6})?\]|(?i:bug|issue|question|help)(?: report)?\s?[:：])"
+    r"\s*:?\s*(?=\S)"
 )
 """What a tracker's title begins with, `[Bug]`; and no warning's mark, `[W socket.cpp:601]`."""
 _ESCAPED = re.compile(r"\\(?=[_*'\"`<>\[\]()#~|-])")
