@@ -270,7 +270,8 @@ def _closer_in_text(text: str, found: Explanation, catalogue: Catalogue) -> Expl
 
 
 def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
-    """The same, where the end of the text cut off what its heading, or another process, tells in full."""
+    """The same, where the end of the text cut off what its heading, another process, or the code that raised tells in
+    full."""
     known = found.signature
     unnamed = known is None or known.fallback or bool(known.within)
     raised = found.diagnosis.exception if found.diagnosis and unnamed else None

@@ -118,7 +118,8 @@ class Log:
     tail: tuple[str, ...] = field(default=())
     """The last lines that hold text."""
     unfinished: Raised | None = None
-    """The last traceback whose exception did not come; with its type, where the code that raised begins to tell it."""
+    """The last traceback whose exception did not come; with its type and the wording of its message, as far as the code
+    that raised has them."""
 
 
 def read_text(text: str, needles: Sequence[str] = ()) -> Log:

@@ -22,8 +22,8 @@ from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, frame_of, requoted, split_lines
 from .signature_fit import searched, takes
 from .signatures import Catalogue
-from .sources import FOLDERS, PACKAGES, shipped_sources
-from .traceback_reader import RAISES, message_in_code
+from .sources import FOLDERS, HOLE, PACKAGES, shipped_sources
+from .traceback_reader import FILLING, RAISES, message_in_code, wording_in_code
 
 CAP = 2**16
 """Bytes of a text that is read in this way."""
@@ -34,8 +34,9 @@ at a line's beginning three words in them: less proves nothing in running text."
 
 _SPEAKS_OF_ERROR = re.compile(
     r"(?i)error|exception|fail|not found|could not|has no attribute|cannot import name|no module named"
-    r"|unexpected keyword argument|is not defined|undefined symbol|out of (?:memory|range|bounds)"
-    r"|unsupported|not supported|\bbug\b|crash|required but|timed out|^\W{0,3}[EF]\d{2,4} \d\d:\d\d:\d\d"
+    r"|unexpected keyword argument|is not JSON serializable|is not defined|undefined symbol"
+    r"|out of (?:memory|range|bounds)|unsupported|not supported|unable to import"
+    r"|\bbug\b|crash|required but|timed out|^\W{0,3}[EF]\d{2,4} \d\d:\d\d:\d\d"
     r"|错误|報錯|报错|異常|异常|失败|失敗|エラー|오류|에러|ошибк|erreur|fehler"
 )
 _REFUSES = re.compile(
@@ -62,6 +63,11 @@ _ANNOUNCED = re.compile(
 """What announces a message whose class is left out."""
 _NAMED = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,40}\.){0,6}_?[A-Z]\w{2,60}(?:Error|Exception)(?=: ?\S)")
 """An exception's name with a message behind it."""
+_LABEL = re.compile(
+    r"\s*#+\s*(?:\[[^\[\]]{1,40}\](?=\s)"
+    r"|(?![^:]{0,60}(?i:error|exception|fail))[A-Za-z][\w-]{1,30}(?: [\w-]{1,20}){0,2}:)\s+(?=\S)"
+)
+"""What an issue's title sets before what it tells: `# Question: `, `# [Bug] `, `# GPT2 tokenizer: `."""
 _LOOSE_COLON = re.compile(r"(?:(?<=Error)|(?<=Exception))(?: :(?= )|：|:(?=['\"A-Za-z])) ?")
 """A colon behind an exception's name that stands after a blank, or before none, or is as wide as a Chinese letter."""
 _FILLINGS = ("x", "1", "['x']")
@@ -137,6 +143,8 @@ def diagnose_prose(
     named = [(line, raised) for line in reversed(counting) for raised, _ in _told(line.text) if raised.type]
     if unfinished and (found := _joined(named, unfinished, catalogue, versions)):
         return found
+    if unfinished and (found := _worded(text, unfinished, catalogue, versions)):
+        return found
     spoken_of = _spoken_of(text) if named else frozenset()
     for line, raised in named:
         if diagnosis := _begun(raised, catalogue, spoken_of):
@@ -163,6 +171,19 @@ def _joined(
     return None
 
 
+def _worded(
+    text: str, unfinished: Raised, catalogue: Catalogue, versions: Mapping[str, str]
+) -> tuple[int, Diagnosis] | None:
+    """What the code that raised says by its wording, where the exception's own line is missing."""
+    if not unfinished.type or len(unfinished.message) < LEAST:
+        return None
+    diagnosis = diagnose_chain((unfinished,), catalogue.sure, whole=False, versions=versions)
+    if not diagnosis.signature:
+        return None
+    stands = [number for number, line in carried(split_lines(text)) if unfinished.code in line]
+    return stands[-1] if stands else 1, replace(diagnosis, captures={}, confidence=round(diagnosis.confidence - 0.1, 2))
+
+
 def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
     """What the line of code says that raised, where that is all that was pasted, and has its message."""
     for number, line in carried(split_lines(text)):
@@ -176,7 +197,7 @@ def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
 
 def completed(text: str, raised: Raised) -> Raised | None:
     """An exception whose message the end of the text cut off, with the message that the text quotes before, in its
-    heading as a rule; None where it quotes none that begins like it."""
+    heading as a rule, or that the line of code which raised makes; None where neither begins like it."""
     begun = raised.message.strip()
     if len(begun) < LEAST_BEGUN:
         return None
@@ -185,7 +206,26 @@ def completed(text: str, raised: Raised) -> Raised | None:
         return None
     longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest> ?\S.{{0,300}})")
     found = next((found for line in lines if (found := longer.search(line))), None)
-    return replace(raised, message=f"{begun}{found['rest'].rstrip(_MARKS)}") if found else None
+    if found:
+        return replace(raised, message=f"{begun}{found['rest'].rstrip(_MARKS)}")
+    raises = RAISES.fullmatch(raised.code)
+    whole = _worded_whole(begun.lstrip(_QUOTES), wording_in_code(raises["told"] or "", HOLE)) if raises else ""
+    return replace(raised, message=whole) if whole else None
+
+
+def _worded_whole(begun: str, wording: str) -> str:
+    """A message whose end is missing, with the rest of its wording, `HOLE` in its gaps; empty where it is not the
+    beginning of that, or there is no rest."""
+    first, *parts = wording.split(HOLE)
+    if not begun.startswith(first):
+        return wording.replace(HOLE, FILLING) if begun and first.startswith(begun) else ""
+    place = len(first)
+    for number, part in enumerate(parts):
+        found = begun.find(part, place) if part else -1
+        if found < 0:
+            return begun + FILLING.join(parts[number:]) if first.strip() else ""
+        place = found + len(part)
+    return ""
 
 
 def names_exception(line: str) -> bool:
@@ -393,6 +433,8 @@ def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     yield Raised("", "", bare), False
     for start in [found.end() for found in _ANNOUNCED.finditer(bare)][:ANNOUNCED_CAP]:
         yield Raised("", "", bare[start:]), False
+    if label := _LABEL.match(line):
+        yield Raised("", "", line[label.end() :].rstrip(_MARKS)), False
     if bare[:1].isupper() and bare[1:2].islower():
         yield Raised("", "", bare[0].lower() + bare[1:]), False  # a heading begins with a capital letter
 

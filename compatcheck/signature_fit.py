@@ -68,6 +68,8 @@ def fitted(
         return None
     if signature.known_class and not _is_known(found, signature.known_class):
         return None
+    if signature.known_name and not _is_exported(found, signature.known_name):
+        return None
     if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
         return None
     if signature.outside_scripts and any(in_script(each.frames) for each in (raised, *around)):
@@ -86,6 +88,12 @@ def _is_known(found: re.Match[str], group: str) -> bool:
     owner = found[group] or ""
     name = found.groupdict().get("name") or ""
     return bool(shipped_sources().class_of(owner) or (name and shipped_sources().member(owner, name)))
+
+
+def _is_exported(found: re.Match[str], group: str) -> bool:
+    """Whether the captured name is one that a package of the stack has, or had."""
+    name = found[group] or ""
+    return bool(shipped_sources().class_of(name) or shipped_sources().home_of(name))
 
 
 def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]:

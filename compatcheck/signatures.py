@@ -161,6 +161,9 @@ an empty text where the traceback does not show it. `(?P=name)` is what the mess
 searched for in the source's wording, which a log may have cut off."""
     known_class: str = ""
     """The capture that must be the name of a class of the stack's packages, as `data/sources.json` has them."""
+    known_name: str = ""
+    """The capture that must be the name of a class of the stack's packages, or one that some releases of one of them \
+have and others do not, as `data/sources.json` has them."""
     known_keyword: bool = False
     """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
 their releases take and others do not, as `data/sources.json` has them."""
@@ -215,6 +218,8 @@ torch, NumPy or Python's library what was refused there. Counts after everything
             problems.append("nothing to recognise it by: exception, message, lines, checks, ending or output is needed")
         if self.known_class and f"(?P<{self.known_class}>" not in self.message:
             problems.append(f"known_class: the message has no group {self.known_class!r}")
+        if self.known_name and f"(?P<{self.known_name}>" not in self.message:
+            problems.append(f"known_name: the message has no group {self.known_name!r}")
         problems += [
             f"code: the message has no group {name!r}"
             for name in CAPTURED.findall(self.code)

@@ -69,6 +69,26 @@ _ANOTHER = re.compile(
 )
 
 
+_LITERAL = re.compile(
+    r"(?P<kind>[a-zA-Z]{0,2})(?P<mark>\"\"\"|\"|')(?P<text>(?:\\.|(?!(?P=mark))[^\\]){0,600})(?P<end>(?P=mark)|\\?$)"
+)
+_GAP = re.compile(r"\{\{|\}\}|\{[^{}]{0,200}(?:\}|$)|%(?:\(\w{1,60}\))?[-.\d]{0,6}[sdrif]")
+_STRING_BELOW = re.compile(r"(?:\d{1,6}\b)?[\s│]*(?P<text>[a-zA-Z]{0,2}[\"'].*)$")
+"""A string that goes on with what a line of code raises, below it, as notebooks and rich show it."""
+FILLING = "x"
+"""What stands in a message's gaps where only the code that makes it was read."""
+
+
+def wording_in_code(told: str, filling: str = FILLING) -> str:
+    """The message that strings in a program's code make, as far as they go, with `filling` in its gaps; empty where
+    the code does not begin with a string."""
+    words, place = "", 0
+    while found := _LITERAL.match(told, place):
+        words += _GAP.sub(lambda gap: gap[0][0] if gap[0] in ("{{", "}}") else filling, found["text"])
+        place = found.end() + len(told[found.end() :]) - len(told[found.end() :].lstrip())
+    return words
+
+
 def message_in_code(raises: re.Match[str]) -> str | None:
     """The message of what a line of code raises; None where it does not hold all of it."""
     if raises["told"] is None:
@@ -109,7 +129,8 @@ class TracebackReader:
         """pytest's line over a failed test was read: what follows is whole."""
         self._editors_name = ""
         self.unfinished: Raised | None = None
-        """The last traceback whose exception did not come; its type, where its line of code begins to tell it."""
+        """The last traceback whose exception did not come; its type and the wording of its message, as far as its code
+        has them."""
         self._reset_traceback()
 
     def _reset_traceback(self) -> None:
@@ -120,6 +141,9 @@ class TracebackReader:
         self._after_frame = False
         self._raises: re.Match[str] | None = None
         """What the last frame's line of code raises."""
+        self._told: list[str] = []
+        """What that line hands to the exception, and the strings below it that go on with it."""
+        self._told_goes_on = False
         self._raises_line = 0
         self._code = ""
         """The last frame's line of code."""
@@ -186,7 +210,8 @@ class TracebackReader:
             self._close((kind, module, message), self._raises_line)
             self._message_open = False
             return
-        self.unfinished = Raised(kind, module, "", tuple(self._frames), self._code) if self._frames else None
+        words = wording_in_code(" ".join(self._told).strip())
+        self.unfinished = Raised(kind, module, words, tuple(self._frames), self._code) if self._frames else None
         self.inside = False
         self._reset_traceback()
 
@@ -229,6 +254,11 @@ class TracebackReader:
         """The first line under a frame, or the one that is marked."""
         if found := RAISES.match(bare):
             self._raises, self._raises_line = found, number
+            self._told, self._told_goes_on = [found["told"] or ""], True
+        elif self._told_goes_on:
+            below = _STRING_BELOW.match(bare)
+            self._told_goes_on = below is not None and len(self._told) < MESSAGE_LINES
+            self._told += [below["text"]] if below else []
         if marked := _MARKED_CODE.match(bare):
             self._code = marked["code"][:CODE_CAP]
         elif not self._code and not _NEIGHBOUR.match(bare):
@@ -246,7 +276,7 @@ class TracebackReader:
         if len(self._frames) > FRAME_CAP:
             del self._frames[FRAME_CAP // 2]
         self._after_frame = True
-        self._raises = None
+        self._raises, self._told, self._told_goes_on = None, [], False
         self._code = ""
         self._defined = ""
 

@@ -534,6 +534,36 @@ def test_what_code_would_say_with_values_that_are_not_known_is_no_message(code: 
     assert log.unfinished is not None and log.unfinished.type == "ValueError" and len(log.unfinished.frames) == 2
 
 
+@pytest.mark.parametrize(
+    ("code", "wording"),
+    [
+        ("raise ValueError(f'no {name} here')", "no x here"),
+        ("raise ValueError('no %s, only %d' % (a, b))", "no x, only x"),
+        ("raise ValueError('no {} in {{}}'.format(n))", "no x in {}"),
+        ("raise ValueError('no ' f'{name}' \" here\")", "no x here"),
+        ("raise ValueError(f\"no {name} of {self.get('", "no x of x"),
+        ("raise ValueError(message)", ""),
+    ],
+)
+def test_the_wording_of_what_code_raises_is_kept_with_its_gaps(code: str, wording: str) -> None:
+    unfinished = read_text(CUT.format(code=code)).unfinished
+    assert unfinished is not None and (unfinished.type, unfinished.message) == ("ValueError", wording)
+
+
+def test_strings_below_the_marked_line_go_on_with_what_it_raises() -> None:
+    text = (
+        "/srv/env/lib/python3.10/site-packages/transformers/modeling_utils.py in can_dispatch(self, version)\n"
+        "-> 1749             raise ValueError(\n"
+        '   1750                 f"{self.name} does not support Flash Attention {version} yet. Ask"\n'
+        '   1751                 f" where the model is hosted: {self.url}"\n'
+        "   1752             )\n"
+        '   1753         logger.info("not raised")\n'
+    )
+    unfinished = read_text(text).unfinished
+    assert unfinished is not None
+    assert unfinished.message == "x does not support Flash Attention x yet. Ask where the model is hosted: x"
+
+
 def test_a_traceback_that_is_whole_is_not_unfinished() -> None:
     text = CUT.format(code="raise ValueError(") + "ValueError: no embeddings\n"
     assert read_text(text).unfinished is None and read_text(text).findings[0].chain[0].message == "no embeddings"

@@ -270,3 +270,46 @@ def test_a_colon_behind_an_exception_is_read_in_every_form(colon: str) -> None:
     assert found.signature is not None and found.signature.id == "enumeration-value"
     assert found.diagnosis is not None and found.diagnosis.exception is not None
     assert found.diagnosis.exception.type == "ValueError"
+
+
+PIPELINES = (
+    "Traceback (most recent call last):\n"
+    '  File "/srv/env/lib/python3.7/site-packages/transformers/pipelines.py", line 1821, in pipeline\n'
+    '    raise KeyError("Unknown task {}, available tasks are {}".format(task, list(TASKS)))\n'
+)
+
+
+@pytest.mark.parametrize("end", ["", 'KeyError: "Unknown task'])
+def test_what_the_code_says_that_raised_stands_for_a_message_that_is_cut_off(end: str) -> None:
+    explanation = explain(PIPELINES + end)
+    assert explanation.signature and explanation.signature.id == "pipeline-task-unknown"
+    assert explanation.line == (4 if end else 3)
+
+
+def test_a_message_that_ends_within_a_gap_of_its_wording_is_completed() -> None:
+    text = PIPELINES.replace("/srv/env/lib/python3.7/site-packages/", "") + 'KeyError: "Unknown task zero-sh'
+    explanation = explain(text)
+    assert explanation.signature and explanation.signature.id == "pipeline-task-unknown"
+
+
+def test_a_message_that_is_no_beginning_of_its_wording_stays_as_it_is() -> None:
+    explanation = explain(PIPELINES + "KeyError: 'translation'")
+    assert explanation.signature is None or explanation.signature.id != "pipeline-task-unknown"
+
+
+@pytest.mark.parametrize(
+    ("title", "signature"),
+    [
+        ("# Question: Object of type EncoderDecoderConfig is not JSON serializable", "value-not-json"),
+        ("# [Bug] cannot import name 'get_peft_config' from 'peft' (unknown location)", "package-lacks-name"),
+        ("# KeyError: 'rope_type'", "rope-field-missing"),
+        ("# ImportError: cannot import name 'MODEL_WITH_LM_HEAD_MAPPING'", "imported-name-not-there"),
+    ],
+)
+def test_a_label_before_what_a_title_tells_does_not_hide_it(title: str, signature: str) -> None:
+    explanation = explain(title)
+    assert explanation.signature and explanation.signature.id == signature
+
+
+def test_an_import_of_a_name_that_no_package_of_the_stack_has_is_not_named() -> None:
+    assert explain("ImportError: cannot import name 'make_my_own_thing'").signature is None
