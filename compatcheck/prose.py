@@ -237,6 +237,12 @@ def _is_heading(line: str) -> bool:
     return line.lstrip().startswith("#")
 
 
+def _heading_of(text: str) -> str:
+    """An issue's heading, which tells what all of it is about; empty where the text begins otherwise."""
+    first = text.lstrip().partition("\n")[0]
+    return first if _is_heading(first) else ""
+
+
 def _spoken_of(text: str) -> frozenset[str]:
     """The packages that a text names, in whatever spelling."""
     found = _PACKAGE_NAME.findall(text)
@@ -351,7 +357,7 @@ def _said(
     headed = line.beside and not line.within  # a traceback stands below, and its own end is cut off
     printed = exception_of(line.text.strip(_MARKS), after_frame=False) and not line.text.startswith("# ")
     alone = not headed and (printed or line.within)  # what a program prints tells by itself what it is about
-    around = "" if alone else text
+    around = _heading_of(text) if alone else text
     for raised, whole in _told(line.text):
         known = catalogue if raised.type else telling
         diagnosis = diagnose_chain((raised,), known, whole=False, versions=versions, text=around)
