@@ -123,7 +123,7 @@ def test_the_shipped_table_is_whole_and_says_what_its_sources_say() -> None:
     life = sources.name("transformers", "HybridCache")
     assert life is not None and life[0].as_text() == "transformers 4.44.2 to 4.57.6"
     for owner, keyword, specifier in (
-        ("TrainingArguments", "evaluation_strategy", "<=4.50.3"),
+        ("TrainingArguments", "evaluation_strategy", ">=3.2.0,<=4.50.3"),
         ("Trainer", "tokenizer", "<=4.57.6"),
         ("LoraConfig", "use_dora", ">=0.9.0"),
     ):
