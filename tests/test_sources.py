@@ -124,7 +124,7 @@ def test_the_shipped_table_is_whole_and_says_what_its_sources_say() -> None:
     assert life is not None and life[0].as_text() == "transformers 4.44.2 to 4.57.6"
     for owner, keyword, specifier in (
         ("TrainingArguments", "evaluation_strategy", ">=3.2.0,<=4.50.3"),
-        ("Trainer", "tokenizer", "<=4.57.6"),
+        ("Trainer", "tokenizer", ">=3.1.0,<=4.57.6"),
         ("LoraConfig", "use_dora", ">=0.9.0"),
     ):
         life_of = sources.keyword(owner, keyword)
