@@ -85,7 +85,7 @@ _LINK = re.compile(r"\[([^\[\]]{1,600})\]\(https?://[^()\s]{0,900}\)")
 """What Colab and VS Code make of a file's name or a number, and what stays of it when it is pasted into an issue."""
 
 EXCEPTION = re.compile(
-    r"(?P<type>[A-Za-z_]\w{0,100}(?:\.[A-Za-z_]\w{0,100}){0,10})(?:\((?P<of>\w{1,100})\))?"
+    r"(?P<type>[A-Za-z_]\w{0,100}(?:\.(?:[A-Za-z_]\w{0,100}|<locals>)){0,10})(?:\((?P<of>\w{1,100})\))?"
     r"(?P<colon>:(?:\s(?P<message>.*))?)?$",
     re.DOTALL | re.ASCII,
 )

@@ -59,6 +59,8 @@ _EDITORS_NAME = re.compile(r'"name": ?"(?P<type>[A-Za-z_]\w{1,100})",?$')
 _EDITORS_MESSAGE = re.compile(r'"message": ?"(?P<message>.*)$')
 _EDITORS_STACK = '"stack":'
 """How an editor's notebook (VS Code) writes an exception to the clipboard: name, message and stack, of JSON's form."""
+_VIEWERS_MESSAGE = re.compile(r"Message: +(?P<message>\S.*)")
+"""How the hub's viewer of data sets writes an exception: `Exception:    OSError`, and its message on the next line."""
 _REQUEST = re.compile(r"\(Request ID:\s[^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
 _ANNOUNCES = " raised:"
@@ -321,7 +323,7 @@ class TracebackReader:
     # ------------------------------------------------------------------ after and between tracebacks
 
     def _read_outside(self, text: str, bare: str, number: int, dressed: bool) -> list[Exit]:
-        if self._chain and self._message_open and self._read_quoted(bare, number):
+        if self._chain and self._message_open and (self._read_quoted(bare, number) or self._read_viewers(bare, number)):
             return []
         if self._chain and self._message_open and self._continues(text, bare):
             last = self._chain[-1]
@@ -369,6 +371,17 @@ class TracebackReader:
         self._chain.insert(-1, replace(last, type=kind, module=module, message=message[:MESSAGE_CAP]))
         self._lines.insert(-1, number)
         self._message_open = False
+        return True
+
+    def _read_viewers(self, bare: str, number: int) -> bool:
+        """The message of an exception whose name alone stood on the line before. True where the line was taken in."""
+        last = self._chain[-1]
+        named = last.type == "Exception" and exception_of(f"{last.message}:", after_frame=False)
+        if not named or not (found := _VIEWERS_MESSAGE.fullmatch(bare)):
+            return False
+        kind, module, _ = named
+        self._chain[-1] = replace(last, type=kind, module=module, message=found["message"][:MESSAGE_CAP])
+        self._lines[-1] = number
         return True
 
     def _continues(self, text: str, bare: str) -> bool:

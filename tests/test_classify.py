@@ -194,6 +194,11 @@ def test_the_line_of_code_may_say_what_an_exception_is_about() -> None:
     )
 
 
+def test_a_module_is_no_class_of_its_name() -> None:
+    error = raised("AttributeError", "module 'UnslothSFTTrainer' has no attribute 'UnslothRewardTrainer'")
+    assert diagnose_chain((error,), CATALOGUE, whole=True).signature is None
+
+
 def test_a_backtick_that_markdown_took_is_not_missed() -> None:
     refusal = "`.to` is not supported for `4-bit` or `8-bit` bitsandbytes models."
     for text in (refusal, refusal.replace("`", "")):

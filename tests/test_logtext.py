@@ -442,6 +442,22 @@ def test_what_follows_an_exception_without_a_message_is_not_its_message(end: str
     assert [raised.message for finding in log.findings for raised in finding.chain] == [""]
 
 
+def test_an_exception_as_the_hubs_viewer_shows_it() -> None:
+    log = read_text(
+        "Error code:   StreamingRowsError\nException:    FileNotFoundError\nMessage:      [Errno 2] No such file: 'a'\n"
+        "Traceback:    Traceback (most recent call last):\n"
+        '               File "/srv/worker/first_rows.py", line 337, in rows\n'
+    )
+    (finding,) = log.findings
+    assert (finding.chain[0].type, finding.chain[0].message) == ("FileNotFoundError", "[Errno 2] No such file: 'a'")
+    assert finding.line == 3
+
+
+def test_a_class_that_was_made_in_a_function_is_known_by_its_name() -> None:
+    (finding,) = read_text("cutlass._mlir._site_initialize.<locals>.MLIRError: Verification failed:\n").findings
+    assert (finding.chain[0].type, finding.chain[0].message) == ("MLIRError", "Verification failed:")
+
+
 def test_an_exceptions_message_may_begin_below_its_colon() -> None:
     log = read_text(
         'Traceback (most recent call last):\n  File "/srv/a.py", line 1, in f\n    check()\nRuntimeError: \n\n'
