@@ -174,9 +174,12 @@ def _joined(
 def _worded(
     text: str, unfinished: Raised, catalogue: Catalogue, versions: Mapping[str, str]
 ) -> tuple[int, Diagnosis] | None:
-    """What the code that raised says by its wording, where the exception's own line is missing."""
-    if not unfinished.type or len(unfinished.message) < LEAST:
+    """What the code that raised says by its wording, where the exception's own line is missing; or what is known of
+    every exception of its type, or of those that come from these frames."""
+    if not unfinished.type:
         return None
+    if len(unfinished.message) < LEAST:
+        unfinished = replace(unfinished, message="")
     diagnosis = diagnose_chain((unfinished,), catalogue.sure, whole=False, versions=versions)
     if not diagnosis.signature:
         return None

@@ -138,6 +138,8 @@ class TracebackReader:
     def _reset_traceback(self) -> None:
         self._frames: list[Frame] = []
         self._headed = False
+        self._type = ""
+        """The exception's, where the traceback's heading has it, as in notebooks."""
         self._indent = 0
         self._patience = PATIENCE
         self._after_frame = False
@@ -191,6 +193,8 @@ class TracebackReader:
             exits = self.end() if self._chain or self.inside else []
         ignored = self._ignored
         self._begin(headed=True)
+        notebook = _NOTEBOOK_HEAD.match(text.strip())
+        self._type = notebook["type"] if notebook else ""
         self._ignored = ignored
         self._indent = len(text) - len(text.lstrip()) if head.start() == 0 else 0
         return exits
@@ -207,7 +211,7 @@ class TracebackReader:
 
     def _abandon(self) -> None:
         """A traceback whose exception does not come: its last line of code says what was raised, or nothing does."""
-        module, _, kind = self._raises["type"].rpartition(".") if self._raises else ("", "", "")
+        module, _, kind = (self._raises["type"] if self._raises else self._type).rpartition(".")
         if self._raises and (message := message_in_code(self._raises)) is not None:
             self._close((kind, module, message), self._raises_line)
             self._message_open = False
