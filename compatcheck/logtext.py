@@ -35,7 +35,7 @@ RESOLVER = "ResolutionImpossible"
 _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
     "esolution", "o solution found", "is caused by", "Cannot install", "atisfies the requirement", "different Python",
-    "No matching", "ArrowInvalid", "ModeIsEnabled", *CRASH_NEEDLES,
+    "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", *CRASH_NEEDLES,
 )  # fmt: skip
 _PYTHON = (
     ".py",
@@ -63,7 +63,8 @@ _REFUSAL = re.compile(
     r"|error: No solution found when resolving|[×x] No solution found when resolving|No solution found when resolving"
     r"|The conflict is caused by:$"
     r"|Could not find a version that satisfies the requirement|No matching distribution found for"
-    r"|ERROR: Package .{1,200} requires a different Python|ResolutionImpossible(?::|$))"
+    r"|ERROR: Package .{1,200} requires a different Python|ResolutionImpossible(?::|$)"
+    r"|WARNING: Ignoring version \S{1,60} of \S{1,60} since it has invalid metadata)"
 )
 _REFUSAL_END = re.compile(r"(?:ERROR: )?ResolutionImpossible|ERROR: No matching distribution found")
 REFUSAL_LINES = 60
@@ -286,6 +287,9 @@ class _LogReader:
             self._end_refusal()
 
     def _end_refusal(self) -> None:
+        went_on = self.refusal[:1] and self.refusal[0].startswith("WARNING")
+        if went_on and not any(line.startswith("ERROR: ") for line in self.refusal):
+            self.refusal = []  # pip passed a release over, and took another
         if self.refusal:
             message = "\n".join(self.refusal)[:MESSAGE_CAP]
             self._keep(Finding(self.refusal_line, (Raised(RESOLVER, "", message),), whole=True))
