@@ -1,7 +1,7 @@
-"""Precision and recall of `compatcheck explain` over tests/logs, and the README's tables of them.
+"""Precision and recall of `compatcheck explain` over tests/logs, and the tables of them.
 
-python tests/log_scores.py          print the tables
-python tests/log_scores.py README.md    write them between that file's markers
+python tests/log_scores.py                                  print the tables
+python tests/log_scores.py README.md benchmarks/first_tries.md  write them between those files' markers
 """
 
 from __future__ import annotations
@@ -74,9 +74,14 @@ def table(cases: list[Case], verdict: Callable[[str], str | None]) -> str:
 
 
 def first_tries(
-    cases: list[Case], verdict: Callable[[str], str | None], places: Container[str | None] = frozenset()
+    cases: list[Case],
+    verdict: Callable[[str], str | None],
+    places: Container[str | None] = frozenset(),
+    *,
+    by_set: bool = False,
 ) -> str:
-    """The README's table of the logs that explain had never seen: what it said at once, and what it says today.
+    """The table of the logs that explain had never seen: what it said at once, and what it says today. A row for each
+    day, and one for all, or one for each set.
 
     `places`: the signatures that know only the place; what they name today is counted as right, and told apart.
     """
@@ -86,8 +91,9 @@ def first_tries(
         "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|",
     ]
     tried = [(case, case.tried) for case in cases if case.tried]
-    for when in sorted({each.when for _, each in tried}, key=_in_order):
-        of = [(case, each.verdict) for case, each in tried if each.when == when]
+    sets = sorted({each.when for _, each in tried}, key=_in_order)
+    for title, within in _rows_of(sets, by_set=by_set).items():
+        of = [(case, each.verdict) for case, each in tried if each.when in within]
         said = [each for _, each in of]
         named = [case for case, each in of if each is not Verdict.NONE]
         today = [case.expect for case in named if case.expect == verdict(case.text) is not None]
@@ -95,11 +101,22 @@ def first_tries(
         right = said.count(Verdict.RIGHT) + by_place
         none = said.count(Verdict.NONE)
         rows.append(
-            f"| {when} | {len(of)} | {len(named)} | {right} ({right / len(named):.0%}) | {by_place} | {unknown} "
+            f"| {title} | {len(of)} | {len(named)} | {right} ({right / len(named):.0%}) | {by_place} | {unknown} "
             f"| {wrong} | {none} | {len(today)} ({len(today) / len(named):.0%}) "
             f"| {sum(each in places for each in today)} |"
         )
     return "\n".join(rows) + "\n"
+
+
+def _rows_of(sets: list[str], *, by_set: bool) -> dict[str, list[str]]:
+    """A row's title and the sets that it is of."""
+    if by_set:
+        return {each: [each] for each in sets}
+    days: dict[str, list[str]] = {}
+    for each in sets:
+        days.setdefault(each.partition(" ")[0], []).append(each)
+    rows = {f"{day}, {len(of)} sets": of for day, of in days.items()}
+    return {**rows, f"all {len(sets)} sets": sets} if len(rows) > 1 else rows
 
 
 def _in_order(when: str) -> tuple[str, int]:
@@ -111,6 +128,15 @@ def _in_order(when: str) -> tuple[str, int]:
 def place_ids(catalogue: Catalogue) -> frozenset[str]:
     """The signatures that know the place and no more."""
     return frozenset(each.id for each in catalogue.places)
+
+
+def tables(cases: list[Case], verdict: Callable[[str], str | None], places: Container[str | None]) -> dict[str, str]:
+    """Every table by the name of its markers."""
+    return {
+        "logs": table(cases, verdict),
+        "first-tries": first_tries(cases, verdict, places),
+        "first-tries-by-set": first_tries(cases, verdict, places, by_set=True),
+    }
 
 
 def with_table(text: str, name: str, rows: str) -> str:
@@ -125,16 +151,14 @@ def main() -> None:
         signature = explain(text).signature
         return signature.id if signature else None
 
-    cases = read_corpus()
-    tables = {"logs": table(cases, verdict), "first-tries": first_tries(cases, verdict, place_ids(shipped_catalogue()))}
-    if len(sys.argv) > 1:
-        readme = Path(sys.argv[1])
-        text = readme.read_text(encoding="utf-8")
-        for name, rows in tables.items():
+    written = tables(read_corpus(), verdict, place_ids(shipped_catalogue()))
+    for file in map(Path, sys.argv[1:]):
+        text = file.read_text(encoding="utf-8")
+        for name, rows in written.items():
             text = with_table(text, name, rows)
-        readme.write_text(text, encoding="utf-8")
-    else:
-        print(*tables.values(), sep="\n", end="")
+        file.write_text(text, encoding="utf-8")
+    if not sys.argv[1:]:
+        print(*written.values(), sep="\n", end="")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_corpus import Case, Tried, Verdict, blessed, read_case, read_corpus
-from log_scores import Scores, first_tries, place_ids, scores, table, with_table
+from log_scores import Scores, first_tries, place_ids, scores, tables, with_table
 
 from compatcheck.explanation import explain
 from compatcheck.logtext import read_text
@@ -24,6 +24,7 @@ CORPUS = read_corpus()
 CATALOGUE = load_catalogue()
 PLACES = place_ids(CATALOGUE)
 README = Path(__file__).parent.parent / "README.md"
+FIRST_TRIES = README.parent / "benchmarks" / "first_tries.md"
 
 
 @cache
@@ -71,11 +72,14 @@ def test_precision_over_the_corpus() -> None:
     assert of.recall >= 0.97, of
 
 
-def test_the_readmes_tables_are_of_this_corpus() -> None:
-    text = README.read_text(encoding="utf-8")
-    for name, rows in (("logs", table(CORPUS, verdict)), ("first-tries", first_tries(CORPUS, verdict, PLACES))):
-        assert f"<!-- generated: {name} -->" in text
-        assert with_table(text, name, rows) == text, "python tests/log_scores.py README.md"
+def test_the_tables_are_of_this_corpus() -> None:
+    texts = {file: file.read_text(encoding="utf-8") for file in (README, FIRST_TRIES)}
+    for name, rows in tables(CORPUS, verdict, PLACES).items():
+        assert sum(f"<!-- generated: {name} -->" in text for text in texts.values()) == 1
+        for text in texts.values():
+            assert with_table(text, name, rows) == text, (
+                "python tests/log_scores.py README.md benchmarks/first_tries.md"
+            )
 
 
 def test_first_tries_count_what_was_said_then_and_what_is_said_now() -> None:
@@ -90,7 +94,7 @@ def test_first_tries_count_what_was_said_then_and_what_is_said_now() -> None:
         case(Verdict.NONE, None),
     ]
     told = iter(["a", "d", None, "c"])
-    (row,) = first_tries(cases, lambda text: next(told), {"c"}).splitlines()[2:]
+    (row,) = first_tries(cases, lambda text: next(told), {"c"}, by_set=True).splitlines()[2:]
     assert row == "| 2026-11-25 set 1 | 5 | 4 | 2 (50%) | 1 | 1 | 1 | 1 | 3 (75%) | 1 |"
 
 
@@ -99,8 +103,19 @@ def test_the_sets_of_one_day_stand_in_the_order_of_their_numbers() -> None:
         Case(Path("x"), "https://x", "a", "", None, tried=Tried(f"2026-11-26 set {number}", Verdict.RIGHT))
         for number in (10, 9, 2)
     ]
-    rows = first_tries(cases, lambda text: "a").splitlines()[2:]
+    rows = first_tries(cases, lambda text: "a", by_set=True).splitlines()[2:]
     assert [row.split("|")[1].strip() for row in rows] == [f"2026-11-26 set {number}" for number in (2, 9, 10)]
+
+
+def test_the_sets_of_a_day_are_counted_together_and_all_of_them_besides() -> None:
+    days = {"2026-11-25 set 1": Verdict.RIGHT, "2026-11-26 set 2": Verdict.WRONG, "2026-11-26 set 3": Verdict.RIGHT}
+    cases = [Case(Path("x"), "https://x", "a", "", None, tried=Tried(when, said)) for when, said in days.items()]
+    rows = [row.split("|")[1:5] for row in first_tries(cases, lambda text: "a").splitlines()[2:]]
+    assert [[each.strip() for each in row] for row in rows] == [
+        ["2026-11-25, 1 sets", "1", "1", "1 (100%)"],
+        ["2026-11-26, 2 sets", "2", "2", "1 (50%)"],
+        ["all 3 sets", "3", "3", "2 (67%)"],
+    ]
 
 
 def test_scores_count_what_is_named_wrong_against_precision() -> None:
