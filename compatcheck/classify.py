@@ -147,8 +147,10 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
             weak.append((finding, diagnosis))
         elif finding.is_line:
             return _with_stack(finding, diagnosis, log, catalogue)
-        elif finding.is_traceback:
+        elif finding.is_traceback and (diagnosis.signature or not any(each.signature for _, each in loose)):
             return finding, diagnosis
+        elif finding.is_traceback:
+            break  # what is told below it is known
         else:
             loose.append((finding, diagnosis))
     known = [each for each in loose if each[1].signature]

@@ -91,6 +91,8 @@ EXCEPTION = re.compile(
 )
 _BOLD_INIT = re.compile(r"(?<=\.)init\(\)(?= (?:got|missing|takes))")
 """What Markdown leaves of `__init__()`, which it takes for bold type."""
+_XINFERENCE = re.compile(r"^\[address=[\w.:-]{1,80}, pid=\d{1,9}\] ")
+"""Which of its processes raised it: Xinference puts that before an exception's message."""
 _BOLD_NAME = re.compile(r"^\*\*([A-Za-z_][\w.]{1,120})\*\*(?=:\s|\s{3})")
 """An exception's name that Markdown sets in bold type, before its message or a notebook's heading."""
 _TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2}(?=\S)")
@@ -292,7 +294,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
         return None
     if name[:1] == "_" and not module and hasattr(builtins, name[1:]):
         name = name[1:]  # Markdown's slanted type
-    message = requoted(_BOLD_INIT.sub("__init__()", found["message"] or "").strip())
+    message = _XINFERENCE.sub("", requoted(_BOLD_INIT.sub("__init__()", found["message"] or "").strip()))
     if message[-1:] == "`" and message.count("`") % 2:
         message = message[:-1]  # closes what Markdown opened above the traceback
     return (found["of"] or name), module, message

@@ -109,7 +109,7 @@ _STATE_DICT = re.compile(r"Error\(s\) in loading state_dict for \w{1,100}:$")
 _STATE_DICTS_LINE = re.compile(r"\s+(?:size mismatch for |Missing key\(s\) |Unexpected key\(s\) )")
 LEAST_BEGUN = 12
 """Characters of a message that was cut off, by which its whole is found."""
-_KEY = re.compile(r"\bKeyError: (?P<quote>['\"])[^'\"]{1,200}(?P=quote)")
+_KEY = re.compile(r"(?<![A-Za-z0-9_])KeyError: (?P<quote>['\"])[^'\"]{1,200}(?P=quote)")
 """A KeyError with all of its key."""
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
 LEAST_QUOTED = 18
@@ -164,7 +164,7 @@ def _joined(
         return None
     for line, raised in named:
         if unfinished.type in ("", raised.type):
-            whole = replace(raised, frames=unfinished.frames, code=unfinished.code)
+            whole = replace(raised, frames=unfinished.frames)
             diagnosis = diagnose_chain((whole,), catalogue.sure, whole=False, versions=versions)
             if diagnosis.signature:
                 return line.number, replace(diagnosis, confidence=round(diagnosis.confidence - 0.1, 2))

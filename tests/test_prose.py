@@ -230,6 +230,33 @@ def test_a_heading_with_an_exception_comes_before_words_without_one() -> None:
     assert plain is not None and plain.id != named.id
 
 
+def test_a_key_behind_a_script_without_blanks_is_read() -> None:
+    found = explain(
+        "# vllm 部署 GLM-4V报错KeyError: 'transformer.vision.transformer.layers.45.mlp.fc2.weight'"
+    ).signature
+    assert found is not None and found.id == "weight-name-missing"
+
+
+def test_what_xinference_sets_before_a_message_is_no_part_of_it() -> None:
+    found = explain("AttributeError: [address=0.0.0.0:44013, pid=69] module 'torchaudio' has no attribute 'io'")
+    assert found.signature is not None and found.signature.id == "package-lacks-name"
+    assert found.diagnosis is not None and found.diagnosis.captures["package"] == "torchaudio"
+
+
+OWN = """Traceback (most recent call last):
+  File "/srv/run.py", line 9, in <module>
+    shop.open()
+RuntimeError: the shop is closed
+"""
+HALF = "RuntimeError: \"slow_conv2d_cpu\" not implemented for 'Half'\n"
+
+
+def test_a_known_line_below_an_unknown_traceback_is_what_ended_the_run() -> None:
+    below, above = explain(f"{OWN}\nIt runs now, and then:\n{HALF}"), explain(f"{HALF}\n{OWN}")
+    assert below.signature is not None and below.signature.id == "half-on-cpu"
+    assert above.signature is None
+
+
 def test_a_warning_is_not_the_failure_where_the_heading_names_an_unknown_exception() -> None:
     warning = "UserWarning: None of the inputs have requires_grad=True. Gradients will be None\n"
     assert explain("# TypeError: mine() takes 2 positional arguments\n\n" + warning).signature is None
