@@ -97,14 +97,6 @@ _BOLD_NAME = re.compile(r"^\*\*([A-Za-z_][\w.]{1,120})\*\*(?=:\s|\s{3})")
 """An exception's name that Markdown sets in bold type, before its message or a notebook's heading."""
 _TWICE = re.compile(r"^(?P<name>\w{1,60}(?:Error|Exception))(?P=name)(?:: ?){1,2}(?=\S)")
 """What two processes make of the same line when they write it at once: `KeyErrorKeyError: : 'text'`."""
-_UNQUOTED = re.compile(
-    r"(?P<says>\b[Nn]o module named|\bunexpected keyword argument|\b[Cc]annot import name)"
-    r" (?P<mark>`?)(?!(?:in|for|when|from|while|on|of|or|and|with|error|to|is|was|at|by)\b)"
-    r"(?P<name>[A-Za-z_][\w.]{0,100}\w)(?P=mark)(?P<from> from (?P<place>[A-Za-z_][\w.]{0,100}\w))?"
-    r"(?=$|\.?(?:\s|$)[^\w]*$|[^\x00-\x7f]|[`\"')\],;:!])"
-)
-"""What Python says of a name, as Python 2 writes it and as it is quoted in sentences: without quotation marks, or in
-Markdown's."""
 _LOOKS_RAISED = re.compile(
     r"(?:Error|Exception|Interrupt|Exit|StopIteration|Expired|Impossible|Warning|Timeout|Failed|ArrowInvalid|IsEnabled)$"
 )
@@ -127,10 +119,24 @@ _AS_CODE = re.compile(r"(?<![\w`])(?P<mark>``?)(?P<text>[^`\n]{1,200})(?P=mark)(
 """A name between the marks that Markdown has for code."""
 _QUOTED_TWICE = re.compile(r'(?<![\w"])"(?P<text>[^"\n]{1,200})"(?![\w"])')
 
+_UNQUOTED = re.compile(
+    r"(?P<says>\b[Nn]o module named|\bunexpected keyword argument|\b[Cc]annot import name) "
+    r"(?!(?:in|for|when|from|while|on|of|or|and|with|error|to|is|was|at|by)\b)"
+    r"(?P<name>[A-Za-z_][\w.]{0,100}\w)(?P<from> from (?P<place>[A-Za-z_][\w.]{0,100}\w))?"
+    r"(?=$|\.?(?:\s|$)[^\w]*$|[^\x00-\x7f]|[`\"')\],;:!])"
+)
+"""What Python says of a name that it misses, without marks around the name: so writes Python 2, and many a person."""
+
+
+def _in_quotes(found: re.Match[str]) -> str:
+    place = f" from '{found['place']}'" if found["place"] else ""
+    return f"{found['says']} '{found['name']}'{place}"
+
 
 def as_python_writes(message: str) -> list[str]:
     """A message as Python may have written it: without backslashes before marks and with `__init__` in the place of
-    `**init**`; besides with single quotation marks around names, in the place of Markdown's; and of all others."""
+    `**init**`; besides with single quotation marks around names, in the place of Markdown's; of all others; and of
+    none."""
     if "\\" in message:
         message = _ESCAPED.sub("", message)
     if "**" in message:
@@ -140,6 +146,8 @@ def as_python_writes(message: str) -> list[str]:
         readings.append(_AS_CODE.sub(r"'\g<text>'", message))
     if '"' in message:
         readings.append(_QUOTED_TWICE.sub(r"'\g<text>'", readings[-1]))
+    if (marked := _UNQUOTED.sub(_in_quotes, message)) != message:
+        readings.append(marked)
     return readings
 
 
@@ -264,18 +272,6 @@ def short_file(path: str) -> str:
     return found["rest"] if found else path
 
 
-def requoted(text: str) -> str:
-    """`text` with the quotation marks that Python sets around the names that it misses."""
-    if "named " not in text and "argument " not in text and "import name " not in text:
-        return text
-    return _UNQUOTED.sub(_in_quotes, text)
-
-
-def _in_quotes(found: re.Match[str]) -> str:
-    place = f" from '{found['place']}'" if found["place"] else ""
-    return f"{found['says']} '{found['name']}'{place}"
-
-
 def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None:
     """Class, module and message of a line that tells an exception, or None.
 
@@ -294,7 +290,7 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
         return None
     if name[:1] == "_" and not module and hasattr(builtins, name[1:]):
         name = name[1:]  # Markdown's slanted type
-    message = _XINFERENCE.sub("", requoted(_BOLD_INIT.sub("__init__()", found["message"] or "").strip()))
+    message = _XINFERENCE.sub("", _BOLD_INIT.sub("__init__()", found["message"] or "").strip())
     if message[-1:] == "`" and message.count("`") % 2:
         message = message[:-1]  # closes what Markdown opened above the traceback
     return (found["of"] or name), module, message

@@ -19,7 +19,7 @@ from itertools import pairwise
 from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
-from .logline import TITLES_TAG, cleaned, exception_of, frame_of, requoted, split_lines
+from .logline import TITLES_TAG, cleaned, exception_of, frame_of, split_lines
 from .signature_fit import searched, takes
 from .signatures import Catalogue
 from .sources import FOLDERS, HOLE, PACKAGES, shipped_sources
@@ -420,7 +420,7 @@ def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
 def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
     its message. And whether it is sure to be all of the exception: where it is marked as code, and a key in quotes."""
-    bare = requoted(_LOOSE_COLON.sub(": ", " ".join(_unmarked(line).split())))
+    bare = _LOOSE_COLON.sub(": ", " ".join(_unmarked(line).split()))
     if bare[:1] in _QUOTES and bare[:1] not in bare[1:-1]:
         bare = bare[1:].removesuffix(bare[:1])  # who quotes forgets the second mark at times
     behind = {found.end() for found in _BEFORE.finditer(bare)}

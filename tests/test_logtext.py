@@ -466,23 +466,6 @@ def test_an_exceptions_message_may_begin_below_its_colon() -> None:
     assert "CUDA Setup failed" in log.findings[0].chain[0].message
 
 
-@pytest.mark.parametrize(
-    "said",
-    [
-        "ModuleNotFoundError: No module named trl.commands",
-        "ModuleNotFoundError: No module named `trl.commands`",
-        "ModuleNotFoundError: No module named 'trl.commands'",
-    ],
-)
-def test_a_name_without_pythons_quotation_marks_is_a_name(said: str) -> None:
-    assert read_text(said).findings[0].chain[0].message == "No module named 'trl.commands'"
-
-
-def test_a_sentences_words_are_no_name() -> None:
-    for said in ("unexpected keyword argument in the call", "No module named so far."):
-        assert read_text(f"ImportError: {said}").findings[0].chain[0].message == said
-
-
 def test_a_backtick_that_closes_a_traceback_is_not_of_the_message() -> None:
     told = [
         read_text(text).findings[0].chain[0].message
