@@ -263,7 +263,9 @@ def _plain(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
     site = shipped_sources().site(raised, spoken_of)
     if site is None or not site.plain:
         return None
-    if (known := next((each for each in catalogue.fallbacks if takes(each, site)), None)) is None:
+    if (
+        known := next((each for each in (*catalogue.fallbacks, *catalogue.families) if takes(each, site)), None)
+    ) is None:
         return None
     captures = {"package": site.package, "file": site.file}
     return Diagnosis(known.id, fingerprint(raised.type, raised.message), raised, captures, 0.5)

@@ -57,7 +57,8 @@ def fitted(
     if raised.type and not signature.exception_pattern.fullmatch(raised.type):
         return None
     if signature.raised_by:
-        return _raised_by(signature, raised)
+        slip = signature.outside_scripts and any(in_script(each.frames) for each in (raised, *around))
+        return None if slip else _raised_by(signature, raised)
     if not raised.type and not signature.message:
         return None
     bare = raised.type == "AssertionError" and not raised.message
@@ -126,6 +127,8 @@ def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:
 def takes(signature: Signature, site: Site) -> bool:
     """Whether a signature is for what a package raises at `site`."""
     if site.package not in signature.raised_by or not signature.exception_pattern.fullmatch(site.exception):
+        return False
+    if not signature.file_pattern.match(site.file):
         return False
     return not signature.message or bool(signature.message_pattern.search(site.template))
 

@@ -159,6 +159,9 @@ an empty text where the traceback does not show it. `(?P=name)` is what the mess
     raised_by: tuple[str, ...] = ()
     """One of these packages' own source must raise the message, as `data/sources.json` has it; `message` is then \
 searched for in the source's wording, which a log may have cut off."""
+    raised_in: str = ""
+    """With `raised_by`: a regular expression for the beginning of the path of the file that raises it. Then it counts \
+after the other last resorts."""
     known_class: str = ""
     """The capture that must be the name of a class of the stack's packages, as `data/sources.json` has them."""
     known_name: str = ""
@@ -216,6 +219,8 @@ torch, NumPy or Python's library what was refused there. Counts after everything
         told = self.exception or self.message or self.raised_by or self.lines
         if not (told or self.checks or self.ending or self.output):
             problems.append("nothing to recognise it by: exception, message, lines, checks, ending or output is needed")
+        if self.raised_in and not self.raised_by:
+            problems.append("raised_in: wants raised_by beside it")
         if self.known_class and f"(?P<{self.known_class}>" not in self.message:
             problems.append(f"known_class: the message has no group {self.known_class!r}")
         if self.known_name and f"(?P<{self.known_name}>" not in self.message:
@@ -243,6 +248,10 @@ torch, NumPy or Python's library what was refused there. Counts after everything
         return re.compile(self.exception or ".*")
 
     @cached_property
+    def file_pattern(self) -> re.Pattern[str]:
+        return re.compile(self.raised_in)
+
+    @cached_property
     def output_pattern(self) -> re.Pattern[str]:
         return re.compile(self.output)
 
@@ -254,7 +263,7 @@ def unusable_patterns(signature: Signature) -> list[str]:
     compiled when it is first searched with; of a folder that somebody brings they are tried as it is read, and the
     shipped ones by `compatcheck catalogue check`.
     """
-    patterns = {name: getattr(signature, name) for name in ("exception", "message", "output", "about")}
+    patterns = {name: getattr(signature, name) for name in ("exception", "message", "output", "about", "raised_in")}
     patterns["code"] = CAPTURED.sub("", signature.code)
     patterns |= {f"lines[{number}].fits": line.fits for number, line in enumerate(signature.lines)}
     return [f"{name}: {problem}" for name, pattern in patterns.items() if (problem := _unusable(pattern))]
@@ -276,7 +285,12 @@ class Catalogue:
     @cached_property
     def fallbacks(self) -> tuple[Signature, ...]:
         """Those that count only where none of the others fits."""
-        return tuple(each for each in self.signature if each.fallback and not each.within)
+        return tuple(each for each in self.signature if each.fallback and not (each.within or each.raised_in))
+
+    @cached_property
+    def families(self) -> tuple[Signature, ...]:
+        """Those that count after them: of a package's many messages they know the part of it that raises them."""
+        return tuple(each for each in self.signature if each.raised_in and not each.within)
 
     @cached_property
     def places(self) -> tuple[Signature, ...]:
@@ -286,12 +300,12 @@ class Catalogue:
     @cached_property
     def sure(self) -> Catalogue:
         """Without those that know only the place: for what is still to get a signature of its own."""
-        return Catalogue((*self.ordinary, *self.fallbacks)) if self.places else self
+        return Catalogue((*self.ordinary, *self.fallbacks, *self.families)) if self.places else self
 
     @cached_property
     def tiers(self) -> tuple[tuple[Signature, ...], ...]:
         """All of them, the surest first: where a signature of one tier fits, those below are not asked."""
-        return self.ordinary, self.fallbacks, self.places
+        return self.ordinary, self.fallbacks, self.families, self.places
 
     @cached_property
     def needles(self) -> tuple[str, ...]:

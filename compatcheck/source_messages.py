@@ -36,7 +36,7 @@ def messages_of(tree: ast.AST, file: str) -> Iterator[Said]:
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef) and node.name.endswith(("Error", "Exception")):
             for text in _said_by_class(node):
-                yield from _told_as(node.name, text, file, "__init__")
+                yield from told_as(node.name, text, file, "__init__")
     yield from _messages(tree, file, "<module>", {})
 
 
@@ -69,7 +69,7 @@ def _messages(node: ast.AST, file: str, function: str, outside: Told) -> Iterato
             yield from _raised(each.exc, told, file, function)
         elif isinstance(each, ast.Assert) and each.msg is not None:
             for text in _alternatives(each.msg, told):
-                yield from _told_as("AssertionError", _template(text, told), file, function)
+                yield from told_as("AssertionError", _template(text, told), file, function)
 
 
 def _within(node: ast.AST) -> Iterator[ast.AST]:
@@ -97,7 +97,7 @@ def _raised(error: ast.expr | None, told: Told, file: str, function: str) -> Ite
     if len(error.args) > 1:  # Python shows them all, in brackets
         texts = [HOLE + text.removeprefix(HOLE) for text in texts]
     for text in texts:
-        yield from _told_as(name, text, file, function)
+        yield from told_as(name, text, file, function)
 
 
 def last_name(node: ast.expr) -> str:
@@ -105,7 +105,7 @@ def last_name(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else getattr(node, "attr", "")
 
 
-def _told_as(exception: str, template: str, file: str, function: str) -> Iterator[Said]:
+def told_as(exception: str, template: str, file: str, function: str) -> Iterator[Said]:
     text = " ".join(template.split())
     parts = [part.strip() for part in text.split(HOLE)]
     if max(map(len, parts)) >= LEAST_PART and sum(map(len, parts)) >= LEAST_ALL:

@@ -13,8 +13,9 @@ from typing import Any
 
 from packaging.version import Version
 
-from .source_archives import name_of
-from .source_reader import SourceFacts, read_wheel
+from .source_archives import NATIVE, is_project, name_of
+from .source_messages import Said
+from .source_reader import SourceFacts, held, read_native, read_wheel
 from .sources import PACKAGES, Span
 
 _WHOLE = frozenset((
@@ -31,18 +32,30 @@ _PYTHONS_OWN = re.compile(
 
 
 def read_folder(folder: Path, told: Callable[[str], None]) -> dict[str, dict[str, SourceFacts]]:
-    """Package to release to what its wheel or source distribution in `folder` holds, the releases in their order.
-    `told` hears of each."""
-    wheels = []
+    """Package to release to what its wheels or its source distribution in `folder` hold, the releases in their order.
+    `told` hears of each.
+
+    The archive of a project's whole source is no release by itself: what its C++ raises, and that of the wheels'
+    headers, is looked for in the libraries of every wheel.
+    """
+    wheels: list[tuple[str, Version, Path]] = []
+    projects: list[tuple[str, Version, Path]] = []
     for path in sorted(folder.iterdir()):
         package, version = name_of(path.name)
         if package in PACKAGES:
-            wheels.append((package, Version(version), path))
+            (projects if is_project(path.name) else wheels).append((package, Version(version), path))
     read: dict[str, dict[str, SourceFacts]] = {}
+    native: dict[str, set[Said]] = {}
+    files: dict[str, frozenset[Said]] = {}
+    for package, _, path in sorted((*projects, *wheels)):
+        if package in NATIVE:
+            native.setdefault(package, set()).update(read_native(path, package, files))
     known: dict[str, SourceFacts] = {}
     for package, release, path in sorted(wheels):
         told(f"{package} {release}")
-        read.setdefault(package, {})[str(release)] = read_wheel(path, package, known)
+        facts = read_wheel(path, package, known)
+        facts.messages |= held(native.get(package, ()), path, package)
+        read.setdefault(package, {}).setdefault(str(release), SourceFacts()).add(facts)
     return read
 
 

@@ -34,6 +34,9 @@ PACKAGES = (
     "ms_swift", "axolotl", "fschat", "simpletransformers", "litgpt", "lm_eval", "langchain_huggingface",
     "llama_index_llms_huggingface", "sglang", "torchvision", "torchaudio", "timm", "open_clip_torch", "coqui_tts",
     "faster_whisper", "whisperx", "pyannote_audio", "modelscope", "flagembedding", "verl", "xtuner",
+    "lightning_fabric", "torchmetrics", "torchtext", "torchtune", "llmcompressor", "exllamav2", "ctranslate2",
+    "onnxruntime", "gguf", "kernels", "mteb", "petals", "autotrain_advanced", "lighteval", "mergekit", "auto_round",
+    "lmdeploy", "optimum_intel",
 )  # fmt: skip
 """Where two of them raise the same words, the one that stands first here is meant."""
 _TOOLS = frozenset(PACKAGES[PACKAGES.index("vllm") + 1 :])
@@ -41,10 +44,11 @@ _TOOLS = frozenset(PACKAGES[PACKAGES.index("vllm") + 1 :])
 FOLDERS = {
     "autoawq": "awq", "fschat": "fastchat", "ms_swift": "swift", "optimum_quanto": "optimum",
     "llama_index_llms_huggingface": "llama_index", "open_clip_torch": "open_clip", "coqui_tts": "TTS",
-    "pyannote_audio": "pyannote/audio", "flagembedding": "FlagEmbedding",
+    "pyannote_audio": "pyannote/audio", "flagembedding": "FlagEmbedding", "autotrain_advanced": "autotrain",
+    "optimum_intel": "optimum/intel",
 }  # fmt: skip
 """Where a package's modules lie, if not in a folder of its own name."""
-_ALSO_IN = {"pytorch_lightning": "lightning/pytorch"}
+_ALSO_IN = {"pytorch_lightning": "lightning/pytorch", "lightning_fabric": "lightning/fabric"}
 """Where another package brings the same modules."""
 
 ABRIDGED = 18
@@ -67,8 +71,11 @@ _WORDS_BESIDE = 4
 """Words of a plain message that count where the package is spoken of beside it."""
 _UNQUOTED = str.maketrans("", "", "'\"")
 
-_ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError"}
+_ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError", "_LinAlgError": "LinAlgError"}
 """Names of a class in a source, and the one that Python shows."""
+
+_SAYS_ITSELF = re.compile(r"\s*(?:raise|assert)\b")
+"""A line of Python that raised what it says: then nothing that it calls did."""
 
 Span = tuple[int, int]
 """The first and the last of the releases read that have something, as places in their list."""
@@ -133,6 +140,11 @@ class Site:
     @cached_property
     def parts(self) -> tuple[str, ...]:
         return _parts(self.template)
+
+    @property
+    def native(self) -> bool:
+        """Whether it is raised in C++: then no frame of a traceback shows the place."""
+        return not self.file.endswith(".py")
 
     @cached_property
     def plain(self) -> bool:
@@ -295,6 +307,8 @@ class Sources:
         if not raised.frames:
             return not plain
         file = raised.frames[-1].file
+        if site.native and not plain:
+            return not _SAYS_ITSELF.match(raised.code)
         installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
         folders = _folder(site.package), _ALSO_IN.get(site.package, site.package)
         return any(f"/{folder}/" in f"/{file}" for folder in folders) or not (installed or plain)

@@ -6,6 +6,7 @@ import io
 import json
 import tarfile
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,68 @@ def test_a_source_distribution_is_read_where_its_modules_lie(tmp_path: Path) -> 
     found = sources_of(json.loads(written(gathered(read))))
     site = found.site(raised("The adapter file x is not one of src/swift/load.py: True", "/venv/swift/load.py"))
     assert site is not None and found.lifetime(site).as_text() == "every ms_swift that was read"
+
+
+KERNEL = """
+Tensor svd(const Tensor& x) {
+  TORCH_CHECK(x.dim() > 1, "svd: the matrix has only ", x.dim(), " dimensions", " and not the two that it must have");
+  TORCH_CHECK(x.ok(), "svd: this one is only said where another system is");
+}
+"""
+LIBRARY = b"\x7fELF\x00\x01svd: the matrix has only \x00 dimensions\x00\x02 and not the two that it must have\x00"
+
+
+def torch_folder(folder: Path) -> Path:
+    """Two releases as wheels, of which the second one's library has words that the archive of the first one has."""
+    with tarfile.open(folder / "pytorch-v2.0.0.tar.gz", "w:gz") as archive:
+        for name in ("aten/src/ATen/native/Svd.cpp", "aten/src/ATen/test/Svd.cpp", "third_party/x/Svd.cpp"):
+            member = tarfile.TarInfo(f"pytorch-v2.0.0/{name}")
+            member.size = len(KERNEL)
+            archive.addfile(member, io.BytesIO(KERNEL.encode()))
+    for version, library in (("2.0.0", b"\0other words than those\0"), ("2.1.0", LIBRARY), ("2.2.0", LIBRARY)):
+        with zipfile.ZipFile(folder / f"torch-{version}-cp311-cp311-linux_x86_64.whl", "w") as wheel:
+            wheel.writestr("torch/hub.py", NEW)
+            wheel.writestr("torch/lib/libtorch_cpu.so", library)
+            wheel.writestr("torch/include/c10/util/Check.h", KERNEL.replace("svd: the", "header: the"))
+            wheel.writestr("torch/lib/libcudnn.so", b"\0svd: this one is only said where another system is\0")
+    return folder
+
+
+def test_what_is_raised_in_cpp_holds_for_the_releases_whose_libraries_have_the_words(tmp_path: Path) -> None:
+    told: list[str] = []
+    read = read_folder(torch_folder(tmp_path), told.append)
+    assert told == ["torch 2.0.0", "torch 2.1.0", "torch 2.2.0"], "the archive by itself is no release"
+    found = sources_of(json.loads(written(gathered(read))))
+    message = "svd: the matrix has only 1 dimensions and not the two that it must have"
+    site = found.site(raised(message, kind="RuntimeError"))
+    assert site is not None and site.native
+    assert (site.file, site.function) == ("aten/src/ATen/native/Svd.cpp", "svd")
+    assert found.lifetime(site).as_text() == "torch 2.1.0 and later"
+    for other in ("svd: this one is only said where another system is", message.replace("svd", "header")):
+        assert found.site(raised(other, kind="RuntimeError")) is None, "no library of torch's has it"
+
+
+def test_no_frame_shows_what_is_raised_in_cpp_but_a_line_that_raises_by_itself(tmp_path: Path) -> None:
+    found = sources_of(json.loads(written(gathered(read_folder(torch_folder(tmp_path), lambda text: None)))))
+    message = "svd: the matrix has only 1 dimensions and not the two that it must have"
+    called = raised(message, "transformers/models/x.py", kind="RuntimeError")
+    assert found.site(called) is not None
+    assert found.site(replace(called, code="    return torch.svd(x)")) is not None
+    assert found.site(replace(called, code="    raise RuntimeError(message)")) is None
+
+
+def test_a_class_is_known_by_the_name_that_torch_gives_it_in_a_traceback() -> None:
+    each = {
+        "releases": ["2.6.0"],
+        "messages": [["LinAlgError", "{}: The solver failed for a matrix that has no inverse", "a.cpp f", 0, 0]],
+        "names": {}, "modules": {}, "classes": "", "keywords": {}, "members": {},
+    }  # fmt: skip
+    sources = sources_of({"packages": {"torch": each}})
+    for kind in ("LinAlgError", "_LinAlgError"):
+        assert (
+            sources.site(raised("solve: The solver failed for a matrix that has no inverse", kind=kind))
+            is not None
+        )
 
 
 @pytest.mark.parametrize(
