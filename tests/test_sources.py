@@ -235,10 +235,7 @@ def test_a_class_is_known_by_the_name_that_torch_gives_it_in_a_traceback() -> No
     }  # fmt: skip
     sources = sources_of({"packages": {"torch": each}})
     for kind in ("LinAlgError", "_LinAlgError"):
-        assert (
-            sources.site(raised("solve: The solver failed for a matrix that has no inverse", kind=kind))
-            is not None
-        )
+        assert sources.site(raised("solve: The solver failed for a matrix that has no inverse", kind=kind)) is not None
 
 
 @pytest.mark.parametrize(
