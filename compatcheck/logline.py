@@ -36,7 +36,7 @@ _TAG = re.compile(
 )
 _DECORATION = re.compile(
     r"[\w ()./,:+-]{1,120}\t[\w ()./,:+-]{1,120}\t\ufeff?(?=\d{4}-)"  # gh run view --log: job, step
-    rf"|\ufeff?\[?{_TIME}\]?(?:\s\|)?(?:\s-)?\s?"
+    rf"|\ufeff?\[?{_TIME}\]?(?:\s\|)?(?:\s-(?=\s))?\s?"
     rf"|\[?{_LEVEL}\]?(?::|\s-|\s\||\])\s"
     r"(?=\s*(?:Traceback|File |\[|\d{4}-|[\w.]{1,80}(?:Error|Exception)\b)|\s{2})"
     r"|(?:stderr|stdout) [FP] "  # kubernetes

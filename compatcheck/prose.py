@@ -48,8 +48,9 @@ _REFUSES = re.compile(
 _HEADING = re.compile(rf"\s*#|{TITLES_TAG.pattern}")
 _NO_FAILURE = re.compile(
     r"\w{3,40}Warning: |^\W*\[(?:INFO|DEBUG)\] |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]"
+    r"|^\W*\d{1,6}\s+(?:if|elif|except|return|for|while|with|try|else|def)\b.{0,300}:?$"
 )
-"""A warning, and the code that would raise or warn, as tracebacks show it."""
+"""A warning, and the code that would raise or warn, or asks what was raised, as tracebacks show it."""
 _CODE_BEFORE = re.compile(
     r"^\W*raise \w{1,60}\(.{0,300}\) (?=(?:[a-z_]\w{0,40}\.){0,6}[A-Z]\w{2,60}(?:Error|Exception): )"
 )
