@@ -11,9 +11,8 @@ from collections.abc import Callable
 
 import pytest
 from log_corpus import Case, read_corpus
-from test_logs import verdict
+from test_logs import related, verdict
 
-from compatcheck.explanation import shipped_catalogue
 from compatcheck.logline import as_python_writes
 
 SPELLINGS: dict[str, tuple[Callable[[str], str], float]] = {
@@ -42,14 +41,6 @@ LINES = {
     if case.expect and (line := deciding(case)) and line.count("Error: ") < 2 and (named := verdict(line))
 }
 """Every deciding line that tells one failure, with its name."""
-
-
-def related(one: str, other: str) -> bool:
-    """Whether the catalogue itself says that the one is the wider name of the other, or only knows whose it is."""
-    first, second = shipped_catalogue().get(one), shipped_catalogue().get(other)
-    assert first and second
-    general = [each for each in (first, second) if each.fallback or each.within]
-    return bool(general) or one in second.beside or other in first.beside
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
