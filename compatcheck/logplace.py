@@ -42,7 +42,10 @@ _CLONES = {
     for name in (package, folder)
 }
 """A repository's name, without marks and capitals, to the folder of its package."""
-_CLONES |= {"lmevaluationharness": "lm_eval", "flashattention": "flash_attn", "pytorchimagemodels": "timm"}
+_CLONES |= {
+    "lmevaluationharness": "lm_eval", "flashattention": "flash_attn", "pytorchimagemodels": "timm",
+    "mamba": "mamba_ssm", "megatronlm": "megatron",
+}  # fmt: skip
 _SOURCES = ("src", "python")
 """A folder between a repository's own and its package's."""
 _ARCHIVED = re.compile(r"-(?:main|master|v?\d+(?:\.\d+){1,3})$")

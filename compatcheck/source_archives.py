@@ -14,6 +14,8 @@ from packaging.utils import canonicalize_name
 from .native_messages import ENDINGS
 
 _SOURCE_DISTRIBUTION = ".tar.gz"
+_PURE = re.compile(r"^[^/]+\.data/(?:pure|plat)lib/")
+"""What a wheel may put before the files that go beside those at its top."""
 _PROJECTS = {"pytorch": "torch"}
 """What a project's archive of its whole source, `pytorch-v2.6.0.tar.gz`, is called, to the package that is built of
 it."""
@@ -76,9 +78,11 @@ def name_of(file: str) -> tuple[str, str]:
 
 def python_files(path: Path, folder: str) -> Iterator[tuple[str, str]]:
     """The path, from `folder` on, and the text of every Python file below `folder`. In a source distribution that lies
-    in the folder of the release, at its top or below `src`."""
+    in the folder of the release, at its top or below `src`; in a wheel at its top or where the wheel says that it is
+    Python's."""
 
     def wanted(name: str) -> str:
+        name = _PURE.sub("", name)
         return name if name.startswith(f"{folder}/") and name.endswith(".py") else ""
 
     yield from _files(path, wanted)

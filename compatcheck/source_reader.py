@@ -26,24 +26,43 @@ _LEAST_LITERAL = 8
 _ALL = re.compile(r"^ *__all__ \+?= \[(.*?)\]", re.MULTILINE | re.DOTALL)
 _NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark", "benchmarks"))
 _PARTS = {
+    "langchain_community": frozenset(("chat_models", "cross_encoders", "embeddings", "llms")),
+    "ray": frozenset(("_private", "exceptions.py", "llm", "serve", "train")),
     "torch": frozenset((
         "distributed", "cuda", "utils", "optim", "amp", "multiprocessing", "accelerator", "mps", "xpu", "package",
         "hub.py", "serialization.py", "storage.py", "_utils.py",
     ))
 }  # fmt: skip
 """Of torch what speaks of files, devices, processes and the loop of a training: what torch.nn and its functions refuse
-is a slip in a script as often as not."""
+is a slip in a script as often as not. Of langchain's integrations those that run models, of ray what trains and serves
+them."""
 _LEFT_OUT = {
-    "axolotl": frozenset(("integrations",)), "liger_kernel": frozenset(("ops",)),
-    "modelscope": frozenset(("models", "pipelines", "trainers")), "sglang": frozenset(("srt/models", "multimodal_gen")),
+    "axolotl": frozenset(("integrations",)), "colossalai": frozenset(("auto_parallel", "legacy")),
+    "liger_kernel": frozenset(("ops",)), "megatron": frozenset(("core/export", "core/inference", "core/resharding")),
+    "modelscope": frozenset(("models", "pipelines", "trainers")),
+    "nemo": frozenset((
+        "agents", "collections/asr/inference", "collections/audio", "collections/avlm", "collections/diffusion",
+        "collections/llm", "collections/multimodal", "collections/nlp/data", "collections/speechlm",
+        "collections/speechlm2", "collections/tts", "collections/vision", "collections/vlm", "export",
+    )),
+    "ray": frozenset(("_private/runtime_env",)),
+    "sglang": frozenset((
+        "kernels", "multimodal_gen", "srt/distributed/device_communicators", "srt/hardware_backend",
+        "srt/layers/attention", "srt/layers/layer_boundary", "srt/layers/moe", "srt/mem_cache/pool_host",
+        "srt/mem_cache/storage", "srt/model_loader/expert_pack", "srt/models", "test",
+    )),
     "swift": frozenset(("aigc", "megatron", "ray")), "torchao": frozenset(("_models", "experimental", "prototype")),
     "torch": frozenset((
         "distributed/_local_tensor", "distributed/_spmd", "distributed/_symmetric_memory", "distributed/_tools",
         "distributed/_transport", "distributed/pipelining", "distributed/rpc", "utils/_debug_mode", "utils/_sympy",
     )),
-    "unsloth_zoo": frozenset(("_vendored", "mlx")),
-    "vllm": frozenset(("model_executor/models", "third_party", "vllm_flash_attn")),
+    "transformer_lens": frozenset(("model_bridge", "tools")), "unsloth_zoo": frozenset(("_vendored", "mlx")),
+    "vllm": frozenset((
+        "distributed/ec_transfer", "distributed/kv_transfer", "model_executor/models", "models", "third_party",
+        "v1/kv_offload", "vllm_flash_attn",
+    )),
     "xformers": frozenset(("_flash_attn", "third_party")),
+    "xinference": frozenset(("model/llm/xavier", "router", "thirdparty")),
 }  # fmt: skip
 """By folder what only speaks of other frameworks, of experiments, of a single model or of a kernel's inner shapes."""
 
@@ -171,7 +190,7 @@ def _is_no_library(parts: tuple[str, ...]) -> bool:
     wanted, unwanted = _PARTS.get(parts[0]), _LEFT_OUT.get(parts[0], frozenset())
     return (
         (wanted is not None and parts[1] not in wanted)
-        or not unwanted.isdisjoint((parts[1], "/".join(parts[1:3])))
+        or not unwanted.isdisjoint("/".join(parts[1:depth]) for depth in (2, 3, 4))
         or not _NO_LIBRARY.isdisjoint(parts)
         or parts[-1].startswith(("dummy_", "convert_", "modular_", "testing_"))
     )

@@ -24,6 +24,10 @@ _WHOLE = frozenset((
 ))  # fmt: skip
 """Of the others only the messages and the classes are kept: the rest would be as large as all of the stack's."""
 
+_BUILT_ON = frozenset(PACKAGES[PACKAGES.index("openrlhf") :])
+"""Of these only the exceptions among their classes: research code and programs have their own `BaseDataset`,
+`LatentDiffusion` or `ActivationCache`."""
+
 _PYTHONS_OWN = re.compile(
     r"has no attribute|cannot import name|No module named|unexpected keyword argument|index out of range"
     r"|object is not (?:callable|iterable)"
@@ -79,12 +83,13 @@ def _line(each: Any) -> str:
 def gathered(read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
     """The table's data from package to release to what was read, the releases in their order."""
     packages = {
-        package: _package(list(by.items()), words_only=package not in _WHOLE) for package, by in sorted(read.items())
+        package: _package(list(by.items()), words_only=package not in _WHOLE, exceptions_only=package in _BUILT_ON)
+        for package, by in sorted(read.items())
     }
     return {"schema": 1, "packages": packages}
 
 
-def _package(releases: list[tuple[str, SourceFacts]], *, words_only: bool) -> dict[str, Any]:
+def _package(releases: list[tuple[str, SourceFacts]], *, words_only: bool, exceptions_only: bool) -> dict[str, Any]:
     every = [facts for _, facts in releases]
     rest: dict[str, Any] = {"modules": {}, "names": {}, "keywords": {}, "members": {}}
     if not words_only:
@@ -97,9 +102,14 @@ def _package(releases: list[tuple[str, SourceFacts]], *, words_only: bool) -> di
     return {
         "releases": [release for release, _ in releases],
         "messages": _messages(every),
-        "classes": " ".join(sorted({name for facts in every for name in facts.classes if _distinct(name)})),
+        "classes": " ".join(sorted(_classes(every, exceptions_only=exceptions_only))),
         **rest,
     }
+
+
+def _classes(every: Sequence[SourceFacts], *, exceptions_only: bool) -> set[str]:
+    names = {name for facts in every for name in facts.classes if _distinct(name)}
+    return {name for name in names if name.endswith(("Error", "Exception"))} if exceptions_only else names
 
 
 def _spans(sets: Sequence[set[str]]) -> dict[str, Span]:

@@ -36,7 +36,11 @@ PACKAGES = (
     "faster_whisper", "whisperx", "pyannote_audio", "modelscope", "flagembedding", "verl", "xtuner",
     "lightning_fabric", "torchmetrics", "torchtext", "torchtune", "llmcompressor", "exllamav2", "ctranslate2",
     "onnxruntime", "gguf", "kernels", "mteb", "petals", "autotrain_advanced", "lighteval", "mergekit", "auto_round",
-    "lmdeploy", "optimum_intel",
+    "lmdeploy", "optimum_intel", "openrlhf", "qwen_vl_utils", "mmengine", "colossalai", "megatron_core", "mamba_ssm",
+    "causal_conv1d", "nemo_toolkit", "speechbrain", "openai_whisper", "langchain_core", "langchain_community",
+    "llama_index_core", "llama_index_embeddings_huggingface", "gradio", "ray", "sentencepiece", "tiktoken", "pyarrow",
+    "xinference", "llama_cpp_python", "text_generation", "outlines", "gliner", "bertopic", "flair", "transformer_lens",
+    "ultralytics",
 )  # fmt: skip
 """Where two of them raise the same words, the one that stands first here is meant."""
 _TOOLS = frozenset(PACKAGES[PACKAGES.index("vllm") + 1 :])
@@ -45,7 +49,9 @@ FOLDERS = {
     "autoawq": "awq", "fschat": "fastchat", "ms_swift": "swift", "optimum_quanto": "optimum",
     "llama_index_llms_huggingface": "llama_index", "open_clip_torch": "open_clip", "coqui_tts": "TTS",
     "pyannote_audio": "pyannote/audio", "flagembedding": "FlagEmbedding", "autotrain_advanced": "autotrain",
-    "optimum_intel": "optimum/intel",
+    "optimum_intel": "optimum/intel", "megatron_core": "megatron/core", "nemo_toolkit": "nemo",
+    "openai_whisper": "whisper", "llama_index_core": "llama_index", "llama_index_embeddings_huggingface": "llama_index",
+    "llama_cpp_python": "llama_cpp",
 }  # fmt: skip
 """Where a package's modules lie, if not in a folder of its own name."""
 _ALSO_IN = {"pytorch_lightning": "lightning/pytorch", "lightning_fabric": "lightning/fabric"}

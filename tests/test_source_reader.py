@@ -100,6 +100,15 @@ def test_a_wheel_without_tests_and_scripts_and_with_what_its_models_list(tmp_pat
     assert "M" in facts.names["pkg"]
 
 
+def test_a_wheel_that_keeps_its_modules_apart(tmp_path: Path) -> None:
+    path = tmp_path / "pkg-1.0-cp311-cp311-manylinux1_x86_64.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("pkg-1.0.data/purelib/pkg/a.py", "class A:\n    pass\n")
+        archive.writestr("pkg-1.0.data/platlib/pkg/b.py", "class B:\n    pass\n")
+        archive.writestr("pkg-1.0.data/scripts/pkg/c.py", "class C:\n    pass\n")
+    assert read_wheel(path, "pkg").classes == {"A": "pkg.a", "B": "pkg.b"}
+
+
 def test_what_a_class_inherits_is_its_own_too(tmp_path: Path) -> None:
     path = tmp_path / "pkg-1.0-py3-none-any.whl"
     text = """

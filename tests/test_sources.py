@@ -304,6 +304,23 @@ def test_of_torch_only_what_speaks_of_files_devices_and_processes_is_read(tmp_pa
     assert found == {"torch/distributed/store.py", "torch/serialization.py"}
 
 
+def test_of_sglang_its_server_is_read_and_not_its_kernels(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "sglang-0.5.0-py3-none-any.whl", "w") as archive:
+        for file in ("srt/lora/lora.py", "srt/layers/attention/backend.py", "srt/layers/linear.py", "kernels/ops.py"):
+            archive.writestr(f"sglang/{file}", 'raise ValueError("What stands in this file is not to be had at all")\n')
+    read = read_folder(tmp_path, lambda text: None)["sglang"]["0.5.0"]
+    assert {said.file for said in read.messages} == {"sglang/srt/layers/linear.py", "sglang/srt/lora/lora.py"}
+
+
+def test_of_a_program_built_on_the_stack_only_the_exceptions_are_its_classes(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "speechbrain-1.0.0-py3-none-any.whl", "w") as archive:
+        text = "class LatentDiffusion:\n    pass\n\nclass FetchingError(Exception):\n    pass\n"
+        archive.writestr("speechbrain/core.py", text)
+    found = sources_of(gathered(read_folder(tmp_path, lambda text: None)))
+    assert found.class_of("FetchingError") == "speechbrain"
+    assert found.class_of("LatentDiffusion") is None
+
+
 def test_where_two_packages_raise_the_same_words_the_stacks_own_is_meant() -> None:
     said = "these are the very same words in two packages"
     one = sources_of(
