@@ -42,7 +42,7 @@ def _as_reported(found: Diagnosis, told: Retold, catalogue: Catalogue) -> Diagno
     """
     if told.fingerprint is None:
         return found
-    if told.signature in (None, found.signature) or catalogue.get(told.signature or "") is None:
+    if told.signature in (None, found.signature) or catalogue.get(told.signature) is None:
         return replace(found, fingerprint=told.fingerprint)
     return Diagnosis(told.signature, told.fingerprint, found.exception)
 
@@ -142,7 +142,7 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
         diagnosis = diagnose_finding(finding, catalogue, log.versions)
         if diagnosis is None or finding.ignored or (log.foreign and finding.is_line):
             continue
-        signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+        signature = catalogue.get(diagnosis.signature)
         if signature.weak if signature else not _uncovered(finding.chain, catalogue):
             weak.append((finding, diagnosis))
         elif finding.is_line:
@@ -162,7 +162,7 @@ def _closest_first(weak: list[tuple[Finding, Diagnosis]], catalogue: Catalogue) 
     """The last one first, but for one that says the same more closely: a build that failed, and the compiler that was
     missing for it some lines above."""
     wider = weak[0][1].signature if weak else None
-    closer = [each for each in weak if (known := catalogue.get(each[1].signature or "")) and wider in known.beside]
+    closer = [each for each in weak if (known := catalogue.get(each[1].signature)) and wider in known.beside]
     return [*closer[:1], *weak]
 
 

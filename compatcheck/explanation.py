@@ -265,7 +265,7 @@ def _closer_in_text(text: str, found: Explanation, catalogue: Catalogue) -> Expl
         return found
     closer = Catalogue(catalogue.ordinary)
     diagnosis = diagnose_chain((raised,), closer, whole=False, versions=found.versions, text=text)
-    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    signature = catalogue.get(diagnosis.signature)
     return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
 
 
@@ -273,12 +273,12 @@ def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanati
     """The same, where the end of the text cut off what its heading, another process, or the code that raised tells in
     full."""
     known = found.signature
-    unnamed = known is None or known.fallback or bool(known.within)
+    unnamed = known is None or known.broad
     raised = found.diagnosis.exception if found.diagnosis and unnamed else None
     if raised is None or (whole := completed(text, raised)) is None:
         return found
     diagnosis = diagnose_chain((whole,), catalogue, whole=False, versions=found.versions)
-    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    signature = catalogue.get(diagnosis.signature)
     return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
 
 
@@ -286,7 +286,7 @@ def _of_prose(text: str, nothing: Explanation, catalogue: Catalogue, unfinished:
     if (found := diagnose_prose(text, catalogue, nothing.versions, unfinished)) is None:
         return nothing
     line, diagnosis = found
-    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    signature = catalogue.get(diagnosis.signature)
     return Explanation(diagnosis, signature, _stage(signature, ()), nothing.versions, line)
 
 
@@ -322,7 +322,7 @@ def explain_observation(observation: Observation, catalogue: Catalogue | None = 
         return None
     known = catalogue or shipped_catalogue()
     diagnosis = diagnose(observation, known)
-    signature = known.get(diagnosis.signature) if diagnosis.signature else None
+    signature = known.get(diagnosis.signature)
     return Explanation(diagnosis, signature, observation.stage, dict(observation.imported), end=sudden_end(observation))
 
 
@@ -330,7 +330,7 @@ def _of_log(log: Log, catalogue: Catalogue) -> Explanation:
     finding, diagnosis = diagnose_log(log, catalogue)
     if finding is None or diagnosis is None:
         return Explanation(None, versions=log.versions)
-    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    signature = catalogue.get(diagnosis.signature)
     frames = [frame for raised in finding.chain for frame in raised.frames]
     refused = finding.chain[-1].type == RESOLVER
     stage = Stage.RESOLVE if refused else _stage(signature, frames)
@@ -369,7 +369,7 @@ def _of_exception(error: BaseException, catalogue: Catalogue) -> Explanation:
     chain = _chain(error)
     versions = _imported()
     diagnosis = diagnose_chain(chain, catalogue, whole=True, versions=versions)
-    signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+    signature = catalogue.get(diagnosis.signature)
     frames = [frame for raised in chain for frame in raised.frames]
     return Explanation(diagnosis, signature, _stage(signature, frames), versions)
 

@@ -367,7 +367,7 @@ def _said(
     for raised, whole in _told(line.text):
         known = catalogue if raised.type else telling
         diagnosis = diagnose_chain((raised,), known, whole=False, versions=versions, text=around)
-        signature = catalogue.get(diagnosis.signature) if diagnosis.signature else None
+        signature = catalogue.get(diagnosis.signature)
         if signature and signature.raised_by and line.speaks and not line.within:
             return diagnosis
         found = searched(signature, raised.message) if signature else None

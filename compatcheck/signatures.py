@@ -235,6 +235,11 @@ torch, NumPy or Python's library what was refused there. Counts after everything
         if problems:
             raise ValueError("; ".join(problems))
 
+    @property
+    def broad(self) -> bool:
+        """Whether it is a last resort: it counts only for what no closer one fits."""
+        return self.fallback or bool(self.within)
+
     @cached_property
     def message_pattern(self) -> re.Pattern[str]:
         return re.compile(re.sub(r"`(?![?+*{])", "`?", self.message))
@@ -280,7 +285,7 @@ class Catalogue:
 
     @cached_property
     def ordinary(self) -> tuple[Signature, ...]:
-        return tuple(each for each in self.signature if not (each.fallback or each.within))
+        return tuple(each for each in self.signature if not each.broad)
 
     @cached_property
     def fallbacks(self) -> tuple[Signature, ...]:
@@ -312,8 +317,9 @@ class Catalogue:
         """What lines that end a log are found by."""
         return tuple(line.has for each in self.signature for line in each.lines)
 
-    def get(self, identifier: str) -> Signature | None:
-        return self._by_id.get(identifier)
+    def get(self, identifier: str | None) -> Signature | None:
+        """The signature of that name; None where there is none, or no name."""
+        return self._by_id.get(identifier) if identifier else None
 
     @cached_property
     def _by_id(self) -> dict[str, Signature]:

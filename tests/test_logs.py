@@ -175,7 +175,7 @@ def related(one: str | None, other: str | None) -> bool:
     first, second = CATALOGUE.get(one or ""), CATALOGUE.get(other or "")
     if not (first and second):
         return False
-    general = [each for each in (first, second) if each.fallback or each.within]
+    general = [each for each in (first, second) if each.broad]
     return bool(general) or second.id in first.beside or first.id in second.beside
 
 
