@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any
 
 from packaging.specifiers import SpecifierSet
@@ -26,13 +27,33 @@ BLOCK = 2**18
 
 
 @dataclass(frozen=True)
+class WheelText:
+    """The texts in a wheel: called with a file's path, the file's text; None where it has no such file. Raises
+    IndexUnavailable."""
+
+    archive: zipfile.ZipFile
+    name: str
+    """The wheel's, for what is said of it."""
+
+    @cached_property
+    def paths(self) -> frozenset[str]:
+        return frozenset(self.archive.namelist())
+
+    def __call__(self, path: str) -> str | None:
+        if path not in self.paths:
+            return None
+        with _reading(self.name):
+            return self.archive.read(path).decode("utf-8", "replace")
+
+
+@dataclass(frozen=True)
 class IndexWheel:
     """One release's wheel."""
 
     package: str
     release: str
     sha256: str
-    text: Callable[[str], str | None]
+    text: WheelText
     """A file's path in it to the file's text; None where it has no such file."""
 
 
@@ -64,10 +85,8 @@ def _wheel(files: Sequence[Any], release: str) -> Any:
     return max(found, key=lambda each: each[:2])[2] if found else None
 
 
-def opened(session: requests.Session, file: Any) -> Callable[[str], str | None]:
-    """From a path in a wheel on the index (an object with url, filename and size) to the file's text; None where the
-    wheel has no such file. Both raise IndexUnavailable.
-    """
+def opened(session: requests.Session, file: Any) -> WheelText:
+    """The texts in a wheel on the index (an object with url, filename and size). Raises IndexUnavailable."""
     with _reading(file.filename):
         if file.size is None or file.size <= WHOLE:
             raw: IO[bytes] = io.BytesIO(_answer(session, file.url))
@@ -75,16 +94,7 @@ def opened(session: requests.Session, file: Any) -> Callable[[str], str | None]:
             raw = io.BufferedReader(
                 RangeFile(lambda first, last: _answer(session, file.url, (first, last)), file.size), BLOCK
             )
-        archive = zipfile.ZipFile(raw)
-    names = frozenset(archive.namelist())
-
-    def text(path: str) -> str | None:
-        if path not in names:
-            return None
-        with _reading(file.filename):
-            return archive.read(path).decode("utf-8", "replace")
-
-    return text
+        return WheelText(zipfile.ZipFile(raw), file.filename)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from .domain import Frame, Raised
+from .lexicon import shipped_lexicon
 from .logline import as_python_writes
 from .logplace import in_script, place_of
 from .signatures import CAPTURED, Catalogue, Signature
@@ -71,6 +72,8 @@ def fitted(
         return None
     if signature.known_name and not _is_exported(found, signature.known_name):
         return None
+    if signature.unheard and not _is_unheard_of(found, signature.unheard):
+        return None
     if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
         return None
     if signature.outside_scripts and any(in_script(each.frames) for each in (raised, *around)):
@@ -95,6 +98,16 @@ def _is_exported(found: re.Match[str], group: str) -> bool:
     """Whether the captured name is one that a package of the stack has, or had."""
     name = found[group] or ""
     return bool(shipped_sources().class_of(name) or shipped_sources().home_of(name))
+
+
+def _is_unheard_of(found: re.Match[str], group: str) -> bool:
+    """Whether no release of the captured package, or none of any package where it is the captured class's that is
+    meant, has the captured word in its source."""
+    word, groups = found[group] or "", found.groupdict()
+    if package := groups.get("package"):
+        return shipped_lexicon().never(package, word)
+    package = shipped_sources().class_of(groups.get("class") or "")
+    return package is not None and shipped_lexicon().never(package, word) and shipped_lexicon().nowhere(word)
 
 
 def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]:

@@ -167,6 +167,10 @@ after the other last resorts."""
     known_name: str = ""
     """The capture that must be the name of a class of the stack's packages, or one that some releases of one of them \
 have and others do not, as `data/sources.json` has them."""
+    unheard: str = ""
+    """The capture that must be a word which no release of the package that the group `package` captures has in its \
+source, as `data/lexicon.json` has them; or, with a group `class`, none of the package that has this class and of all \
+the others."""
     known_keyword: bool = False
     """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
 their releases take and others do not, as `data/sources.json` has them."""
@@ -225,6 +229,10 @@ torch, NumPy or Python's library what was refused there. Counts after everything
             problems.append(f"known_class: the message has no group {self.known_class!r}")
         if self.known_name and f"(?P<{self.known_name}>" not in self.message:
             problems.append(f"known_name: the message has no group {self.known_name!r}")
+        if self.unheard and f"(?P<{self.unheard}>" not in self.message:
+            problems.append(f"unheard: the message has no group {self.unheard!r}")
+        if self.unheard and not ("(?P<package>" in self.message or "(?P<class>" in self.message):
+            problems.append("unheard: the message has neither a group 'package' nor one 'class'")
         problems += [
             f"code: the message has no group {name!r}"
             for name in CAPTURED.findall(self.code)

@@ -1,5 +1,5 @@
 """What the packages' own sources say of a failure: which releases have the name, the keyword or the member that is
-missed, or where the message is raised; and the pins that follow from it."""
+missed, that none has it, or where the message is raised; and the pins that follow from it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
 from .domain import Raised
+from .lexicon import shipped_lexicon
 from .sources import Lifetime, shipped_sources
 
 _NAME = re.compile(r"cannot import name '(?P<name>\w{1,100})' from '(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})'")
@@ -54,10 +55,14 @@ def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWor
         method = found["method"] or ""
         owner = found["owner"] if method in ("", "__init__") else f"{found['owner']}.{method}"
         life = shipped_sources().keyword(owner, found["name"]) if owner != "__init__" else None
-        return _word(f"{owner}({found['name']}=)", life, versions) if life else None
+        if life is None:
+            return _never(shipped_sources().class_of(found["owner"]), found["name"])
+        return _word(f"{owner}({found['name']}=)", life, versions)
     if found := _MEMBER.search(message):
         life = shipped_sources().member(found["owner"], found["name"])
-        return _word(f"{found['owner']}.{found['name']}", life, versions) if life else None
+        if life is None:
+            return _never(shipped_sources().class_of(found["owner"]), found["name"])
+        return _word(f"{found['owner']}.{found['name']}", life, versions)
     return _of_message(raised)
 
 
@@ -65,7 +70,7 @@ def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord 
     known = shipped_sources().name(module, name)
     life = known[0] if known else shipped_sources().module(f"{module}.{name}") or shipped_sources().module(module)
     if life is None:
-        return None
+        return _never(module.partition(".")[0], name)
     moved = f"; the newest release has it in {known[1]}" if known and known[1] else ""
     return _word(
         (name if module == life.package else f"{name} of {module}") if known else f"the module {module}",
@@ -73,6 +78,14 @@ def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord 
         versions,
         moved,
     )
+
+
+def _never(package: str | None, name: str) -> SourceWord | None:
+    """That a package never had a name."""
+    if package is None or not shipped_lexicon().never(package, name):
+        return None
+    read = shipped_lexicon().packages[package]
+    return SourceWord(f"no release of {package} from {read.first} to {read.last} has the word {name} in its source")
 
 
 def _word(what: str, life: Lifetime, versions: Mapping[str, str], more: str = "") -> SourceWord:

@@ -235,13 +235,13 @@ class Sources:
     """The table, with what is looked up in it. Of its many messages only those that may be meant become sites."""
 
     def __init__(self, packages: Mapping[str, PackageSources]) -> None:
-        self.packages = packages
+        order = sorted(packages, key=lambda name: PACKAGES.index(name) if name in PACKAGES else len(PACKAGES))
+        self.packages = {name: packages[name] for name in order}
 
     @cached_property
     def _rows(self) -> tuple[tuple[str, Sequence[Any]], ...]:
-        """What every package raises, in the packages' order."""
-        order = sorted(self.packages, key=lambda name: PACKAGES.index(name) if name in PACKAGES else len(PACKAGES))
-        return tuple((name, row) for name in order for row in self.packages[name].raised)
+        """What every package raises."""
+        return tuple((name, row) for name, each in self.packages.items() for row in each.raised)
 
     def _site(self, place: int) -> Site:
         package, (kind, template, where, first, last) = self._rows[place]

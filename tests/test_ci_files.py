@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compatcheck import cli, import_needs
+from compatcheck import cli, import_needs, lexicon
 from compatcheck.domain import digest_of
 from compatcheck.lock_files import read_lock
 from compatcheck.parse import tomllib
@@ -198,14 +198,14 @@ def test_the_workflow_joins_the_stores_that_its_jobs_leave() -> None:
 
 REFRESH = yaml.safe_load((ROOT / ".github" / "workflows" / "refresh.yml").read_text())["jobs"]["refresh"]
 SCRIPTS = ROOT / ".github" / "scripts"
-NEEDS = "compatcheck/data/import_needs.json"
+RENEWED = [str(table.SHIPPED.relative_to(ROOT)) for table in (import_needs, lexicon)]
 
 
 def test_the_refresh_runs_commands_that_there_are_over_a_matrix_that_is_explored() -> None:
     matrix = REFRESH["env"]["MATRIX"]
     assert tomllib.loads((ROOT / matrix).read_text())["explore"] == "adaptive"
     asked = [step["run"] for step in REFRESH["steps"] if step.get("run", "").startswith("compatcheck ")]
-    assert [each.split()[1] for each in asked] == ["catalogue", "refresh", "report"]
+    assert [each.split()[1] for each in asked] == ["catalogue", "catalogue", "refresh", "report"]
     for each in asked:
         cli.built_parser().parse_args(shlex.split(each.replace('"$MATRIX"', matrix).split(" > ")[0])[1:])
     for step in REFRESH["steps"]:
@@ -214,14 +214,15 @@ def test_the_refresh_runs_commands_that_there_are_over_a_matrix_that_is_explored
         assert "${{" not in step.get("run", ""), "text from outside reaches the shell as a variable only"
 
 
-def test_the_refresh_renews_the_table_of_imports_that_it_reads_and_goes_on_without() -> None:
+def test_the_refresh_renews_the_tables_of_sources_that_it_reads_and_goes_on_without() -> None:
     runs = [step.get("run", "") for step in REFRESH["steps"]]
-    (renewing,) = [step for step in REFRESH["steps"] if step.get("run", "").startswith("compatcheck catalogue")]
-    out = cli.built_parser().parse_args(shlex.split(renewing["run"])[1:]).out
-    assert ROOT / out == import_needs.SHIPPED and renewing["continue-on-error"]
+    renewing = [step for step in REFRESH["steps"] if step.get("run", "").startswith("compatcheck catalogue")]
+    outs = [cli.built_parser().parse_args(shlex.split(each["run"])[1:]).out for each in renewing]
+    assert [str(out) for out in outs] == RENEWED and all(each["continue-on-error"] for each in renewing)
     # what is installed in place is what stands in the checkout
     assert "python -m pip install --editable ." in runs
-    assert runs.index(renewing["run"]) < next(n for n, run in enumerate(runs) if run.startswith("compatcheck refresh"))
+    refreshing = next(n for n, run in enumerate(runs) if run.startswith("compatcheck refresh"))
+    assert all(runs.index(each["run"]) < refreshing for each in renewing)
 
 
 class Forge:
@@ -238,9 +239,10 @@ class Forge:
         subprocess.run(["git", "init", "-q", "-b", "main", str(self.work)], check=True)
         (self.work / "reports").mkdir()
         (self.work / "reports" / "compatibility.md").write_text("before\n")
-        (self.work / NEEDS).parent.mkdir(parents=True)
-        (self.work / NEEDS).write_text("before\n")
-        self.git("add", "reports", NEEDS)
+        (self.work / "compatcheck" / "data").mkdir(parents=True)
+        for each in RENEWED:
+            (self.work / each).write_text("before\n")
+        self.git("add", "reports", *RENEWED)
         self.git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "-qm", "The reports")
         self.git("remote", "add", "origin", str(origin))
         (self.work / "changes.md").write_text("what changed")
@@ -287,7 +289,7 @@ def test_changed_reports_become_a_pull_request_and_a_second_time_renew_it(forge:
     assert "pr create --head refreshed-reports" in forge.asked()[-1] and "--body-file changes.md" in forge.asked()[-1]
     pushed = forge.git("ls-tree", "-r", "--name-only", "refs/heads/main"), forge.git("ls-remote", "origin")
     assert "refs/heads/refreshed-reports" in pushed[1] and "refs/heads/main" not in pushed[1]
-    there = [NEEDS, "reports/compatibility.md", "reports/full/compatibility.md"]
+    there = [*RENEWED, "reports/compatibility.md", "reports/full/compatibility.md"]
     assert pushed[0].split() == there, "and nothing else"
     forge.answers.write_text("7\n")
     (forge.work / "reports" / "full" / "compatibility.md").write_text("newer\n")
@@ -295,11 +297,12 @@ def test_changed_reports_become_a_pull_request_and_a_second_time_renew_it(forge:
     assert forge.asked()[-1] == "pr edit refreshed-reports --body-file changes.md"
 
 
-def test_a_table_of_imports_that_has_changed_is_proposed_too(forge: Forge) -> None:
-    (forge.work / NEEDS).write_text("new\n")
+@pytest.mark.parametrize("table", RENEWED)
+def test_a_table_of_sources_that_has_changed_is_proposed_too(forge: Forge, table: str) -> None:
+    (forge.work / table).write_text("new\n")
     forge.run("propose.sh", "changes.md")
     assert "pr create" in forge.asked()[-1]
-    assert forge.git("show", "--name-only", "--format=", "main").split() == [NEEDS]
+    assert forge.git("show", "--name-only", "--format=", "main").split() == [table]
 
 
 def test_what_the_last_run_knew_is_fetched_and_the_rest_taken_from_the_committed_report(forge: Forge) -> None:

@@ -28,6 +28,7 @@ FOLDER holds signatures as *.toml; without it, the catalogue that comes with com
   compatcheck catalogue read wheels/ --out sources.json   what releases say and have, from their wheels
   compatcheck catalogue imports --out import_needs.json   what releases import of each other, from the index
   compatcheck catalogue undeclared --out undeclared.json  what they import that nothing brings along
+  compatcheck catalogue words --out lexicon.json          every word in their sources, from the index
 """
 
 
@@ -86,6 +87,20 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="Pythons to resolve for, of those that are here (default: %(default)s)",
     )  # fmt: skip
     asking.set_defaults(execute=execute_undeclared)
+    spelling = actions.add_parser(
+        "words",
+        help="read the index's wheels for every word in their sources (for maintainers); what the table has of other "
+        "packages stays",
+    )
+    spelling.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/lexicon.json")
+    spelling.add_argument(
+        "--of", metavar="PACKAGE>=VERSION", nargs="+",
+        default=["torch>=1.0", "transformers>=2.0", "peft", "accelerate", "trl", "datasets>=1.0", "huggingface_hub",
+                 "bitsandbytes", "sentence_transformers", "diffusers", "adapters", "optimum", "setfit",
+                 "pytorch_lightning"],
+        help="whose releases are read (default: %(default)s)",
+    )  # fmt: skip
+    spelling.set_defaults(execute=execute_words)
 
 
 def execute_list(arguments: argparse.Namespace) -> int:
@@ -235,6 +250,20 @@ def execute_undeclared(arguments: argparse.Namespace) -> int:
     found = undeclared_needs(takers, others, entries, pythons, locked)
     written_file(arguments.out, written(found))
     print(f"{len(found)} modules that import what nothing brings along", file=sys.stderr)
+    return EXIT_DONE
+
+
+def execute_words(arguments: argparse.Namespace) -> int:
+    from ..errors import EXIT_DONE
+    from ..lexicon import gathered, read, renewed, written
+    from ..report.files import written_file
+
+    wanted = _wanted(arguments.of)
+    before = read(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
+    found = gathered(_wheels(wanted))
+    written_file(arguments.out, written(renewed(before, found)))
+    for package, each in found.packages.items():
+        print(f"{package} {each.first} to {each.last}: {each.text.count(' ')} words", file=sys.stderr)
     return EXIT_DONE
 
 
