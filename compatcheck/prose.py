@@ -71,6 +71,8 @@ _LABEL = re.compile(
 """What an issue's title sets before what it tells: `# Question: `, `# [Bug] `, `# GPT2 tokenizer: `."""
 _LOOSE_COLON = re.compile(r"(?:(?<=Error)|(?<=Exception))(?: :(?= )|：|:(?=['\"A-Za-z])) ?")
 """A colon behind an exception's name that stands after a blank, or before none, or is as wide as a Chinese letter."""
+_NAME_IN_MARKS = re.compile(r"(?P<mark>`|\*\*)(?P<name>[A-Z]\w{2,60}(?:Error|Exception))(?P=mark)(?=\s?[:：])")
+"""An exception's name that is set as code or in bold by itself, its message behind it."""
 _FILLINGS = ("x", "1", "['x']")
 """What stands in for a name or a number that a quotation left out."""
 _CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
@@ -189,14 +191,21 @@ def _worded(
 
 
 def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
-    """What the line of code says that raised, where that is all that was pasted, and has its message."""
+    """What the line of code says that raised, where that is all that was pasted, or stands as the heading, and has its
+    message or enough of its wording."""
     for number, line in carried(split_lines(text)):
         raises = RAISES.fullmatch(line.strip(_MARKS))
-        if raises and (message := message_in_code(raises)):
+        if raises and (message := message_in_code(raises) or _whole_wording(raises["told"] or "")):
             diagnosis = diagnose_chain((Raised(raises["type"], "", message),), catalogue.sure, whole=False)
             if diagnosis.signature:
                 return number, diagnosis
     return None
+
+
+def _whole_wording(told: str) -> str:
+    """The wording of a message with gaps, as a line of code has it; empty where that is too little to go by."""
+    words = wording_in_code(told)
+    return words if len(words) >= LEAST_TITLE else ""
 
 
 def completed(text: str, raised: Raised) -> Raised | None:
@@ -423,7 +432,7 @@ def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> D
 def _told(line: str) -> Iterator[tuple[Raised, bool]]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
     its message. And whether it is sure to be all of the exception: where it is marked as code, and a key in quotes."""
-    bare = _LOOSE_COLON.sub(": ", " ".join(_unmarked(line).split()))
+    bare = _LOOSE_COLON.sub(": ", _NAME_IN_MARKS.sub(r"\g<name>", " ".join(_unmarked(line).split())))
     if bare[:1] in _QUOTES and bare[:1] not in bare[1:-1]:
         bare = bare[1:].removesuffix(bare[:1])  # who quotes forgets the second mark at times
     behind = {found.end() for found in _BEFORE.finditer(bare)}

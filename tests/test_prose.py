@@ -58,6 +58,11 @@ from compatcheck.prose import CAP
         ("prepare gives the error:\n'AcceleratorState' object has no attribute  'fork_launched'",
          "accelerator-state-reset", 2),
         ("evaluating after training:\n\nraise IndexError('piece id is out of range.')", "token-id-impossible", 3),
+        ('# raise ValueError(f"{tensor_name} is on the meta device, we need a `value` to put in on {device}.")',
+         "meta-tensor-copied", 1),
+        ("# `KeyError`: 'self_attn.q_proj' (line 46, in get_layers_for_scaling from `awq.models.mistral`)\n\nHow?",
+         "awq-meets-other-layers", 1),
+        ("**ValueError**: The generation config is outdated", "refused-by-transformers", 1),
         ("AttributeError: 'list' object has no attribute 'keys'\n"
          '    File "transformers/modeling_utils.py", line 2489, in get_expanded_tied_weights_keys',
          "tied-weights-as-list", 1),
