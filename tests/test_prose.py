@@ -182,7 +182,7 @@ def test_a_message_that_was_cut_off_behind_a_word_is_taken_from_the_heading() ->
         "AttributeError: module 'diffusers' has"
     )
     found = explain(text)
-    assert found.signature is not None and found.signature.id == "package-lacks-name"
+    assert found.signature is not None and found.signature.id == "name-in-no-release"
     assert explain(text.partition("\n\n")[2]).signature.id == "attribute-missing-in-package"
 
 
