@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .domain import Frame
-from .sources import FOLDERS, PACKAGES
+from .source_packages import PACKAGES, folder_of
 
 _BELOW = frozenset(
     (
@@ -38,7 +38,7 @@ def _squeezed(name: str) -> str:
 _CLONES = {
     _squeezed(name): folder
     for package in PACKAGES
-    for folder in (FOLDERS.get(package, package).partition("/")[0],)
+    for folder in (folder_of(package).partition("/")[0],)
     for name in (package, folder)
 }
 """A repository's name, without marks and capitals, to the folder of its package."""

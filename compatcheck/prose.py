@@ -22,7 +22,8 @@ from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, frame_of, split_lines
 from .signature_fit import searched, takes
 from .signatures import Catalogue
-from .sources import FOLDERS, HOLE, PACKAGES, shipped_sources
+from .source_packages import PACKAGES, folder_of
+from .sources import HOLE, shipped_sources
 from .traceback_reader import FILLING, RAISES, message_in_code, wording_in_code
 
 CAP = 2**16
@@ -263,7 +264,7 @@ def _spoken_of(text: str) -> frozenset[str]:
     joined = {word.replace("_", "") for word in words}
     return frozenset(
         package for package in PACKAGES
-        for name in (package, FOLDERS.get(package, package).lower())
+        for name in (package, folder_of(package).lower())
         if name in words or name.replace("_", "") in joined
     )  # fmt: skip
 

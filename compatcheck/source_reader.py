@@ -16,7 +16,8 @@ from .domain import digest_of
 from .native_messages import messages_in
 from .source_archives import library_texts, native_files, python_files
 from .source_messages import LEAST_PART, Said, last_name, messages_of, raised_in
-from .sources import FOLDERS, HOLE
+from .source_packages import folder_of, is_no_library
+from .sources import HOLE
 
 _RAISES = re.compile(r"^ *raise \w+\(", re.MULTILINE)
 STATEMENT_CAP = 2000
@@ -24,47 +25,6 @@ STATEMENT_CAP = 2000
 _LEAST_LITERAL = 8
 """Characters of a literal that is looked for in a library by itself."""
 _ALL = re.compile(r"^ *__all__ \+?= \[(.*?)\]", re.MULTILINE | re.DOTALL)
-_NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark", "benchmarks"))
-_PARTS = {
-    "langchain_community": frozenset(("chat_models", "cross_encoders", "embeddings", "llms")),
-    "ray": frozenset(("_private", "exceptions.py", "llm", "serve", "train")),
-    "torch": frozenset((
-        "distributed", "cuda", "utils", "optim", "amp", "multiprocessing", "accelerator", "mps", "xpu", "package",
-        "hub.py", "serialization.py", "storage.py", "_utils.py",
-    ))
-}  # fmt: skip
-"""Of torch what speaks of files, devices, processes and the loop of a training: what torch.nn and its functions refuse
-is a slip in a script as often as not. Of langchain's integrations those that run models, of ray what trains and serves
-them."""
-_LEFT_OUT = {
-    "axolotl": frozenset(("integrations",)), "colossalai": frozenset(("auto_parallel", "legacy")),
-    "liger_kernel": frozenset(("ops",)), "megatron": frozenset(("core/export", "core/inference", "core/resharding")),
-    "modelscope": frozenset(("models", "pipelines", "trainers")),
-    "nemo": frozenset((
-        "agents", "collections/asr/inference", "collections/audio", "collections/avlm", "collections/diffusion",
-        "collections/llm", "collections/multimodal", "collections/nlp/data", "collections/speechlm",
-        "collections/speechlm2", "collections/tts", "collections/vision", "collections/vlm", "export",
-    )),
-    "ray": frozenset(("_private/runtime_env",)),
-    "sglang": frozenset((
-        "kernels", "multimodal_gen", "srt/distributed/device_communicators", "srt/hardware_backend",
-        "srt/layers/attention", "srt/layers/layer_boundary", "srt/layers/moe", "srt/mem_cache/pool_host",
-        "srt/mem_cache/storage", "srt/model_loader/expert_pack", "srt/models", "test",
-    )),
-    "swift": frozenset(("aigc", "megatron", "ray")), "torchao": frozenset(("_models", "experimental", "prototype")),
-    "torch": frozenset((
-        "distributed/_local_tensor", "distributed/_spmd", "distributed/_symmetric_memory", "distributed/_tools",
-        "distributed/_transport", "distributed/pipelining", "distributed/rpc", "utils/_debug_mode", "utils/_sympy",
-    )),
-    "transformer_lens": frozenset(("model_bridge", "tools")), "unsloth_zoo": frozenset(("_vendored", "mlx")),
-    "vllm": frozenset((
-        "distributed/ec_transfer", "distributed/kv_transfer", "model_executor/models", "models", "third_party",
-        "v1/kv_offload", "vllm_flash_attn",
-    )),
-    "xformers": frozenset(("_flash_attn", "third_party")),
-    "xinference": frozenset(("model/llm/xavier", "router", "thirdparty")),
-}  # fmt: skip
-"""By folder what only speaks of other frameworks, of experiments, of a single model or of a kernel's inner shapes."""
 
 
 @dataclass
@@ -108,10 +68,10 @@ def read_wheel(path: Path, package: str, known: dict[str, SourceFacts] | None = 
     """
     facts = SourceFacts()
     known = {} if known is None else known
-    folder = FOLDERS.get(package, package)
+    folder = folder_of(package)
     for name, text in python_files(path, folder):
         parts = PurePosixPath(name).parts
-        if _is_no_library(parts):
+        if is_no_library(parts):
             continue
         key = f"{name} {digest_of(text)}"
         if key not in known:
@@ -182,18 +142,6 @@ def _rest_of(part: str, texts: str, places: list[int]) -> str | None:
             return part[end - 1 :].strip() if places else None
         places = further
     return "" if places else None
-
-
-def _is_no_library(parts: tuple[str, ...]) -> bool:
-    """Tests, command lines, conversion scripts, stand-ins for what is not installed, and what modules are generated
-    from: not imported where the library is used. And the parts of a package that are left out on purpose."""
-    wanted, unwanted = _PARTS.get(parts[0]), _LEFT_OUT.get(parts[0], frozenset())
-    return (
-        (wanted is not None and parts[1] not in wanted)
-        or not unwanted.isdisjoint("/".join(parts[1:depth]) for depth in (2, 3, 4))
-        or not _NO_LIBRARY.isdisjoint(parts)
-        or parts[-1].startswith(("dummy_", "convert_", "modular_", "testing_"))
-    )
 
 
 def _module(file: str) -> str:

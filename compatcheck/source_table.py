@@ -15,18 +15,9 @@ from packaging.version import Version
 
 from .source_archives import NATIVE, is_project, name_of
 from .source_messages import Said
+from .source_packages import BUILT_ON, PACKAGES, WHOLE
 from .source_reader import SourceFacts, held, read_native, read_wheel
-from .sources import PACKAGES, Span
-
-_WHOLE = frozenset((
-    "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
-    "safetensors", "deepspeed", "sentence_transformers", "pytorch_lightning", "torchvision", "torchaudio",
-))  # fmt: skip
-"""Of the others only the messages and the classes are kept: the rest would be as large as all of the stack's."""
-
-_BUILT_ON = frozenset(PACKAGES[PACKAGES.index("openrlhf") :])
-"""Of these only the exceptions among their classes: research code and programs have their own `BaseDataset`,
-`LatentDiffusion` or `ActivationCache`."""
+from .sources import Span
 
 _PYTHONS_OWN = re.compile(
     r"has no attribute|cannot import name|No module named|unexpected keyword argument|index out of range"
@@ -83,7 +74,7 @@ def _line(each: Any) -> str:
 def gathered(read: Mapping[str, Mapping[str, SourceFacts]]) -> dict[str, Any]:
     """The table's data from package to release to what was read, the releases in their order."""
     packages = {
-        package: _package(list(by.items()), words_only=package not in _WHOLE, exceptions_only=package in _BUILT_ON)
+        package: _package(list(by.items()), words_only=package not in WHOLE, exceptions_only=package in BUILT_ON)
         for package, by in sorted(read.items())
     }
     return {"schema": 1, "packages": packages}

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .domain import Raised
+from .source_packages import ALSO_IN, PACKAGES, TOOLS, folder_of
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "sources.json"
 MESSAGE_CAP = 4000
@@ -25,37 +26,6 @@ HOLE = "{}"
 """Where a message has a value in it."""
 _START = 8
 """Characters by which a message is looked up, at most."""
-
-PACKAGES = (
-    "transformers", "peft", "accelerate", "trl", "datasets", "huggingface_hub", "tokenizers", "bitsandbytes",
-    "safetensors", "torch", "deepspeed", "sentence_transformers", "evaluate", "optimum", "optimum_quanto", "diffusers",
-    "vllm", "auto_gptq", "autoawq", "gptqmodel", "hqq", "torchao", "compressed_tensors", "flash_attn", "xformers",
-    "liger_kernel", "pytorch_lightning", "setfit", "adapters", "unsloth_zoo", "unsloth", "llamafactory",
-    "ms_swift", "axolotl", "fschat", "simpletransformers", "litgpt", "lm_eval", "langchain_huggingface",
-    "llama_index_llms_huggingface", "sglang", "torchvision", "torchaudio", "timm", "open_clip_torch", "coqui_tts",
-    "faster_whisper", "whisperx", "pyannote_audio", "modelscope", "flagembedding", "verl", "xtuner",
-    "lightning_fabric", "torchmetrics", "torchtext", "torchtune", "llmcompressor", "exllamav2", "ctranslate2",
-    "onnxruntime", "gguf", "kernels", "mteb", "petals", "autotrain_advanced", "lighteval", "mergekit", "auto_round",
-    "lmdeploy", "optimum_intel", "openrlhf", "qwen_vl_utils", "mmengine", "colossalai", "megatron_core", "mamba_ssm",
-    "causal_conv1d", "nemo_toolkit", "speechbrain", "openai_whisper", "langchain_core", "langchain_community",
-    "llama_index_core", "llama_index_embeddings_huggingface", "gradio", "ray", "sentencepiece", "tiktoken", "pyarrow",
-    "xinference", "llama_cpp_python", "text_generation", "outlines", "gliner", "bertopic", "flair", "transformer_lens",
-    "ultralytics",
-)  # fmt: skip
-"""Where two of them raise the same words, the one that stands first here is meant."""
-_TOOLS = frozenset(PACKAGES[PACKAGES.index("vllm") + 1 :])
-"""Those beside the stack, for many another program speaks of the same things in the same few words."""
-FOLDERS = {
-    "autoawq": "awq", "fschat": "fastchat", "ms_swift": "swift", "optimum_quanto": "optimum",
-    "llama_index_llms_huggingface": "llama_index", "open_clip_torch": "open_clip", "coqui_tts": "TTS",
-    "pyannote_audio": "pyannote/audio", "flagembedding": "FlagEmbedding", "autotrain_advanced": "autotrain",
-    "optimum_intel": "optimum/intel", "megatron_core": "megatron/core", "nemo_toolkit": "nemo",
-    "openai_whisper": "whisper", "llama_index_core": "llama_index", "llama_index_embeddings_huggingface": "llama_index",
-    "llama_cpp_python": "llama_cpp",
-}  # fmt: skip
-"""Where a package's modules lie, if not in a folder of its own name."""
-_ALSO_IN = {"pytorch_lightning": "lightning/pytorch", "lightning_fabric": "lightning/fabric"}
-"""Where another package brings the same modules."""
 
 ABRIDGED = 18
 """Characters, in four words at least, by which the beginning of a message is known."""
@@ -158,7 +128,7 @@ class Site:
         words = " ".join(self.parts)
         few = len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
         of_the_trade = bool(_TRADE.search(words))
-        if self.package in _TOOLS:
+        if self.package in TOOLS:
             return few or (len(words) < PLAIN_OF_TOOLS and not of_the_trade)
         return few and not of_the_trade
 
@@ -293,7 +263,7 @@ class Sources:
         if not raised.frames:
             return []
         file = raised.frames[-1].file
-        packages = [package for package in self.packages if f"/{_folder(package)}/" in f"/{file}"]
+        packages = [package for package in self.packages if f"/{folder_of(package)}/" in f"/{file}"]
         return [site for site in self.begun(raised, packages) if f"/{file}".endswith(f"/{site.file}")]
 
     def _sites(self, raised: Raised, text: str, spoken_of: Collection[str]) -> list[Site]:
@@ -316,7 +286,7 @@ class Sources:
         if site.native and not plain:
             return not _SAYS_ITSELF.match(raised.code)
         installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
-        folders = _folder(site.package), _ALSO_IN.get(site.package, site.package)
+        folders = folder_of(site.package), ALSO_IN.get(site.package, site.package)
         return any(f"/{folder}/" in f"/{file}" for folder in folders) or not (installed or plain)
 
     def home_of(self, name: str) -> str | None:
@@ -343,7 +313,7 @@ class Sources:
             self._site(place)
             for size in range(1, _START + 1)
             for place in self._rows_by_opening.get(text[:size], ())
-            if self._rows[place][0] not in _TOOLS or self._rows[place][0] in spoken_of
+            if self._rows[place][0] not in TOOLS or self._rows[place][0] in spoken_of
         )
         return [site for site in sites if _shown(site.exception) == _shown(raised.type) and site.begins(text)]
 
@@ -387,11 +357,6 @@ class Sources:
             if span := getattr(each, kind).get(owner, {}).get(name):
                 return each.lifetime(package, span)
         return None
-
-
-def _folder(package: str) -> str:
-    """Where a package's modules lie."""
-    return FOLDERS.get(package, package)
 
 
 def sources_of(data: Mapping[str, Any]) -> Sources:
