@@ -76,7 +76,7 @@ def gathered(wheels: Iterable[IndexWheel]) -> Lexicon:
         releases.setdefault(wheel.package, []).append(wheel.release)
     return Lexicon({
         package: PackageWords(releases[package][0], releases[package][-1], "".join(f" {word}" for word in sorted(each)))
-        for package, each in sorted(words.items())
+        for package, each in words.items()
     })  # fmt: skip
 
 

@@ -101,13 +101,12 @@ def _is_exported(found: re.Match[str], group: str) -> bool:
 
 
 def _is_unheard_of(found: re.Match[str], group: str) -> bool:
-    """Whether no release of the captured package, or none of any package where it is the captured class's that is
-    meant, has the captured word in its source."""
-    word, groups = found[group] or "", found.groupdict()
+    """Whether no release of the captured package has the captured word in its source; or, of a captured class, no
+    release of any package, its own among them."""
+    word, groups, lexicon = found[group] or "", found.groupdict(), shipped_lexicon()
     if package := groups.get("package"):
-        return shipped_lexicon().never(package, word)
-    package = shipped_sources().class_of(groups.get("class") or "")
-    return package is not None and shipped_lexicon().never(package, word) and shipped_lexicon().nowhere(word)
+        return lexicon.never(package, word)
+    return shipped_sources().class_of(groups.get("class") or "") in lexicon.packages and lexicon.nowhere(word)
 
 
 def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]:

@@ -26,8 +26,8 @@ BUILT_ON = (
     "llama_cpp_python", "text_generation", "outlines", "gliner", "bertopic", "flair", "transformer_lens",
     "ultralytics",
 )  # fmt: skip
-"""Libraries and programs built on it. Only the exceptions among their classes are kept: research code and programs have their own `BaseDataset`,
-`LatentDiffusion` or `ActivationCache`."""
+"""Libraries and programs built on it. Only the exceptions among their classes are kept: research code and programs have
+their own `BaseDataset`, `LatentDiffusion` or `ActivationCache`."""
 PACKAGES = (*STACK, *_BESIDE, *BUILT_ON)
 """Where two of them raise the same words, the one that stands first here is meant."""
 TOOLS = frozenset((*_BESIDE, *BUILT_ON))

@@ -55,14 +55,10 @@ def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWor
         method = found["method"] or ""
         owner = found["owner"] if method in ("", "__init__") else f"{found['owner']}.{method}"
         life = shipped_sources().keyword(owner, found["name"]) if owner != "__init__" else None
-        if life is None:
-            return _never(shipped_sources().class_of(found["owner"]), found["name"])
-        return _word(f"{owner}({found['name']}=)", life, versions)
+        return _of_class(found, f"{owner}({found['name']}=)", life, versions)
     if found := _MEMBER.search(message):
         life = shipped_sources().member(found["owner"], found["name"])
-        if life is None:
-            return _never(shipped_sources().class_of(found["owner"]), found["name"])
-        return _word(f"{found['owner']}.{found['name']}", life, versions)
+        return _of_class(found, f"{found['owner']}.{found['name']}", life, versions)
     return _of_message(raised)
 
 
@@ -78,6 +74,11 @@ def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord 
         versions,
         moved,
     )
+
+
+def _of_class(found: re.Match[str], what: str, life: Lifetime | None, versions: Mapping[str, str]) -> SourceWord | None:
+    """Of a keyword or a member: the releases that have it, or that the package of its class never had the word."""
+    return _word(what, life, versions) if life else _never(shipped_sources().class_of(found["owner"]), found["name"])
 
 
 def _never(package: str | None, name: str) -> SourceWord | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import zipfile
+from pathlib import Path
 
 import pytest
+from minimatrix.index import LocalIndex
 
+from compatcheck.cli import main
 from compatcheck.explanation import explain
 from compatcheck.index_wheels import IndexWheel, WheelText
-from compatcheck.lexicon import gathered, read, renewed, shipped_lexicon, written
+from compatcheck.lexicon import Lexicon, gathered, read, renewed, shipped_lexicon, written
 
 
 def wheel(package: str, release: str, **files: str) -> IndexWheel:
@@ -21,7 +24,7 @@ def wheel(package: str, release: str, **files: str) -> IndexWheel:
 
 
 @pytest.fixture(scope="module")
-def lexicon():  # type: ignore[no-untyped-def]
+def lexicon() -> Lexicon:
     wheels = (
         wheel("peft", "0.1", a_dot_py='class LoraConfig: "a\\nword in \\tstrings"', b_dot_txt="unread"),
         wheel("peft", "0.2", a_dot_pyi="rank_pattern: int  # old_name"),
@@ -30,7 +33,7 @@ def lexicon():  # type: ignore[no-untyped-def]
     return read(written(gathered(wheels)))
 
 
-def test_a_word_of_any_release_counts_also_in_a_comment_or_a_string(lexicon) -> None:  # type: ignore[no-untyped-def]
+def test_a_word_of_any_release_counts_also_in_a_comment_or_a_string(lexicon: Lexicon) -> None:
     assert not any(
         lexicon.never("peft", each) for each in ("LoraConfig", "rank_pattern", "old_name", "word", "strings")
     )
@@ -38,13 +41,13 @@ def test_a_word_of_any_release_counts_also_in_a_comment_or_a_string(lexicon) -> 
     assert (lexicon.packages["peft"].first, lexicon.packages["peft"].last) == ("0.1", "0.2")
 
 
-def test_what_is_read_anew_stands_in_the_place_of_the_same_packages_words(lexicon) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_read_anew_stands_in_the_place_of_the_same_packages_words(lexicon: Lexicon) -> None:
     now = renewed(lexicon, gathered((wheel("peft", "0.3", a_dot_py="fresh = 1"),)))
     assert now.never("peft", "rank_pattern") and not now.never("peft", "fresh")
     assert now.packages["trl"] == lexicon.packages["trl"] and renewed(None, lexicon) == lexicon
 
 
-def test_nothing_is_said_of_packages_that_were_not_read_or_of_words_cut_off(lexicon) -> None:  # type: ignore[no-untyped-def]
+def test_nothing_is_said_of_packages_that_were_not_read_or_of_words_cut_off(lexicon: Lexicon) -> None:
     assert not lexicon.never("django", "rank_pattern")
     assert not lexicon.never("peft", "rank_patt"), "may be the beginning of rank_pattern"
     assert not lexicon.never("peft", "ab"), "shorter than what is kept"
@@ -54,6 +57,19 @@ def test_nothing_is_said_of_packages_that_were_not_read_or_of_words_cut_off(lexi
 def test_a_wheel_gives_the_text_of_what_it_has() -> None:
     text = wheel("peft", "0.1", a_dot_py="x = 1").text
     assert text("peft/a.py") == "x = 1" and text("peft/b.py") is None
+
+
+def test_the_command_reads_the_index_and_leaves_other_packages_as_they_were(
+    index: LocalIndex, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("UV_DEFAULT_INDEX", index.url)
+    out = tmp_path / "lexicon.json"
+    out.write_text(written(gathered((wheel("trl", "1.0", a_dot_py="def reward(): ..."),))))
+    assert main(["catalogue", "words", "--out", str(out), "--of", "peft"]) == 0
+    found = read(out.read_text())
+    assert list(found.packages) == ["peft", "trl"] and not found.never("trl", "reward")
+    assert not found.never("peft", "PromptTuningConfig") and found.never("peft", "frobnicate")
+    assert f"peft {found.packages['peft'].first} to {found.packages['peft'].last}" in capsys.readouterr().err
 
 
 def test_the_shipped_words_agree_with_what_is_known_of_the_stack() -> None:

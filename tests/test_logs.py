@@ -172,7 +172,7 @@ def test_a_log_cut_at_either_end_is_never_named_as_something_else(data: st.DataO
 
 def related(one: str | None, other: str | None) -> bool:
     """Whether the catalogue itself says that the one is the wider name of the other, or only knows whose it is."""
-    first, second = CATALOGUE.get(one or ""), CATALOGUE.get(other or "")
+    first, second = CATALOGUE.get(one), CATALOGUE.get(other)
     if not (first and second):
         return False
     general = [each for each in (first, second) if each.broad]

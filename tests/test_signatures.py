@@ -41,6 +41,8 @@ def test_the_shipped_catalogue_is_whole() -> None:
         (GOOD + "lines = [{ has = 'abcd', fits = 'ab(cd' }]\n", "signature[0].lines[0].fits: not a regular expression"),
         (GOOD + "code = 'a(b'\n", "signature[0].code: not a regular expression"),
         (GOOD + "code = '(?P=who)'\n", "signature[0]: code: the message has no group 'who'"),
+        (GOOD + "unheard = 'who'\nmessage = '(?P<package>x)'\n", "unheard: the message has no group 'who'"),
+        (GOOD + "unheard = 'who'\nmessage = '(?P<who>x)'\n", "unheard: the message has neither a group 'package' nor"),
         (GOOD + 'stages = ["lunch"]\n', "signature[0].stages[0]: 'lunch' is none of resolve, "),
         (GOOD.replace("some-words", "Some Words"), "signature[0]: id: 'Some Words' is not of the form some-words"),
         (GOOD.replace('exception = "KeyError"\n', ""), "signature[0]: nothing to recognise it by"),

@@ -55,17 +55,16 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "table has of packages without a wheel in the folder stays",
     )
     reading.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack, several releases of each")
-    reading.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/sources.json")
+    _makes(reading, "sources.json")
     reading.set_defaults(execute=execute_read)
     importing = actions.add_parser(
         "imports", help="read the index's wheels for what releases import of each other and miss (for maintainers)"
     )
-    importing.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/import_needs.json")
-    importing.add_argument(
-        "--of", metavar="PACKAGE>=VERSION", nargs="+", 
-        default=["torch>=2.0", "transformers>=4.36", "peft>=0.5", "accelerate>=0.21", "huggingface_hub>=0.19",
-                 "safetensors>=0.3.1", "tokenizers>=0.14"],
-        help="what the probe imports in its order, and what that imports itself (default: %(default)s)",
+    _makes(importing, "import_needs.json")
+    _reads(
+        importing, "--of", "what the probe imports in its order, and what that imports itself",
+        "torch>=2.0 transformers>=4.36 peft>=0.5 accelerate>=0.21 huggingface_hub>=0.19 safetensors>=0.3.1 "
+        "tokenizers>=0.14",
     )  # fmt: skip
     importing.set_defaults(execute=execute_imports)
     asking = actions.add_parser(
@@ -73,15 +72,9 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="read the index's wheels, and ask the resolver, for modules that one release takes of another, and that "
         "import what no requirement brings along (for maintainers)",
     )
-    asking.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/undeclared.json")
-    asking.add_argument(
-        "--by", metavar="PACKAGE>=VERSION", nargs="+", default=["peft>=0.5"],
-        help="whose releases take modules (default: %(default)s)",
-    )  # fmt: skip
-    asking.add_argument(
-        "--of", metavar="PACKAGE>=VERSION", nargs="+", default=["torch>=2.0"],
-        help="of which packages (default: %(default)s)",
-    )  # fmt: skip
+    _makes(asking, "undeclared.json")
+    _reads(asking, "--by", "whose releases take modules", "peft>=0.5")
+    _reads(asking, "--of", "of which packages", "torch>=2.0")
     asking.add_argument(
         "--python", metavar="VERSION", nargs="+", default=["3.10", "3.11", "3.12", "3.13"],
         help="Pythons to resolve for, of those that are here (default: %(default)s)",
@@ -92,15 +85,24 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         help="read the index's wheels for every word in their sources (for maintainers); what the table has of other "
         "packages stays",
     )
-    spelling.add_argument("--out", metavar="FILE", type=Path, required=True, help="the table, data/lexicon.json")
-    spelling.add_argument(
-        "--of", metavar="PACKAGE>=VERSION", nargs="+",
-        default=["torch>=1.0", "transformers>=2.0", "peft", "accelerate", "trl", "datasets>=1.0", "huggingface_hub",
-                 "bitsandbytes", "sentence_transformers", "diffusers", "adapters", "optimum", "setfit",
-                 "pytorch_lightning"],
-        help="whose releases are read (default: %(default)s)",
+    _makes(spelling, "lexicon.json")
+    _reads(
+        spelling, "--of", "whose releases are read",
+        "torch>=1.0 transformers>=2.0 peft accelerate trl datasets>=1.0 huggingface_hub bitsandbytes "
+        "sentence_transformers diffusers adapters optimum setfit pytorch_lightning",
     )  # fmt: skip
     spelling.set_defaults(execute=execute_words)
+
+
+def _makes(parser: argparse.ArgumentParser, table: str) -> None:
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help=f"the table, data/{table}")
+
+
+def _reads(parser: argparse.ArgumentParser, option: str, meaning: str, default: str) -> None:
+    """An option for packages and which of their releases are read; the default's are parted by blanks."""
+    parser.add_argument(
+        option, metavar="PACKAGE>=VERSION", nargs="+", default=default.split(), help=f"{meaning} (default: %(default)s)"
+    )
 
 
 def execute_list(arguments: argparse.Namespace) -> int:
