@@ -182,10 +182,10 @@ class _LogReader:
         """Whether a sign of Python was seen."""
         self.other = False
         """Whether a sign of another language was seen before one of Python."""
-        self.ends = tuple(dict.fromkeys(needles))
+        self.ends = frozenset(needles)
         self.active_ends: list[str] = []
         """Those that stand in the block that is being read."""
-        self.needles = tuple(dict.fromkeys((*_ALWAYS, *VERSION_NEEDLES, *self.ends)))
+        self.needles = tuple(dict.fromkeys((*_ALWAYS, *VERSION_NEEDLES, *needles)))
         self.versions = Versions()
         self.sources: dict[str, _Source] = {}
         self.first: list[Finding] = []
@@ -218,7 +218,7 @@ class _LogReader:
             self._remember(lines)
             return
         busy = self.busy
-        self.active_ends = [needle for needle in self.ends if needle in whole]
+        self.active_ends = [needle for needle in active if needle in self.ends]
         for line in lines:
             self.number += 1
             if busy or any(needle in line for needle in active):
