@@ -284,8 +284,8 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
     raised = raised or (name[:1].isupper() and bool(_OF_EXCEPTIONS.search(module)))
     if not raised and not (after_frame and name[:1].isupper() and (found["colon"] or module)):
         return None
-    if name in _LEVELS or (name == "Error" and not module and not after_frame):
-        return None
+    if name in _LEVELS or (name == "Error" and not module and not after_frame) or name.startswith("nccl"):
+        return None  # `ncclSystemError: ` is a code of NCCL's, told within the message of torch's exception
     if raised and not after_frame and not found["colon"] and not module and name != "KeyboardInterrupt":
         return None
     if name[:1] == "_" and not module and hasattr(builtins, name[1:]):

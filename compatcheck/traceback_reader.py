@@ -66,7 +66,8 @@ _REQUEST = re.compile(r"\(Request ID:\s[^)]{0,300}\)$")
 _ANNOUNCES = " raised:"
 """How a message ends of which the next line is the exception behind it."""
 _ANOTHER = re.compile(
-    r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit |(?!\[WinError|ErrorMessage)\S{0,40}Error"
+    r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit "
+    r"|(?!\[WinError|ErrorMessage|nccl[A-Z]|Error while \w{5,9}(?: to)? shared memory)\S{0,40}Error"
     r"|Exception|Traceback|File \"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR)|FAILED \S{1,400} - )"
 )
 

@@ -663,3 +663,15 @@ def test_the_exception_that_a_message_announces_is_the_root_and_has_the_places()
         assert [raised.type for raised in finding.chain] == kinds
         assert all(raised.frames[-1].file.endswith("torch/utils/cpp_extension.py") for raised in finding.chain)
         assert finding.line_of(finding.chain[0]) == len(kinds) + 2
+
+
+def test_what_nccl_calls_its_error_belongs_to_torchs_message() -> None:
+    text = (
+        "torch.distributed.DistBackendError: NCCL error in: NCCLUtils.hpp:317, unhandled system error\n"
+        "ncclSystemError: System call (e.g. socket, malloc) or external library call failed or device error.\n"
+        "Last error:\n"
+        "Error while creating shared memory segment /dev/shm/nccl-EoOvZr (size 7340384)\n"
+    )
+    (raised,) = read_text(text).findings[0].chain
+    assert raised.type == "DistBackendError"
+    assert raised.message.endswith("/dev/shm/nccl-EoOvZr (size 7340384)")
