@@ -582,7 +582,7 @@ def test_an_exception_as_an_editor_copies_it() -> None:
     (finding,) = read_text(EDITORS).findings
     assert finding.chain[0].type == "RuntimeError" and finding.line == 3
     assert finding.chain[0].message.endswith('fbgemm.dll\\".",')
-    assert verdict(EDITORS) == "windows-dll-missing"
+    assert verdict(EDITORS) == "windows-dll-other-release"
 
 
 def test_a_notebooks_heading_is_no_prefix_of_the_next_line() -> None:
