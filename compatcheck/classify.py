@@ -143,6 +143,8 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
         if diagnosis is None or finding.ignored or (log.foreign and finding.is_line):
             continue
         signature = catalogue.get(diagnosis.signature)
+        if signature and signature.signal and _on_the_way_out(finding, log):
+            continue
         if signature.weak if signature else not _uncovered(finding.chain, catalogue):
             weak.append((finding, diagnosis))
         elif finding.is_line:
@@ -156,6 +158,14 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
     known = [each for each in loose if each[1].signature]
     known += _closest_first([each for each in weak if each[1].signature], catalogue)
     return next(iter([*known, *loose, *weak]), (None, None))
+
+
+def _on_the_way_out(finding: Finding, log: Log) -> bool:
+    """Whether a shell's word on a signal stands right below an exception that had ended the run: the interpreter then
+    crashed while it was shutting down."""
+    if not finding.is_line or finding.is_crash:
+        return False
+    return any(other.is_traceback and other.whole and other.line == finding.line - 1 for other in log.findings)
 
 
 def _closest_first(weak: list[tuple[Finding, Diagnosis]], catalogue: Catalogue) -> list[tuple[Finding, Diagnosis]]:

@@ -70,6 +70,9 @@ _FRAME_PYTEST = re.compile(
 )
 _FRAME_RICH = re.compile(r"(?P<file>[^\s\"'][^\"']{0,600}\.py):(?P<line>\d{1,7}) in ?(?P<function>[\w.<>]{0,200})$")
 
+_WRAPPED = re.compile(r"(?<=\S) {40,}(?=\S)")
+"""What a terminal that breaks its lines leaves in a frame's line when it is copied."""
+
 _FLAT = re.compile(r'\.(?:pyx?|py3)", line \d{1,7}, in \S{1,200}[ \t]+\S')
 """A frame with more text behind it: a traceback that has lost its line breaks."""
 _FLAT_FRAME = re.compile(
@@ -80,6 +83,9 @@ _FLAT_BREAK = re.compile(
     r"|(?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{1,60}(?:Error|Exception|Interrupt|Failed)(?::\s|$))"
 )
 _FLAT_TAG = re.compile(r"(?<=\s)\[rank\d{1,4}\]:(?=\s)")
+
+_EGG = re.compile(r"^[\w.+-]{3,120}\.egg/(?=\w)")
+"""The folder of its own that `setup.py install` gave a package, with its release in the name."""
 
 _LINK = re.compile(r"\[([^\[\]]{1,600})\]\(https?://[^()\s]{0,900}\)")
 """What Colab and VS Code make of a file's name or a number, and what stays of it when it is pasted into an issue."""
@@ -190,6 +196,8 @@ def cleaned(raw: str) -> Line:
         text = text[found.end() :]
     if "](http" in text:
         text = _LINK.sub(r"\1", text)
+    if " " * 40 in text and 'File "' in text:
+        text = _WRAPPED.sub("", text)
     if text[:2] == "**" == text[-2:] and len(text) > 4:
         text = text[2:-2]  # Markdown's bold type
     elif text[:2] == "**":
@@ -265,7 +273,7 @@ def short_file(path: str) -> str:
     path = path.replace("\\", "/").replace("//", "/").removeprefix(".../")
     for mark in ("/site-packages/", "/dist-packages/"):
         if mark in path:
-            return path.rsplit(mark, 1)[1]
+            return _EGG.sub("", path.rsplit(mark, 1)[1])
     if path.startswith(("site-packages/", "dist-packages/")):
         return path.split("/", 1)[1]
     found = re.search(r"/lib/python3[\d.]*/(?P<rest>.+)$", path)

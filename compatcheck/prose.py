@@ -20,7 +20,7 @@ from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, frame_of, split_lines
-from .signature_fit import searched, takes
+from .signature_fit import covers, searched, takes
 from .signatures import Catalogue
 from .source_packages import PACKAGES, folder_of
 from .sources import HOLE, shipped_sources
@@ -269,10 +269,15 @@ def _spoken_of(text: str) -> frozenset[str]:
     )  # fmt: skip
 
 
+def _only_wraps(raised: Raised, catalogue: Catalogue) -> bool:
+    """Whether the exception is one that hides the real one, which is not told."""
+    return any(covers(each, raised) for each in catalogue if each.wrapper)
+
+
 def _plain(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:
     """What an exception is whose words any program may have, where the text names the package that has them."""
     site = shipped_sources().site(raised, spoken_of)
-    if site is None or not site.plain:
+    if site is None or not site.plain or _only_wraps(raised, catalogue):
         return None
     if (
         known := next((each for each in (*catalogue.fallbacks, *catalogue.families) if takes(each, site)), None)
@@ -381,10 +386,11 @@ def _said(
         if signature and signature.raised_by and line.speaks and not line.within:
             return diagnosis
         found = searched(signature, raised.message) if signature else None
-        if found is None:
+        if signature is None or found is None:
             continue
         proof = len(found[0]) if found.start() or not raised.type else len(f"{raised.type}: {found[0]}")
-        if not whole and (proof < LEAST or (found.start() == 0 and len(found[0].split()) < 3)):
+        by_class = signature.exception and not signature.message  # whatever its message says
+        if not whole and (proof < LEAST or (found.start() == 0 and len(found[0].split()) < 3 and not by_class)):
             continue
         opened = raised.message[found.start() - 1 : found.start()]  # by a mark, where a heading quotes the very words
         title = _is_heading(line.text) and len(found[0]) >= LEAST_TITLE
@@ -414,6 +420,8 @@ def _ended(line: str, text: str, catalogue: Catalogue) -> Diagnosis | None:
 def _begun(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:
     """What an exception is whose message was quoted in part, by what the packages' sources say from there on; None
     where that is nothing, or several things."""
+    if _only_wraps(raised, catalogue):
+        return None
     whole = [
         diagnose_chain((replace(raised, message=site.filled(filling)),), catalogue, whole=False)
         for site in shipped_sources().begun(raised, spoken_of)

@@ -81,6 +81,11 @@ class Affected:
                 raise ValueError(f"versions.{package}: {specifier!r} is not a specifier such as '>=5'") from None
 
 
+_MODULE = "torch/nn/modules/module.py"
+_HANDS_ON = frozenset({"_call_impl", "_wrapped_call_impl", "_slow_forward", "__call__"})
+"""Where torch calls a module's forward: what forward refuses of its arguments is raised there."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """A place in a traceback."""
@@ -89,12 +94,19 @@ class Frame:
     """The end of the path, `peft/peft_model.py`; or a folder somewhere in it, `peft/`."""
     function: str = ""
     last: bool = False
-    """It must be the innermost one: the place that raised."""
+    """It must be the innermost one: the place that raised, or that called a module's forward with what it refused."""
 
     def fits(self, frames: Sequence[domain.Frame]) -> bool:
         """Whether the place stands among `frames`."""
         among = frames[-1:] if self.last else frames
-        return any(self._is(frame) for frame in among)
+        return any(self._is(frame) for frame in among) or (self.last and self._calls(frames))
+
+    def _calls(self, frames: Sequence[domain.Frame]) -> bool:
+        """Whether the innermost frames only hand a call on to a module's forward, and this is the one before them."""
+        caller = len(frames)
+        while caller and frames[caller - 1].function in _HANDS_ON and frames[caller - 1].file.endswith(_MODULE):
+            caller -= 1
+        return 0 < caller < len(frames) and self._is(frames[caller - 1])
 
     def _is(self, frame: domain.Frame) -> bool:
         path = f"/{frame.file}"

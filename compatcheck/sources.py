@@ -47,6 +47,11 @@ _WORDS_BESIDE = 4
 """Words of a plain message that count where the package is spoken of beside it."""
 _UNQUOTED = str.maketrans("", "", "'\"")
 
+_PYTHONS_OWN = re.compile(
+    r"[\w.>]\(\) (?:missing \d|takes |got (?:an unexpected|some positional-only|multiple values)|argument after \*)"
+)
+"""What Python says of any call whose arguments do not fit; torch's parser of arguments says the same in C++."""
+
 _ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError", "_LinAlgError": "LinAlgError"}
 """Names of a class in a source, and the one that Python shows."""
 
@@ -86,6 +91,11 @@ class Lifetime:
 def _shown(name: str) -> str:
     """A class by the name that Python shows."""
     return _ALIASES.get(name, name)
+
+
+def _by_class(raised: Raised) -> bool:
+    """Whether the class is given, and it is not Python itself that speaks."""
+    return bool(raised.type) and not (raised.type == "TypeError" and _PYTHONS_OWN.search(raised.message))
 
 
 def _plain(text: str) -> str:
@@ -246,7 +256,7 @@ class Sources:
         wins, and of two packages with the same one that whose newest release has it; None where none fits.
 
         `spoken_of`: the packages that the text around it names; a plain message of theirs counts by itself, where its
-        class is given and it has four words.
+        class is given, it has four words and Python does not say it of any call.
         """
         text = _plain(raised.message[:MESSAGE_CAP])
         if raised.type == "KeyError":  # its text is the repr of what was given to it
@@ -273,7 +283,7 @@ class Sources:
             if not raised.type or _shown(site.exception) == _shown(raised.type)
             if site.says(text, from_start=bool(raised.type))
             if self._lies_in(raised, site)
-            or (site.package in spoken_of and raised.type and site.words >= _WORDS_BESIDE)
+            or (site.package in spoken_of and site.words >= _WORDS_BESIDE and _by_class(raised))
         ]
 
     def _lies_in(self, raised: Raised, site: Site) -> bool:

@@ -249,3 +249,11 @@ def test_a_later_link_counts_where_it_says_that_it_is_the_first_one_more_closely
     assert diagnose_chain((first, last), CATALOGUE, whole=True).signature == "prompt-disabled-outside-generation"
     other = raised("IndexError", "Dimension out of range (expected to be in range of [-1, 0], but got 1)", asked)
     assert diagnose_chain((first, other), CATALOGUE, whole=True).signature == "peft-model-lacks-attribute"
+
+
+def test_what_a_modules_forward_refuses_is_said_at_the_place_that_called_it() -> None:
+    words = "forward() got an unexpected keyword argument 'last_row'"
+    torch = ("torch/nn/modules/module.py _wrapped_call_impl", "torch/nn/modules/module.py _call_impl")
+    for caller, name in (("transformers/trainer.py compute_loss", "stack-arguments-differ"), ("train.py main", None)):
+        found = diagnose_chain((raised("TypeError", words, caller, *torch),), CATALOGUE, whole=True)
+        assert found.signature == name

@@ -675,3 +675,21 @@ def test_what_nccl_calls_its_error_belongs_to_torchs_message() -> None:
     (raised,) = read_text(text).findings[0].chain
     assert raised.type == "DistBackendError"
     assert raised.message.endswith("/dev/shm/nccl-EoOvZr (size 7340384)")
+
+
+def test_a_path_that_a_terminal_broke_is_one_path() -> None:
+    wide = LOG.replace("peft_model.py", "peft_m" + " " * 77 + "odel.py")
+    assert wide != LOG
+    assert verdict(wide) == NAME
+
+
+def test_the_folder_of_an_egg_is_no_part_of_the_place() -> None:
+    old = LOG.replace("site-packages/transformers/", "site-packages/transformers-4.36.2-py3.11.egg/transformers/")
+    assert old != LOG
+    assert read_text(old).findings[-1].chain == read_text(LOG).findings[-1].chain
+
+
+def test_a_crash_right_below_the_exception_that_ended_the_run_came_with_the_shutting_down() -> None:
+    crash = "Segmentation fault (core dumped)\n"
+    assert verdict(LOG.rstrip("\n") + "\n" + crash) == NAME
+    assert verdict(LOG.rstrip("\n") + "\n\nepoch 2\n" + crash) == "segmentation-fault"

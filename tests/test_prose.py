@@ -345,3 +345,16 @@ def test_a_label_before_what_a_title_tells_does_not_hide_it(title: str, signatur
 
 def test_an_import_of_a_name_that_no_package_of_the_stack_has_is_not_named() -> None:
     assert explain("ImportError: cannot import name 'make_my_own_thing'").signature is None
+
+
+def test_a_class_that_says_all_is_read_where_its_message_is_quoted() -> None:
+    found = explain(
+        '# "InternalTorchDynamoError: source code not available" when using `torch.compile` in a notebook\n'
+    )
+    assert found.signature is not None and found.signature.id == "compile-failed"
+
+
+def test_an_exception_that_only_hides_another_is_no_name_in_a_heading() -> None:
+    told = "Could not import module 'Mistral3Model'. Are this object's requirements defined correctly?"
+    text = f"# ModuleNotFoundError: {told}\n\nfrom transformers import Mistral3Model\n"
+    assert explain(text).signature is None

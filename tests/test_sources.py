@@ -389,3 +389,13 @@ def test_of_two_packages_with_the_same_words_the_one_that_still_has_them_is_mean
     }  # fmt: skip
     site = sources_of({"packages": both}).site(raised(said))
     assert site is not None and site.package == "diffusers"
+
+
+@pytest.mark.parametrize(
+    ("said", "known"), [("rows are missing in the 3 files", True), ("load() missing 3 rows in the files", False)]
+)
+def test_what_python_says_of_any_call_is_nobodys(said: str, known: bool) -> None:
+    template = "f'rows are missing in the {n} files'" if known else "f'{name}() missing {n} rows in the files'"
+    read = {"axolotl": {"0.1.0": facts(f"def f(name, n):\n    raise TypeError({template})\n", "axolotl/rows.py")}}
+    sources = sources_of(json.loads(written(gathered(read))))
+    assert (sources.site(raised(said, kind="TypeError"), ("axolotl",)) is not None) == known
