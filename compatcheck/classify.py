@@ -15,6 +15,8 @@ from .signature_fit import MESSAGE_CAP, fitted, stands
 from .signatures import Catalogue, Signature
 
 Fit = tuple[Signature, dict[str, str], float]
+NEAR = 2
+"""Lines between an exception and what its process is aborted with."""
 
 
 def diagnose(observation: Observation, catalogue: Catalogue) -> Diagnosis:
@@ -140,7 +142,7 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
     weak: list[tuple[Finding, Diagnosis]] = []
     for finding in reversed(log.findings):
         diagnosis = diagnose_finding(finding, catalogue, log.versions)
-        if diagnosis is None or finding.ignored or (log.foreign and finding.is_line):
+        if diagnosis is None or finding.ignored or (log.foreign and (finding.is_line or finding.is_thrown)):
             continue
         signature = catalogue.get(diagnosis.signature)
         if signature and signature.signal and _on_the_way_out(finding, log):
@@ -148,7 +150,7 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
         if signature.weak if signature else not _uncovered(finding.chain, catalogue):
             weak.append((finding, diagnosis))
         elif finding.is_line:
-            return _with_stack(finding, diagnosis, log, catalogue)
+            return _as_thrown(finding, diagnosis, log, catalogue) or _with_stack(finding, diagnosis, log, catalogue)
         elif finding.is_traceback and (diagnosis.signature or not any(each.signature for _, each in loose)):
             return finding, diagnosis
         elif finding.is_traceback:
@@ -174,6 +176,32 @@ def _closest_first(weak: list[tuple[Finding, Diagnosis]], catalogue: Catalogue) 
     wider = weak[0][1].signature if weak else None
     closer = [each for each in weak if (known := catalogue.get(each[1].signature)) and wider in known.beside]
     return [*closer[:1], *weak]
+
+
+def _as_thrown(
+    finding: Finding, diagnosis: Diagnosis, log: Log, catalogue: Catalogue
+) -> tuple[Finding, Diagnosis] | None:
+    """The exception that C++ threw and nobody caught, or that Python printed in the line above, where that is known:
+    what is told of the end, that the process was aborted, only follows from it. With Python's traceback where that
+    told the same. None where the end was another one.
+    """
+    words = (each for each in reversed(log.findings) if each.is_line and each.line <= finding.line)
+    said = next((each for each in words if "terminate called" in each.chain[0].message), None)
+    ended = diagnose_line(said.chain[0], catalogue) if said else None
+    if said is None or ended is None or ended.signature != diagnosis.signature:
+        return None
+    known = [
+        (each, told)
+        for each in log.findings
+        if not each.is_line and (told := diagnose_finding(each, catalogue, log.versions)) and told.signature
+    ]
+    thrown = [each for each in known if each[0].is_thrown and each[0].line == said.line + 1]
+    above = [each for each in known if 0 < said.line - each[0].line <= NEAR]
+    cause = next(iter([*thrown, *above]), None)
+    if cause is None:
+        return None
+    placed = [each for each in known if each[0].is_traceback and each[1].signature == cause[1].signature]
+    return placed[-1] if placed else cause
 
 
 def _with_stack(finding: Finding, diagnosis: Diagnosis, log: Log, catalogue: Catalogue) -> tuple[Finding, Diagnosis]:

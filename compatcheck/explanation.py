@@ -273,7 +273,7 @@ def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanati
     """The same, where the end of the text cut off what its heading, another process, or the code that raised tells in
     full."""
     known = found.signature
-    unnamed = known is None or known.broad
+    unnamed = known is None or known.broad or bool(known.within)
     raised = found.diagnosis.exception if found.diagnosis and unnamed else None
     if raised is None or (whole := completed(text, raised)) is None:
         return found
@@ -297,6 +297,9 @@ def _by_heading(text: str, found: Explanation, catalogue: Catalogue) -> Explanat
     told = _of_prose(heading, found, catalogue)
     if told.signature and not told.signature.weak:
         return told
+    known, same = found.signature, told.signature
+    if told is not found and known and same and (same is known or same.id in known.beside):
+        return found
     weak = found.signature is not None and found.signature.weak
     return Explanation(None, versions=found.versions) if weak and names_exception(heading) else found
 

@@ -27,6 +27,8 @@ _STDLIB = frozenset(sys.stdlib_module_names)
 _WINDOWS_LIBRARY = re.compile(r"/[Ll]ib/(?P<rest>[a-z_]\w{0,60}(?:\.py|/).*)$")
 _CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/(?:src/)?(?P<path>(?P=package)/.+)$")
 """A checkout that is installed as it lies: `/home/me/peft/src/peft/config.py`, `/opt/trl/trl/trainer/utils.py`."""
+_SHORTENED = re.compile(r"/(?P<path>(?P<package>\w{1,60})/.+\.py)$")
+"""Where a person cut off all that stands before the package: `/transformers/models/auto/auto_factory.py`."""
 _REMOTE = re.compile(r"(?:^|/)(?P<path>(?:transformers_modules|unsloth_compiled_cache)/.+)$")
 """Where transformers puts the model code that comes with a repository, and unsloth what it writes anew."""
 
@@ -42,6 +44,7 @@ _CLONES = {
     for name in (package, folder)
 }
 """A repository's name, without marks and capitals, to the folder of its package."""
+_FOLDERS = frozenset(_CLONES.values()) - {"swift", "whisper", "src"}
 _CLONES |= {
     "lmevaluationharness": "lm_eval", "flashattention": "flash_attn", "pytorchimagemodels": "timm",
     "mamba": "mamba_ssm", "megatronlm": "megatron",
@@ -113,5 +116,7 @@ def _path(file: str) -> str:
     for pattern in (_REMOTE, _CHECKOUT):
         if found := pattern.search(file):
             return found["path"]
+    if (found := _SHORTENED.match(file)) and found["package"] in _FOLDERS:
+        return found["path"]
     found = _WINDOWS_LIBRARY.search(file)
     return found["rest"] if found and found["rest"].partition("/")[0].removesuffix(".py") in _STDLIB else file

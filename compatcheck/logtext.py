@@ -19,7 +19,7 @@ from .logcarrier import LearnedPrefix, lines_within
 from .logline import cleaned, split_lines, unflattened
 from .logversions import NEEDLES as VERSION_NEEDLES
 from .logversions import Versions
-from .traceback_reader import CAUSED_BY, Exit, TracebackReader
+from .traceback_reader import CAUSED_BY, THROWN, Exit, TracebackReader
 
 BLOCK = 1 << 16
 """Characters looked through at a time."""
@@ -35,7 +35,7 @@ RESOLVER = "ResolutionImpossible"
 _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
     "esolution", "o solution found", "is caused by", "Cannot install", "atisfies the requirement", "different Python",
-    "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", *CRASH_NEEDLES,
+    "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", "terminate called", *CRASH_NEEDLES,
 )  # fmt: skip
 _PYTHON = (
     ".py",
@@ -102,6 +102,11 @@ class Finding:
     def is_crash(self) -> bool:
         """Whether faulthandler wrote it."""
         return self.is_line and self.chain[0].message.startswith(CRASH_NEEDLES)
+
+    @property
+    def is_thrown(self) -> bool:
+        """Whether C++ threw it and nobody caught it, so that the process was aborted."""
+        return self.chain[-1].module.startswith(THROWN)
 
 
 @dataclass(frozen=True)

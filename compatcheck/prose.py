@@ -113,6 +113,8 @@ _STATE_DICT = re.compile(r"Error\(s\) in loading state_dict for \w{1,100}:$")
 _STATE_DICTS_LINE = re.compile(r"\s+(?:size mismatch for |Missing key\(s\) |Unexpected key\(s\) )")
 LEAST_BEGUN = 12
 """Characters of a message that was cut off, by which its whole is found."""
+LEAST_TOLD = 32
+"""The same where the class does not stand before it, as a logger wrote it."""
 _KEY = re.compile(r"(?<![A-Za-z0-9_])KeyError: (?P<quote>['\"])[^'\"]{1,200}(?P=quote)")
 """A KeyError with all of its key."""
 _PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
@@ -218,7 +220,10 @@ def completed(text: str, raised: Raised) -> Raised | None:
     lines = [bare for _, line in carried(split_lines(text)) if (bare := cleaned(line).bare)]
     if not lines or not lines[-1].endswith(begun):
         return None
-    longer = re.compile(rf"\b{re.escape(raised.type)}: {re.escape(begun)}(?P<rest> ?\S.{{0,300}})")
+    named = rf"\b{re.escape(raised.type)}: "
+    if len(begun) >= LEAST_TOLD:
+        named += r"|^|(?<!Error)(?<!Exception)(?<!Warning): "
+    longer = re.compile(rf"(?:{named}){re.escape(begun)}(?P<rest> ?\S.{{0,300}})")
     found = next((found for line in lines if (found := longer.search(line))), None)
     if found:
         return replace(raised, message=f"{begun}{found['rest'].rstrip(_MARKS)}")

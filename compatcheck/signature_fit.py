@@ -58,8 +58,7 @@ def fitted(
     if raised.type and not signature.exception_pattern.fullmatch(raised.type):
         return None
     if signature.raised_by:
-        slip = signature.outside_scripts and any(in_script(each.frames) for each in (raised, *around))
-        return None if slip else _raised_by(signature, raised)
+        return None if signature.outside_scripts and _is_slip(raised, around) else _raised_by(signature, raised)
     if not raised.type and not signature.message:
         return None
     bare = raised.type == "AssertionError" and not raised.message
@@ -76,7 +75,7 @@ def fitted(
         return None
     if signature.known_keyword and not _takes_sometimes(found["function"] or "", found["keyword"] or ""):
         return None
-    if signature.outside_scripts and any(in_script(each.frames) for each in (raised, *around)):
+    if signature.outside_scripts and _is_slip(raised, around):
         return None
     if signature.about and not any(_speaks_of(signature.about_pattern, each) for each in (raised, *around)):
         return None
@@ -85,6 +84,12 @@ def fitted(
         place = place_of(raised.frames)
         return captures | place.as_captures() if place and place.package in signature.within else None
     return captures
+
+
+def _is_slip(raised: Raised, around: Sequence[Raised]) -> bool:
+    """Whether a script's own code was the last to call. Where the exception's frames do not tell who did, those of the
+    chain that it is a link of do."""
+    return place_of(raised.frames) is None and any(in_script(each.frames) for each in (raised, *around))
 
 
 def _is_known(found: re.Match[str], group: str) -> bool:

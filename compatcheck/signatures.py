@@ -109,9 +109,10 @@ class Frame:
         return 0 < caller < len(frames) and self._is(frames[caller - 1])
 
     def _is(self, frame: domain.Frame) -> bool:
+        # Markdown prints __init__ in bold: init
         path = f"/{frame.file}"
         there = f"/{self.file}" in path if self.file.endswith("/") else path.endswith(f"/{self.file}")
-        return there and self.function in ("", frame.function)
+        return there and self.function in ("", frame.function, f"__{frame.function}__")
 
 
 @dataclass(frozen=True)

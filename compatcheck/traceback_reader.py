@@ -16,6 +16,9 @@ from .logline import TITLES_TAG, exception_of, frame_of
 CAUSED_BY = "The above exception was the direct cause of the following exception"
 DURING = "During handling of the above exception, another exception occurred"
 
+THROWN = "C++ "
+"""Before the name space that stands for the module of an exception that C++ threw and nobody caught."""
+
 MESSAGE_CAP = 8000
 MESSAGE_LINES = 40
 FRAME_CAP = 200
@@ -61,6 +64,14 @@ _EDITORS_STACK = '"stack":'
 """How an editor's notebook (VS Code) writes an exception to the clipboard: name, message and stack, of JSON's form."""
 _VIEWERS_MESSAGE = re.compile(r"Message: +(?P<message>\S.*)")
 """How the hub's viewer of data sets writes an exception: `Exception:    OSError`, and its message on the next line."""
+_THROWN = re.compile(
+    r"terminate called after throwing an instance of '(?P<home>c10d?|at|torch|std)::(?P<type>(?!bad_alloc)[\w:]{1,80})'"
+)
+_WHAT = re.compile(r"what\(\):\s+(?P<message>\S.*)$")
+"""How a C++ program ends on an exception that nobody catches."""
+_NEVER_GOES_ON = (_EDITORS_STACK, "terminate called ")
+_AS_PYTHON_NAMES = {"Error": "RuntimeError", "runtime_error": "RuntimeError"}
+"""What Python makes of the C++ exceptions that it knows by another name."""
 _REQUEST = re.compile(r"\(Request ID:\s[^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
 _ANNOUNCES = " raised:"
@@ -131,6 +142,8 @@ class TracebackReader:
         self._test_began = False
         """pytest's line over a failed test was read: what follows is whole."""
         self._editors_name = ""
+        self._thrown: re.Match[str] | None = None
+        """The class of a C++ exception that ended the process, until its words come."""
         self.unfinished: Raised | None = None
         """The last traceback whose exception did not come; its type and the wording of its message, as far as its code
         has them."""
@@ -160,7 +173,7 @@ class TracebackReader:
 
     @property
     def busy(self) -> bool:
-        return self.inside or bool(self._chain) or bool(self._pytest)
+        return self.inside or bool(self._chain) or bool(self._pytest) or self._thrown is not None
 
     # ------------------------------------------------------------------ a line
 
@@ -391,7 +404,7 @@ class TracebackReader:
 
     def _continues(self, text: str, bare: str) -> bool:
         """Whether a line still belongs to the message above it."""
-        if not bare or bare in _QUOTES or self._message_lines >= MESSAGE_LINES or bare.startswith(_EDITORS_STACK):
+        if not bare or bare in _QUOTES or self._message_lines >= MESSAGE_LINES or bare.startswith(_NEVER_GOES_ON):
             return False
         if len(text) - len(text.lstrip()) > self._message_indent and not frame_of(bare):
             return True
@@ -409,9 +422,19 @@ class TracebackReader:
             return True
         return False
 
+    def _read_thrown(self, bare: str, number: int) -> bool:
+        """A C++ exception's words, under the line that names its class. True where the line was taken in."""
+        thrown, self._thrown = self._thrown, _THROWN.search(bare) if "terminate called" in bare else None
+        if thrown is None or not (found := _WHAT.match(bare)):
+            return False
+        kind = thrown["type"].rpartition("::")[2]
+        self._whole = False
+        self._close((_AS_PYTHON_NAMES.get(kind, kind), f"{THROWN}{thrown['home']}", found["message"]), number)
+        return True
+
     def _read_loose(self, bare: str, number: int) -> None:
         """An exception's line without a traceback: a summary, a logged error, or all that is left of a cut log."""
-        if bare.startswith('"') and self._read_editors(bare, number):
+        if self._read_thrown(bare, number) or (bare.startswith('"') and self._read_editors(bare, number)):
             return
         bare = TITLES_TAG.sub("", bare.removeprefix("##[error]"))
         if found := _SUMMARY.match(bare):

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_corpus import FOLDER, read_case
 
-from compatcheck.explanation import Explanation, explain, explain_stream
+from compatcheck.classify import diagnose_log
+from compatcheck.explanation import Explanation, explain, explain_stream, shipped_catalogue
 from compatcheck.logtext import RESOLVER, read_text
 
 NAME = "cache-layers-empty"
@@ -693,3 +694,52 @@ def test_a_crash_right_below_the_exception_that_ended_the_run_came_with_the_shut
     crash = "Segmentation fault (core dumped)\n"
     assert verdict(LOG.rstrip("\n") + "\n" + crash) == NAME
     assert verdict(LOG.rstrip("\n") + "\n\nepoch 2\n" + crash) == "segmentation-fault"
+
+
+ABORTED = """terminate called after throwing an instance of 'c10::Error'
+  what():  {what}
+Exception raised from c10_cuda_check_implementation at ../c10/cuda/CUDAException.cpp:43 (most recent call first):
+frame #0: c10::Error::Error(c10::SourceLocation, std::string) + 0x96 (0x7f in /srv/env/torch/lib/libc10.so)
+run.sh: line 3: 19058 Aborted                 (core dumped) python train.py
+"""
+
+
+@pytest.mark.parametrize(
+    ("what", "signature", "line"),
+    [
+        ("CUDA error: device-side assert triggered", "cuda-device-assert", 2),
+        ("[PG 0 Rank 0] NCCL watchdog thread terminated with exception: NCCL error: internal error", "nccl-failed", 2),
+        ("something that nobody knows", "aborted", 5),
+    ],
+)
+def test_what_a_cpp_exception_says_comes_before_the_abort_that_follows_from_it(
+    what: str, signature: str, line: int
+) -> None:
+    found = explain(ABORTED.format(what=what))
+    assert (found.signature.id if found.signature else None, found.line) == (signature, line)
+
+
+def test_an_abort_that_repeats_pythons_exception_leaves_that_its_place() -> None:
+    text = """Traceback (most recent call last):
+  File "/srv/env/lib/python3.11/site-packages/transformers/trainer.py", line 3147, in training_step
+    self.accelerator.backward(loss)
+RuntimeError: CUDA error: device-side assert triggered
+"""
+    found = explain(text + ABORTED.format(what="CUDA error: device-side assert triggered"))
+    assert found.signature is not None and (found.signature.id, found.line) == ("cuda-device-assert", 4)
+
+
+def test_an_abort_right_below_an_exception_follows_from_it_and_one_further_down_does_not() -> None:
+    raised, abort = "RuntimeError: CUDA error: an illegal memory access was encountered\n", ABORTED.partition("\n")[0]
+    for between, signature in (("", "cuda-kernel-failed"), ("epoch 4\n" * 9, "aborted")):
+        found = explain(raised + between + abort).signature
+        assert found is not None and found.id == signature
+
+
+def test_a_cpp_exception_in_another_programs_log_is_no_finding() -> None:
+    text = """server.cpp:12: start
+terminate called after throwing an instance of 'std::runtime_error'
+  what():  [Errno 24] Too many open files
+"""
+    assert diagnose_log(read_text(text), shipped_catalogue())[1] is None
+    assert diagnose_log(read_text("python train.py\n" + text), shipped_catalogue())[1] is not None

@@ -358,3 +358,48 @@ def test_an_exception_that_only_hides_another_is_no_name_in_a_heading() -> None:
     told = "Could not import module 'Mistral3Model'. Are this object's requirements defined correctly?"
     text = f"# ModuleNotFoundError: {told}\n\nfrom transformers import Mistral3Model\n"
     assert explain(text).signature is None
+
+
+@pytest.mark.parametrize(
+    ("heading", "signature"),
+    [
+        ("RuntimeError: DataLoader worker (pid 22822) is killed by signal: Aborted.", "worker-crashed"),
+        ("RuntimeError: DataLoader worker is killed by signal", "worker-crashed"),
+        ("RuntimeError: what nobody knows of", None),
+    ],
+)
+def test_what_a_good_run_may_say_too_counts_where_the_heading_says_the_same(
+    heading: str, signature: str | None
+) -> None:
+    found = explain(
+        f"# {heading}\n\nTraceback (most recent call last):\n"
+        '  File "/srv/lib/python3.9/site-packages/torch/utils/data/_utils/signal_handling.py", line 66, in handler\n'
+        "    _error_if_any_worker_fails()\n"
+        "RuntimeError: DataLoader worker (pid 22822) is killed by signal: Aborted.\n"
+    )
+    assert (found.signature and found.signature.id) == signature
+
+
+def test_a_message_that_was_cut_off_is_taken_from_what_a_logger_wrote_before() -> None:
+    begun = "org/model-8K-interim does not appear to have file"
+    found = explain(
+        f"01:00:35 [ERROR] Quantization failed: {begun}s named ('model-00001-of-00006.safetensors').\n"
+        "Traceback (most recent call last):\n"
+        '  File "/srv/env/lib/python3.12/site-packages/transformers/utils/hub.py", line 543, in cached_files\n'
+        "    raise OSError(\n"
+        f"OSError: {begun}"
+    )
+    assert found.signature is not None and found.signature.id == "weights-shard-missing", found.as_text()
+
+
+def test_the_underscores_that_markdown_took_off_a_functions_name_are_not_missed() -> None:
+    found = explain(
+        "Traceback (most recent call last):\n"
+        'File "", line 1, in\n'
+        'File "/transformers/models/auto/configuration_auto.py", line 1022, in from_pretrained\n'
+        'config_class = CONFIG_MAPPING[config_dict["model_type"]]\n'
+        'File "/transformers/models/auto/configuration_auto.py", line 723, in getitem\n'
+        "raise KeyError(key)\n"
+        "KeyError: 'mistral'\n"
+    )
+    assert found.signature is not None and found.signature.id == "model-type-unknown"
