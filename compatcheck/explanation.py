@@ -23,6 +23,7 @@ from .signature_fit import covers
 from .signatures import Affected, Catalogue, Roles, Signature, address, load_catalogue
 from .source_word import SourceWord, source_word
 from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
+from .trade import of_models
 
 OTHERS_CAP = 20
 WIDTH = 112
@@ -220,16 +221,21 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
     """What the log in a binary stream is. The stream is read once, and little of it is held in memory."""
     known = catalogue or shipped_catalogue()
     head = stream.read(CAP)
+    text = head.decode("utf-8", "replace")
+    known = known if of_models(text) else known.of_models
     if len(head) < CAP:
-        log = read_stream(io.BytesIO(head), known.needles)
-        found = _of_log(log, known)
-        text = head.decode("utf-8", "replace")
-        if found.signature and found.signature.weak:
-            return _by_heading(text, found, known)
-        if not _told_as_printed(found, known):
-            return _of_prose(text, found, known, log.unfinished)
-        return _by_same_heading(text, _completed(text, _closer_in_text(text, found, known), known), known)
+        return _of_text(text, read_stream(io.BytesIO(head), known.needles), known)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
+
+
+def _of_text(text: str, log: Log, catalogue: Catalogue) -> Explanation:
+    """What a text of which all was read is: as a log, or where that tells too little, as a person wrote it."""
+    found = _of_log(log, catalogue)
+    if found.signature and found.signature.weak:
+        return _by_heading(text, found, catalogue)
+    if not _told_as_printed(found, catalogue):
+        return _of_prose(text, found, catalogue, log.unfinished)
+    return _by_same_heading(text, _completed(text, _closer_in_text(text, found, catalogue), catalogue), catalogue)
 
 
 class _Rejoined(io.RawIOBase):

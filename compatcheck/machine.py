@@ -87,7 +87,7 @@ def _is_python(path: Path, version: str) -> bool:
         return False
     question = "import sys; print('%d.%d' % sys.version_info[:2])"
     try:
-        answer = subprocess.run([path, "-I", "-c", question], capture_output=True, text=True, timeout=20)
+        answer = subprocess.run([path, "-E", "-s", "-c", question], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return answer.stdout.strip() == version

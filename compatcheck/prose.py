@@ -22,9 +22,9 @@ from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, frame_of, split_lines
 from .signature_fit import covers, searched, takes
 from .signatures import Catalogue
-from .source_packages import PACKAGES, folder_of
 from .sources import HOLE, shipped_sources
 from .traceback_reader import FILLING, RAISES, message_in_code, wording_in_code
+from .trade import packages_named
 
 CAP = 2**16
 """Bytes of a text that is read in this way."""
@@ -117,7 +117,6 @@ LEAST_TOLD = 32
 """The same where the class does not stand before it, as a logger wrote it."""
 _KEY = re.compile(r"(?<![A-Za-z0-9_])KeyError: (?P<quote>['\"])[^'\"]{1,200}(?P=quote)")
 """A KeyError with all of its key."""
-_PACKAGE_NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
 LEAST_QUOTED = 18
 """The same of what stands in quotation marks or brackets by itself: `Segmentation fault`."""
 NEAREST = 40
@@ -151,7 +150,7 @@ def diagnose_prose(
         return found
     if unfinished and (found := _worded(text, unfinished, catalogue, versions)):
         return found
-    spoken_of = _spoken_of(text) if named else frozenset()
+    spoken_of = packages_named(text) if named else frozenset()
     for line, raised in named:
         if diagnosis := _begun(raised, catalogue, spoken_of):
             return line.number, diagnosis
@@ -260,18 +259,6 @@ def _heading_of(text: str) -> str:
     """An issue's heading, which tells what all of it is about; empty where the text begins otherwise."""
     first = text.lstrip().partition("\n")[0]
     return first if _is_heading(first) else ""
-
-
-def _spoken_of(text: str) -> frozenset[str]:
-    """The packages that a text names, in whatever spelling."""
-    found = _PACKAGE_NAME.findall(text)
-    words = {part.lower().replace("-", "_") for word in found for part in (word, *word.split("-"))}
-    joined = {word.replace("_", "") for word in words}
-    return frozenset(
-        package for package in PACKAGES
-        for name in (package, folder_of(package).lower())
-        if name in words or name.replace("_", "") in joined
-    )  # fmt: skip
 
 
 def _only_wraps(raised: Raised, catalogue: Catalogue) -> bool:
@@ -409,7 +396,7 @@ def _ended(line: str, text: str, catalogue: Catalogue) -> Diagnosis | None:
     """How a process ended that a sentence or a heading tells of, where the text is about Python or the stack. What a
     shell, make or a program of another kind prints itself is no sentence."""
     quoted, told = _DUMPED.search(line), _ENDED.search(line)
-    if not (quoted or told or _VIOLATION.search(line)) or not ("python" in text.lower() or _spoken_of(text)):
+    if not (quoted or told or _VIOLATION.search(line)) or not ("python" in text.lower() or packages_named(text)):
         return None
     if _PRINTED.match(line) or exception_of(line.strip(_MARKS), after_frame=False):
         return None

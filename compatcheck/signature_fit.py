@@ -10,6 +10,7 @@ from .domain import Frame, Raised
 from .lexicon import shipped_lexicon
 from .logline import as_python_writes
 from .logplace import in_script, place_of
+from .python_library import shipped_library
 from .signatures import CAPTURED, Catalogue, Signature
 from .sources import Site, shipped_sources
 
@@ -53,13 +54,16 @@ def fitted(
     signature: Signature, raised: Raised, *, whole: bool, around: Sequence[Raised] = ()
 ) -> dict[str, str] | None:
     """The captures; None where the signature does not fit."""
-    if not (signature.exception or signature.message or signature.raised_by):
+    if not (signature.exception or signature.message or signature.raised_by or signature.library):
         return None
     if raised.type and not signature.exception_pattern.fullmatch(raised.type):
         return None
     if signature.raised_by:
         return None if signature.outside_scripts and _is_slip(raised, around) else _raised_by(signature, raised)
-    if not raised.type and not signature.message:
+    if signature.library and (missed := shipped_library().asked(raised.message[:MESSAGE_CAP])):
+        if missed.standing is signature.library and stands(signature, raised.frames, whole=whole):
+            return {"module": missed.module, **({"name": missed.name} if missed.name else {})}
+    if not signature.message and (signature.library or not raised.type):
         return None
     bare = raised.type == "AssertionError" and not raised.message
     found = searched(signature, raised.code if bare else raised.message)  # of a bare assertion the condition speaks

@@ -15,6 +15,7 @@ from . import domain
 from .domain import EndingKind, Stage, Word
 from .errors import InputError
 from .parse import structured, toml
+from .python_library import Standing
 
 FOLDER = Path(__file__).resolve().parent / "catalogue"
 CAPTURED = re.compile(r"\(\?P=(\w+)\)")
@@ -184,6 +185,9 @@ have and others do not, as `data/sources.json` has them."""
     """The capture that must be a word which no release of the package that the group `package` captures has in its \
 source, as `data/lexicon.json` has them; or, with a group `class`, none of the package that has this class and of all \
 the others."""
+    library: Standing | None = None
+    """In the place of `message`, or beside it: how the name that the message misses stands in the library of Python's \
+releases, as `data/python_library.json` has them."""
     known_keyword: bool = False
     """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
 their releases take and others do not, as `data/sources.json` has them."""
@@ -193,6 +197,8 @@ which is the script's slip; it does where no traceback stands beside it, or wher
     within: tuple[str, ...] = ()
     """For what is told by its place alone: one of these packages' code must have raised it, or have handed on to \
 torch, NumPy or Python's library what was refused there. Counts after everything else."""
+    common: bool = False
+    """Any program may meet it: in a log it counts only where the text speaks of models and their libraries."""
     fallback: bool = False
     """Counts only for what no other signature fits: what is known of it is whose it is, and no more."""
     ending: EndingKind | None = None
@@ -233,7 +239,7 @@ torch, NumPy or Python's library what was refused there. Counts after everything
                 problems.append(f"imported.{package}: {specifier!r} is not a specifier such as '>=5'")
         if not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", self.id):
             problems.append(f"id: {self.id!r} is not of the form some-words")
-        told = self.exception or self.message or self.raised_by or self.lines
+        told = self.exception or self.message or self.raised_by or self.lines or self.library
         if not (told or self.checks or self.ending or self.output):
             problems.append("nothing to recognise it by: exception, message, lines, checks, ending or output is needed")
         if self.raised_in and not self.raised_by:
@@ -327,6 +333,11 @@ class Catalogue:
     def sure(self) -> Catalogue:
         """Without those that know only the place: for what is still to get a signature of its own."""
         return Catalogue((*self.ordinary, *self.fallbacks, *self.families)) if self.places else self
+
+    @cached_property
+    def of_models(self) -> Catalogue:
+        """Without what any program may meet: for a text that does not speak of models and their libraries."""
+        return Catalogue(tuple(each for each in self.signature if not each.common))
 
     @cached_property
     def tiers(self) -> tuple[tuple[Signature, ...], ...]:

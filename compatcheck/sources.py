@@ -43,6 +43,13 @@ _TRADE = re.compile(
 )
 """The form of a name in code, and words of the trade: a short message with one of them may well be the stack's."""
 
+_PYTHON_SAYS = re.compile(
+    r"attempted relative import|invalid literal for int\(\)|could not convert string to float|not in list$"
+    r"|is not JSON serializable|got multiple values for|positional arguments? but|slice step cannot be zero"
+    r"|[Cc]an't pickle|not the same object as|Cannot call rmtree|pickle (?:protocol|stream)|not defined for negative"
+)
+"""What Python says itself; copies of its parts in a package's source, or stand-ins in TorchScript, say it too."""
+
 _WORDS_BESIDE = 4
 """Words of a plain message that count where the package is spoken of beside it."""
 _UNQUOTED = str.maketrans("", "", "'\"")
@@ -136,6 +143,8 @@ class Site:
     def plain(self) -> bool:
         """Whether any program may say this: then it tells of the package only where the traceback ends in it."""
         words = " ".join(self.parts)
+        if _PYTHON_SAYS.search(words):
+            return True
         few = len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
         of_the_trade = bool(_TRADE.search(words))
         if self.package in TOOLS:

@@ -29,6 +29,7 @@ FOLDER holds signatures as *.toml; without it, the catalogue that comes with com
   compatcheck catalogue imports --out import_needs.json   what releases import of each other, from the index
   compatcheck catalogue undeclared --out undeclared.json  what they import that nothing brings along
   compatcheck catalogue words --out lexicon.json          every word in their sources, from the index
+  compatcheck catalogue python --out python_library.json  what Python's own library has, from the Pythons here
 """
 
 
@@ -92,6 +93,25 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "sentence_transformers diffusers adapters optimum setfit pytorch_lightning",
     )  # fmt: skip
     spelling.set_defaults(execute=execute_words)
+    asking_python = actions.add_parser(
+        "python",
+        help="read what the library of each Python of this machine has, and what typeshed's stubs say of Windows and "
+        "of newer releases (for maintainers)",
+    )
+    _makes(asking_python, "python_library.json")
+    asking_python.add_argument(
+        "--python", metavar="VERSION", nargs="+", help="oldest first (default: %(default)s)",
+        default=["2.7", "3.6", "3.7", "3.8", "3.9", "3.10", "3.11", "3.12", "3.13"],
+    )  # fmt: skip
+    asking_python.add_argument(
+        "--newer", metavar="VERSION", nargs="*", default=["3.14"],
+        help="releases that only the stubs are asked for, after those (default: %(default)s)",
+    )  # fmt: skip
+    asking_python.add_argument(
+        "--stubs", metavar="FOLDER", type=Path, required=True,
+        help="typeshed's folder stdlib, as mypy brings it (site-packages/mypy/typeshed/stdlib)",
+    )  # fmt: skip
+    asking_python.set_defaults(execute=execute_python)
 
 
 def _makes(parser: argparse.ArgumentParser, table: str) -> None:
@@ -266,6 +286,17 @@ def execute_words(arguments: argparse.Namespace) -> int:
     written_file(arguments.out, written(renewed(before, found)))
     for package, each in found.packages.items():
         print(f"{package} {each.first} to {each.last}: {each.text.count(' ')} words", file=sys.stderr)
+    return EXIT_DONE
+
+
+def execute_python(arguments: argparse.Namespace) -> int:
+    from ..errors import EXIT_DONE
+    from ..library_reader import library_here
+    from ..python_library import written
+    from ..report.files import written_file
+
+    found = library_here(arguments.python, arguments.stubs, arguments.newer, lambda text: print(text, file=sys.stderr))
+    written_file(arguments.out, written(found))
     return EXIT_DONE
 
 
