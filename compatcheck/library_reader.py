@@ -52,7 +52,7 @@ def _release(python: str) -> Release:
 
 
 def _names_in(python: str, asked: Modules, said: Callable[[str], None]) -> Modules:
-    """Every module of an interpreter's library, with the names that it lists, and those of the asked ones that it has."""
+    """Every module of an interpreter's library, with the names that it lists and those asked ones that it has."""
     command = [str(interpreter(python)), "-E", "-s", library_names.__file__]
     answer = subprocess.run(
         command, input=json.dumps(asked), capture_output=True, text=True, timeout=TIMEOUT, check=True

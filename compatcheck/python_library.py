@@ -22,13 +22,14 @@ _ASKED = re.compile(
     r"(?<!initialized )module '?(?P<module>\w{1,60}(?:\.\w{1,60}){0,4})'? has no attribute '?(?P<name>\w{1,100})"
     r"|cannot import name '?(?P<name2>\w{1,100})'? from '?(?P<module2>\w{1,60}(?:\.\w{1,60}){0,4})'?"
     r"(?: \((?P<path>[^)\n]{1,300})\))?"
-    r"|No module named (?!'[\w.]{1,120}'; '\w{1,60}' is not a package)'?(?P<module3>\w{1,60}(?:\.\w{1,60}){0,4})(?![\w.]\w)"
+    r"|No module named (?!'[\w.]{1,120}'; '\w{1,60}' is not a package)"
+    r"'?(?P<module3>\w{1,60}(?:\.\w{1,60}){0,4})(?![\w.]\w)"
 )
 _ANYBODYS = frozenset({
     "chunk", "commands", "compiler", "compression", "exceptions", "formatter", "mutex", "new", "parser",
     "repr", "sets", "symbol", "thread", "user",
 })  # fmt: skip
-"""Modules of some Pythons with such a name as a module of one's own may have, too: that one is missing tells nothing."""
+"""Modules of some Pythons whose name a module of one's own may have, too: that one is missing tells nothing."""
 _WITHIN_PYTHON = re.compile(r"[\\/](?:lib|Lib|lib64|Python\d*|python[\d.]+)[\\/]|^unknown location$")
 """A path of the library itself, or of an installed package in its place."""
 

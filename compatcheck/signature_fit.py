@@ -60,9 +60,9 @@ def fitted(
         return None
     if signature.raised_by:
         return None if signature.outside_scripts and _is_slip(raised, around) else _raised_by(signature, raised)
-    if signature.library and (missed := shipped_library().asked(raised.message[:MESSAGE_CAP])):
-        if missed.standing is signature.library and stands(signature, raised.frames, whole=whole):
-            return {"module": missed.module, **({"name": missed.name} if missed.name else {})}
+    missed = shipped_library().asked(raised.message[:MESSAGE_CAP]) if signature.library else None
+    if missed and missed.standing is signature.library and stands(signature, raised.frames, whole=whole):
+        return {"module": missed.module, **({"name": missed.name} if missed.name else {})}
     if not signature.message and (signature.library or not raised.type):
         return None
     bare = raised.type == "AssertionError" and not raised.message
