@@ -135,7 +135,7 @@ def diagnose_prose(
     """The last line that tells of a known failure, with what it is, before those that tell only a message's beginning;
     None where none does. A heading that tells one comes before a line that names no exception. `unfinished`: a
     traceback in it whose exception is missing."""
-    telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message))
+    telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message or each.library))
     counting = [line for line in _lines(text) if not _NO_FAILURE.search(line.text)]
     nearest = [*counting[:NEAREST], *counting[NEAREST:][-NEAREST:]]
     for line in (*reversed(counting), *reversed(_refusing(nearest)), *reversed(_rejoined(nearest))):
@@ -381,7 +381,7 @@ def _said(
         if signature is None or found is None:
             continue
         proof = len(found[0]) if found.start() or not raised.type else len(f"{raised.type}: {found[0]}")
-        by_class = signature.exception and not signature.message  # whatever its message says
+        by_class = signature.exception and not (signature.message or signature.library)  # whatever its message says
         if not whole and (proof < LEAST or (found.start() == 0 and len(found[0].split()) < 3 and not by_class)):
             continue
         opened = raised.message[found.start() - 1 : found.start()]  # by a mark, where a heading quotes the very words

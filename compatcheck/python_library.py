@@ -18,13 +18,14 @@ from .domain import Word
 SHIPPED = Path(__file__).resolve().parent / "data" / "python_library.json"
 _PYTHON_2 = "2."
 
-_ASKED = re.compile(
+ASKED = re.compile(
     r"(?<!initialized )module '?(?P<module>\w{1,60}(?:\.\w{1,60}){0,4})'? has no attribute '?(?P<name>\w{1,100})"
     r"|cannot import name '?(?P<name2>\w{1,100})'? from '?(?P<module2>\w{1,60}(?:\.\w{1,60}){0,4})'?"
     r"(?: \((?P<path>[^)\n]{1,300})\))?"
     r"|No module named (?!'[\w.]{1,120}'; '\w{1,60}' is not a package)"
     r"'?(?P<module3>\w{1,60}(?:\.\w{1,60}){0,4})(?![\w.]\w)"
 )
+"""How a message says that a name, or a module, is missed."""
 _ANYBODYS = frozenset({
     "chunk", "commands", "compiler", "compression", "exceptions", "formatter", "mutex", "new", "parser",
     "repr", "sets", "symbol", "thread", "user",
@@ -106,10 +107,9 @@ class PythonLibrary:
     not_on_windows: Mapping[str, str]
     """Modules to the names that Windows lacks, as in `PythonModule.names`; an empty text where it lacks the module."""
 
-    def asked(self, message: str) -> Asked | None:
-        """What a message misses; None where it is nothing of the library's."""
-        found = _ASKED.search(message)
-        if found is None or (found["path"] and not _WITHIN_PYTHON.search(found["path"])):
+    def asked(self, found: re.Match[str]) -> Asked | None:
+        """What a message misses, as `ASKED` finds it; None where it is nothing of the library's."""
+        if found["path"] and not _WITHIN_PYTHON.search(found["path"]):
             return None
         module = found["module"] or found["module2"] or found["module3"]
         return self.missed(module, found["name"] or found["name2"] or "")

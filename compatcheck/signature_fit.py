@@ -10,7 +10,7 @@ from .domain import Frame, Raised
 from .lexicon import shipped_lexicon
 from .logline import as_python_writes
 from .logplace import in_script, place_of
-from .python_library import shipped_library
+from .python_library import ASKED, shipped_library
 from .signatures import CAPTURED, Catalogue, Signature
 from .sources import Site, shipped_sources
 
@@ -60,10 +60,7 @@ def fitted(
         return None
     if signature.raised_by:
         return None if signature.outside_scripts and _is_slip(raised, around) else _raised_by(signature, raised)
-    missed = shipped_library().asked(raised.message[:MESSAGE_CAP]) if signature.library else None
-    if missed and missed.standing is signature.library and stands(signature, raised.frames, whole=whole):
-        return {"module": missed.module, **({"name": missed.name} if missed.name else {})}
-    if not signature.message and (signature.library or not raised.type):
+    if not raised.type and not (signature.message or signature.library):
         return None
     bare = raised.type == "AssertionError" and not raised.message
     found = searched(signature, raised.code if bare else raised.message)  # of a bare assertion the condition speaks
@@ -124,9 +121,16 @@ def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]
 
 
 def searched(signature: Signature, message: str) -> re.Match[str] | None:
-    """Where the signature's words stand in a message, however it was brought along (`_readings`)."""
-    pattern = signature.message_pattern
-    return next((found for each in _readings(message[:MESSAGE_CAP]) if (found := pattern.search(each))), None)
+    """Where the signature's words stand in a message, or what it misses in Python's library, however it was brought
+    along (`_readings`)."""
+    readings = _readings(message[:MESSAGE_CAP])
+    if signature.library and (missed := next((found for each in readings if (found := ASKED.search(each))), None)):
+        asked = shipped_library().asked(missed)
+        if asked and asked.standing is signature.library:
+            return missed
+    if signature.library and not signature.message:
+        return None
+    return next((found for each in readings if (found := signature.message_pattern.search(each))), None)
 
 
 @lru_cache(maxsize=256)

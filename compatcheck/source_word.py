@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion
 
 from .domain import Raised
 from .lexicon import shipped_lexicon
-from .python_library import shipped_library
+from .python_library import ASKED, shipped_library
 from .sources import Lifetime, shipped_sources
 
 _NAME = re.compile(r"cannot import name '(?P<name>\w{1,100})' from '(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})'")
@@ -45,7 +45,7 @@ def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWor
     if raised is None:
         return None
     message = raised.message[:2000]
-    if missed := shipped_library().asked(message):
+    if (found := ASKED.search(message)) and (missed := shipped_library().asked(found)):
         return SourceWord(missed.as_text())
     if found := _NAME.search(message) or _MODULE_NAME.search(message):
         return _of_name(found["module"], found["name"], versions)

@@ -14,6 +14,12 @@ _OF_MODELS = re.compile(
 )
 
 
+_ANYBODYS = frozenset(
+    {"accelerate", "adapters", "datasets", "evaluate", "flair", "kernels", "outlines", "petals", "ray"}
+)
+"""Packages with the name of a thing that any text may speak of."""
+
+
 def packages_named(text: str) -> frozenset[str]:
     """The packages whose sources were read that a text names, in whatever spelling."""
     found = _NAME.findall(text)
@@ -28,4 +34,4 @@ def packages_named(text: str) -> frozenset[str]:
 
 def of_models(text: str) -> bool:
     """Whether a text speaks of models, of training, or of the libraries for them: many a failure is any program's."""
-    return bool(_OF_MODELS.search(text) or packages_named(text))
+    return bool(_OF_MODELS.search(text) or packages_named(text) - _ANYBODYS)
