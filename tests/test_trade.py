@@ -30,7 +30,7 @@ def test_a_text_is_about_models_or_not(text: str, about: bool) -> None:
 FAILURE = """Traceback (most recent call last):
   File "/srv/{where}/views.py", line 31, in load
     return open(path).read()
-UnicodeDecodeError: 'gbk' codec can't decode byte 0xa4 in position 64: illegal multibyte sequence
+UnicodeDecodeError: 'utf-8' codec can't decode byte 0x80 in position 64: invalid start byte
 """
 
 
@@ -39,4 +39,4 @@ def test_what_any_program_may_meet_has_a_name_only_beside_models() -> None:
     assert common and not any(each.common for each in shipped_catalogue().of_models)
     shop, tuner = explain(FAILURE.format(where="shop")), explain(FAILURE.format(where="llama-tuner"))
     assert shop.signature is None and shop.diagnosis is not None and shop.diagnosis.fingerprint
-    assert tuner.signature is not None and tuner.signature.id == "text-read-in-system-encoding"
+    assert tuner.signature is not None and tuner.signature.id == "text-not-utf-8"
