@@ -192,8 +192,8 @@ releases, as `data/python_library.json` has them."""
     """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
 their releases take and others do not, as `data/sources.json` has them."""
     outside_scripts: bool = False
-    """For what torch says of anybody's tensors: it does not count where the traceback stops in a script's own code, \
-which is the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""
+    """For what Python says of any program: it does not count where the traceback stops in a script's own code, which is \
+the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""
     within: tuple[str, ...] = ()
     """For what is told by its place alone: one of these packages' code must have raised it, or have handed on to \
 torch, NumPy or Python's library what was refused there. Counts after everything else."""

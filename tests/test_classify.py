@@ -165,17 +165,23 @@ def test_wrappers_that_quote_one_another_are_read_to_their_end() -> None:
     assert diagnosis.signature == "numpy-abi"
 
 
-def test_what_torch_says_of_anybodys_tensors_is_no_name_for_a_scripts_slip() -> None:
-    sizes = "mat1 and mat2 shapes cannot be multiplied (8x784 and 800x10)"
+def test_what_torch_says_is_named_whoever_called_and_what_python_says_is_no_name_for_a_scripts_slip() -> None:
     linear = "torch/nn/modules/linear.py forward"
+    places = (
+        (),
+        ("transformers/models/x/modeling_x.py forward", linear),
+        ("/home/me/train.py forward", linear),
+        ("transformers/trainer.py compute_loss", "/home/me/model.py forward", linear),
+    )
 
-    def named(*frames: str) -> str | None:
-        return diagnose_chain((raised("RuntimeError", sizes, *frames),), CATALOGUE, whole=True).signature
+    def named(error: str, message: str) -> list[str | None]:
+        return [diagnose_chain((raised(error, message, *each),), CATALOGUE, whole=True).signature for each in places]
 
-    assert named() == "tensor-sizes-differ"
-    assert named("transformers/models/x/modeling_x.py forward", linear) == "tensor-sizes-differ"
-    assert named("/home/me/train.py forward", linear) is None
-    assert named("transformers/trainer.py compute_loss", "/home/me/model.py forward", linear) is None
+    assert set(named("RuntimeError", "mat1 and mat2 shapes cannot be multiplied (8x784 and 800x10)")) == {
+        "layer-input-features"
+    }
+    number = "comparison-gave-one-truth"
+    assert named("AttributeError", "'bool' object has no attribute 'mean'") == [number, number, None, None]
 
 
 def test_the_module_of_an_exception_may_say_what_it_is_about() -> None:
