@@ -90,11 +90,18 @@ def diagnose_chain(
     around = (*chain, Raised("", "", text)) if text else chain
     uncovered = _uncovered(chain, catalogue)
     fits: list[tuple[Raised, Fit]] = []
-    for group in catalogue.tiers:
+    for tier in range(len(catalogue.tiers)):
         fits = fits or [
             (raised, fit)
             for raised in uncovered
-            for fit in _all_fits(raised, group, whole=whole, stage=stage, versions=versions or {}, around=around)
+            for fit in _all_fits(
+                raised,
+                catalogue.tiers_for(raised.type)[tier],
+                whole=whole,
+                stage=stage,
+                versions=versions or {},
+                around=around,
+            )
         ]
     if fits:
         raised, (signature, captures, confidence) = _closest(fits)
@@ -119,8 +126,7 @@ def diagnose_line(told: Raised, catalogue: Catalogue) -> Diagnosis | None:
     """What a line about a process's end is; None where it is nothing. With frames where the process wrote them."""
     fits = [
         (signature, found)
-        for signature in catalogue
-        for line in signature.lines
+        for signature, line in catalogue.lines
         if line.has in told.message and (found := line.pattern.search(told.message[:MESSAGE_CAP]))
         if stands(signature, told.frames, whole=bool(told.frames))
     ]
@@ -227,7 +233,7 @@ def diagnose_finding(finding: Finding, catalogue: Catalogue, versions: Mapping[s
 
 def _uncovered(chain: Sequence[Raised], catalogue: Catalogue) -> list[Raised]:
     """The chain without what only wraps; where nothing else is left, the text that a wrapper quotes."""
-    wrappers = [signature for signature in catalogue if signature.wrapper]
+    wrappers = catalogue.wrappers
     bare, quoted = [], []
     for raised in chain:
         covers = next((fit for fit in (fitted(each, raised, whole=True) for each in wrappers) if fit is not None), None)
@@ -257,7 +263,7 @@ def _all_fits(
 ) -> list[Fit]:
     fits = []
     for signature in signatures:
-        if signature.wrapper or (stage and signature.stages and stage not in signature.stages):
+        if stage and signature.stages and stage not in signature.stages:
             continue
         captures = fitted(signature, raised, whole=whole, around=around)
         if captures is not None:

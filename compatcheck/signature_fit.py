@@ -34,12 +34,8 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool, around: Sequen
         ]
         if by_line:
             return by_line
-    for tier in catalogue.tiers:
-        fits = [
-            signature.id
-            for signature in tier
-            if not signature.wrapper and fitted(signature, raised, whole=whole, around=around) is not None
-        ]
+    for tier in catalogue.tiers_for(raised.type):
+        fits = [signature.id for signature in tier if fitted(signature, raised, whole=whole, around=around) is not None]
         if fits:
             return fits
     return []
@@ -54,14 +50,10 @@ def fitted(
     signature: Signature, raised: Raised, *, whole: bool, around: Sequence[Raised] = ()
 ) -> dict[str, str] | None:
     """The captures; None where the signature does not fit."""
-    if not (signature.exception or signature.message or signature.raised_by or signature.library):
-        return None
-    if raised.type and not signature.exception_pattern.fullmatch(raised.type):
+    if not signature.is_for(raised.type):
         return None
     if signature.raised_by:
         return None if signature.outside_scripts and _is_slip(raised, around) else _raised_by(signature, raised)
-    if not raised.type and not (signature.message or signature.library):
-        return None
     bare = raised.type == "AssertionError" and not raised.message
     found = searched(signature, raised.code if bare else raised.message)  # of a bare assertion the condition speaks
     if found is None or not (raised.type or found[0]) or not stands(signature, raised.frames, whole=whole):
@@ -123,7 +115,11 @@ def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]
 def searched(signature: Signature, message: str) -> re.Match[str] | None:
     """Where the signature's words stand in a message, or what it misses in Python's library, however it was brought
     along (`_readings`)."""
-    readings = _readings(message[:MESSAGE_CAP])
+    seen = message[:MESSAGE_CAP]
+    needles = signature.message_needles
+    if needles and not signature.library and not any(needle in _in_small_letters(seen) for needle in needles):
+        return None
+    readings = _readings(seen)
     if signature.library and (missed := next((found for each in readings if (found := ASKED.search(each))), None)):
         asked = shipped_library().asked(missed)
         if asked and asked.standing is signature.library:
@@ -139,6 +135,11 @@ def _readings(message: str) -> tuple[str, ...]:
     writes it, where Markdown or a person's hand set other marks."""
     joined = " ".join(message[:WRAPPED_CAP].split()) if "\n" in message else message
     return tuple(dict.fromkeys((message, joined, *as_python_writes(message), *as_python_writes(joined))))
+
+
+@lru_cache(maxsize=256)
+def _in_small_letters(message: str) -> str:
+    return "\0".join(_readings(message)).lower()
 
 
 def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:

@@ -14,10 +14,13 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from . import domain
 from .domain import EndingKind, Stage, Word
 from .errors import InputError
+from .needles import needles_of
 from .parse import structured, toml
 from .python_library import Standing
 
 FOLDER = Path(__file__).resolve().parent / "catalogue"
+CLASSES_KEPT = 500
+"""Classes of exceptions for which a catalogue keeps what is for them."""
 CAPTURED = re.compile(r"\(\?P=(\w+)\)")
 """In a signature's `code`: what a group of its message found."""
 
@@ -192,8 +195,8 @@ releases, as `data/python_library.json` has them."""
     """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
 their releases take and others do not, as `data/sources.json` has them."""
     outside_scripts: bool = False
-    """For what Python says of any program: it does not count where the traceback stops in a script's own code, which is \
-the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""
+    """For what Python says of any program: it does not count where the traceback stops in a script's own code, \
+which is the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""
     within: tuple[str, ...] = ()
     """For what is told by its place alone: one of these packages' code must have raised it, or have handed on to \
 torch, NumPy or Python's library what was refused there. Counts after everything else."""
@@ -262,6 +265,13 @@ torch, NumPy or Python's library what was refused there. Counts after everything
         if problems:
             raise ValueError("; ".join(problems))
 
+    def is_for(self, exception: str) -> bool:
+        """Whether it is for exceptions of that class; for a line where there is no class."""
+        if not exception:
+            return bool(self.message or self.raised_by or self.library)
+        told = self.exception or self.message or self.raised_by or self.library
+        return bool(told and self.exception_pattern.fullmatch(exception))
+
     @property
     def broad(self) -> bool:
         """Whether it is a last resort: it counts only for what no closer one fits."""
@@ -269,7 +279,16 @@ torch, NumPy or Python's library what was refused there. Counts after everything
 
     @cached_property
     def message_pattern(self) -> re.Pattern[str]:
-        return re.compile(re.sub(r"`(?![?+*{])", "`?", self.message))
+        return re.compile(self.message_pattern_text)
+
+    @property
+    def message_pattern_text(self) -> str:
+        return re.sub(r"`(?![?+*{])", "`?", self.message)
+
+    @cached_property
+    def message_needles(self) -> tuple[str, ...]:
+        """One of them stands in every message that the pattern is found in, in small letters; () where none must."""
+        return needles_of(self.message_pattern_text)
 
     @cached_property
     def about_pattern(self) -> re.Pattern[str]:
@@ -344,10 +363,33 @@ class Catalogue:
         """All of them, the surest first: where a signature of one tier fits, those below are not asked."""
         return self.ordinary, self.fallbacks, self.families, self.places
 
+    def tiers_for(self, exception: str) -> tuple[tuple[Signature, ...], ...]:
+        """Of every tier those that are for an exception of that class, or for a line without one; wrappers are not."""
+        if exception not in self._tiers_for:
+            if len(self._tiers_for) > CLASSES_KEPT:
+                self._tiers_for.clear()
+            self._tiers_for[exception] = tuple(
+                tuple(each for each in tier if not each.wrapper and each.is_for(exception)) for tier in self.tiers
+            )
+        return self._tiers_for[exception]
+
+    @cached_property
+    def _tiers_for(self) -> dict[str, tuple[tuple[Signature, ...], ...]]:
+        return {}
+
+    @cached_property
+    def wrappers(self) -> tuple[Signature, ...]:
+        return tuple(each for each in self.signature if each.wrapper)
+
+    @cached_property
+    def lines(self) -> tuple[tuple[Signature, Line], ...]:
+        """Every line that ends a log, with the signature that knows it."""
+        return tuple((each, line) for each in self.signature for line in each.lines)
+
     @cached_property
     def needles(self) -> tuple[str, ...]:
         """What lines that end a log are found by."""
-        return tuple(line.has for each in self.signature for line in each.lines)
+        return tuple(line.has for _, line in self.lines)
 
     def get(self, identifier: str | None) -> Signature | None:
         """The signature of that name; None where there is none, or no name."""
