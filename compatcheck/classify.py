@@ -11,7 +11,7 @@ from packaging.version import InvalidVersion
 
 from .domain import CellResult, Diagnosis, Digest, Mode, Observation, Outcome, Raised, Retold, Stage, digest_of
 from .logtext import RESOLVER, Finding, Log
-from .signature_fit import MESSAGE_CAP, fitted, stands
+from .signature_fit import MESSAGE_CAP, fitted, possible, stands
 from .signatures import Catalogue, Signature
 
 Fit = tuple[Signature, dict[str, str], float]
@@ -90,18 +90,12 @@ def diagnose_chain(
     around = (*chain, Raised("", "", text)) if text else chain
     uncovered = _uncovered(chain, catalogue)
     fits: list[tuple[Raised, Fit]] = []
+    asked = [(raised, possible(raised, catalogue)) for raised in uncovered]
     for tier in range(len(catalogue.tiers)):
         fits = fits or [
             (raised, fit)
-            for raised in uncovered
-            for fit in _all_fits(
-                raised,
-                catalogue.tiers_for(raised.type)[tier],
-                whole=whole,
-                stage=stage,
-                versions=versions or {},
-                around=around,
-            )
+            for raised, tiers in asked
+            for fit in _all_fits(raised, tiers[tier], whole=whole, stage=stage, versions=versions or {}, around=around)
         ]
     if fits:
         raised, (signature, captures, confidence) = _closest(fits)

@@ -34,7 +34,7 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool, around: Sequen
         ]
         if by_line:
             return by_line
-    for tier in catalogue.tiers_for(raised.type):
+    for tier in possible(raised, catalogue):
         fits = [signature.id for signature in tier if fitted(signature, raised, whole=whole, around=around) is not None]
         if fits:
             return fits
@@ -46,6 +46,16 @@ def covers(signature: Signature, raised: Raised) -> bool:
     return signature.wrapper and fitted(signature, raised, whole=True) is not None
 
 
+def possible(raised: Raised, catalogue: Catalogue) -> tuple[list[Signature], ...]:
+    """Of every tier of a catalogue the signatures that may fit, by the class and the words of the exception."""
+    return catalogue.possible(raised.type, "\0".join(_readings(_searched_in(raised)[:MESSAGE_CAP])).lower())
+
+
+def _searched_in(raised: Raised) -> str:
+    """What a signature's message is looked for in: of a bare assertion the condition speaks."""
+    return raised.code if raised.type == "AssertionError" and not raised.message else raised.message
+
+
 def fitted(
     signature: Signature, raised: Raised, *, whole: bool, around: Sequence[Raised] = ()
 ) -> dict[str, str] | None:
@@ -54,8 +64,7 @@ def fitted(
         return None
     if signature.raised_by:
         return None if signature.outside_scripts and _is_slip(raised, around) else _raised_by(signature, raised)
-    bare = raised.type == "AssertionError" and not raised.message
-    found = searched(signature, raised.code if bare else raised.message)  # of a bare assertion the condition speaks
+    found = searched(signature, _searched_in(raised))
     if found is None or not (raised.type or found[0]) or not stands(signature, raised.frames, whole=whole):
         return None
     if signature.code and not in_code(signature.code, found.groupdict()).search(raised.code):
@@ -115,11 +124,7 @@ def in_code(pattern: str, captures: Mapping[str, str | None]) -> re.Pattern[str]
 def searched(signature: Signature, message: str) -> re.Match[str] | None:
     """Where the signature's words stand in a message, or what it misses in Python's library, however it was brought
     along (`_readings`)."""
-    seen = message[:MESSAGE_CAP]
-    needles = signature.message_needles
-    if needles and not signature.library and not any(needle in _in_small_letters(seen) for needle in needles):
-        return None
-    readings = _readings(seen)
+    readings = _readings(message[:MESSAGE_CAP])
     if signature.library and (missed := next((found for each in readings if (found := ASKED.search(each))), None)):
         asked = shipped_library().asked(missed)
         if asked and asked.standing is signature.library:
@@ -135,11 +140,6 @@ def _readings(message: str) -> tuple[str, ...]:
     writes it, where Markdown or a person's hand set other marks."""
     joined = " ".join(message[:WRAPPED_CAP].split()) if "\n" in message else message
     return tuple(dict.fromkeys((message, joined, *as_python_writes(message), *as_python_writes(joined))))
-
-
-@lru_cache(maxsize=256)
-def _in_small_letters(message: str) -> str:
-    return "\0".join(_readings(message)).lower()
 
 
 def _raised_by(signature: Signature, raised: Raised) -> dict[str, str] | None:

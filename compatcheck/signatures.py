@@ -14,7 +14,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from . import domain
 from .domain import EndingKind, Stage, Word
 from .errors import InputError
-from .needles import needles_of
+from .needles import Needles, needles_of
 from .parse import structured, toml
 from .python_library import Standing
 
@@ -287,8 +287,8 @@ torch, NumPy or Python's library what was refused there. Counts after everything
 
     @cached_property
     def message_needles(self) -> tuple[str, ...]:
-        """One of them stands in every message that the pattern is found in, in small letters; () where none must."""
-        return needles_of(self.message_pattern_text)
+        """One of them stands in every message that it may fit, in small letters; () where none must."""
+        return () if self.library or self.raised_by else needles_of(self.message_pattern_text)
 
     @cached_property
     def about_pattern(self) -> re.Pattern[str]:
@@ -363,18 +363,31 @@ class Catalogue:
         """All of them, the surest first: where a signature of one tier fits, those below are not asked."""
         return self.ordinary, self.fallbacks, self.families, self.places
 
-    def tiers_for(self, exception: str) -> tuple[tuple[Signature, ...], ...]:
-        """Of every tier those that are for an exception of that class, or for a line without one; wrappers are not."""
-        if exception not in self._tiers_for:
-            if len(self._tiers_for) > CLASSES_KEPT:
-                self._tiers_for.clear()
-            self._tiers_for[exception] = tuple(
-                tuple(each for each in tier if not each.wrapper and each.is_for(exception)) for tier in self.tiers
-            )
-        return self._tiers_for[exception]
+    def possible(self, exception: str, message: str) -> tuple[list[Signature], ...]:
+        """Of every tier those that may fit an exception of that class, or a line where there is none, by its message.
+        Wrappers are not among them. `message` is in small letters."""
+        signatures, needles = self._asked(exception)
+        found: tuple[list[Signature], ...] = tuple([] for _ in self.tiers)
+        for number in needles.possible(message):
+            tier, signature = signatures[number]
+            found[tier].append(signature)
+        return found
+
+    def _asked(self, exception: str) -> tuple[list[tuple[int, Signature]], Needles]:
+        if exception not in self._of_classes:
+            if len(self._of_classes) >= CLASSES_KEPT:
+                self._of_classes.clear()
+            signatures = [
+                (number, each)
+                for number, tier in enumerate(self.tiers)
+                for each in tier
+                if not each.wrapper and each.is_for(exception)
+            ]
+            self._of_classes[exception] = signatures, Needles(each.message_needles for _, each in signatures)
+        return self._of_classes[exception]
 
     @cached_property
-    def _tiers_for(self) -> dict[str, tuple[tuple[Signature, ...], ...]]:
+    def _of_classes(self) -> dict[str, tuple[list[tuple[int, Signature]], Needles]]:
         return {}
 
     @cached_property
