@@ -151,6 +151,8 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
             weak.append((finding, diagnosis))
         elif finding.is_line:
             return _as_thrown(finding, diagnosis, log, catalogue) or _with_stack(finding, diagnosis, log, catalogue)
+        elif finding.is_traceback and diagnosis.signature is None and _only_follows(finding, log):
+            continue
         elif finding.is_traceback and (diagnosis.signature or not any(each.signature for _, each in loose)):
             return finding, diagnosis
         elif finding.is_traceback:
@@ -160,6 +162,14 @@ def diagnose_log(log: Log, catalogue: Catalogue) -> tuple[Finding | None, Diagno
     known = [each for each in loose if each[1].signature]
     known += _closest_first([each for each in weak if each[1].signature], catalogue)
     return next(iter([*known, *loose, *weak]), (None, None))
+
+
+def _only_follows(finding: Finding, log: Log) -> bool:
+    """Whether an earlier traceback tells why: the exception that was being handled, or in a notebook (and at a prompt),
+    which goes on after a failure, that of the cell which would have made the name."""
+    if not (finding.follows or finding.is_name_of_cell):
+        return False
+    return any(each.is_traceback and not each.ignored and each.line < finding.line for each in log.findings)
 
 
 def _on_the_way_out(finding: Finding, log: Log) -> bool:

@@ -19,7 +19,7 @@ from .logcarrier import LearnedPrefix, lines_within
 from .logline import cleaned, split_lines, unflattened
 from .logversions import NEEDLES as VERSION_NEEDLES
 from .logversions import Versions
-from .traceback_reader import CAUSED_BY, THROWN, Exit, TracebackReader
+from .traceback_reader import CAUSED_BY, DURING, THROWN, Exit, TracebackReader
 
 BLOCK = 1 << 16
 """Characters looked through at a time."""
@@ -35,7 +35,7 @@ RESOLVER = "ResolutionImpossible"
 _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
     "esolution", "o solution found", "is caused by", "Cannot install", "atisfies the requirement", "different Python",
-    "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", "terminate called", *CRASH_NEEDLES,
+    "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", "terminate called", DURING, *CRASH_NEEDLES,
 )  # fmt: skip
 _PYTHON = (
     ".py",
@@ -66,6 +66,9 @@ _REFUSAL = re.compile(
     r"|ERROR: Package .{1,200} requires a different Python|ResolutionImpossible(?::|$)"
     r"|WARNING: Ignoring version \S{1,60} of \S{1,60} since it has invalid metadata)"
 )
+_CELL = re.compile(r"ipykernel_|ipython-input|^<(?:stdin|input|cell|python-input|ipython-input)|^Cell In")
+"""Where the code of a notebook's cell or of a prompt stands."""
+_NOT_DEFINED = re.compile(r"name '\w{1,100}' is not defined(?:\. Did you mean: '\w{1,100}'\?)?")
 _REFUSAL_END = re.compile(r"(?:ERROR: )?ResolutionImpossible|ERROR: No matching distribution found")
 REFUSAL_LINES = 60
 
@@ -84,6 +87,8 @@ class Finding:
     """Python itself said that it went on (`Exception ignored in`, `--- Logging error ---`)."""
     lines: tuple[int, ...] = ()
     """Where the exception of each link of the chain stands, where there are several."""
+    follows: bool = False
+    """Whether it was raised while an exception above it was handled that is no link of the chain."""
 
     def line_of(self, raised: Raised | None) -> int:
         """Where `raised`, a link of the chain, stands."""
@@ -93,6 +98,13 @@ class Finding:
     @property
     def is_traceback(self) -> bool:
         return any(raised.frames for raised in self.chain) or self.whole
+
+    @property
+    def is_name_of_cell(self) -> bool:
+        """Whether a cell of a notebook, or a line at a prompt, misses a name: if an earlier one failed, that is why."""
+        raised = self.chain[-1]
+        cells = all(_CELL.search(frame.file) for frame in raised.frames) and (self.whole or bool(raised.frames))
+        return raised.type == "NameError" and cells and bool(_NOT_DEFINED.fullmatch(raised.message.strip()))
 
     @property
     def is_line(self) -> bool:
@@ -275,7 +287,7 @@ class _LogReader:
             self._keep(Finding(source.crash.line, (source.crash.end(),)))
 
     def _exit(self, exit_: Exit) -> None:
-        self._keep(Finding(exit_.lines[-1], exit_.chain, exit_.whole, exit_.ignored, exit_.lines))
+        self._keep(Finding(exit_.lines[-1], exit_.chain, exit_.whole, exit_.ignored, exit_.lines, exit_.follows))
 
     def _refusal(self, text: str) -> None:
         """pip tells over several lines, uv over one paragraph, what cannot be had together."""

@@ -120,6 +120,8 @@ class Exit:
     chain: tuple[Raised, ...]
     whole: bool
     ignored: bool
+    follows: bool = False
+    """Whether a word stood above it that chains it to another one, which was over by then."""
 
 
 class TracebackReader:
@@ -139,6 +141,9 @@ class TracebackReader:
         self._blank = 0
         self._linked = False
         """A chaining word was read and the next traceback is expected."""
+        self._follows = self._orphaned = False
+        """Of the traceback at hand, and of the one that is expected: a chaining word stands above it, and the exception
+        before that word had ended, because its message has paragraphs."""
         self._test_began = False
         """pytest's line over a failed test was read: what follows is whole."""
         self._editors_name = ""
@@ -194,6 +199,7 @@ class TracebackReader:
             if self.inside:
                 self._abandon()
             self._linked, self._message_open = bool(self._chain), False
+            self._orphaned = not self._chain
             self._blank = 0
             return exits
         if self.inside:
@@ -222,6 +228,7 @@ class TracebackReader:
             self._whole = headed or self._test_began
             self._test_began = False
             self._ignored = False
+            self._follows, self._orphaned = self._orphaned, False
 
     def _abandon(self) -> None:
         """A traceback whose exception does not come: its last line of code says what was raised, or nothing does."""
@@ -454,7 +461,7 @@ class TracebackReader:
         if self.inside:
             self._abandon()
         if self._chain:
-            exits = [Exit(tuple(self._lines), tuple(self._chain), self._whole, self._ignored)]
+            exits = [Exit(tuple(self._lines), tuple(self._chain), self._whole, self._ignored, self._follows)]
         self._chain, self._lines, self._linked = [], [], False
         self._message_open, self._ignored = False, False
         self._whole, self._blank = False, 0

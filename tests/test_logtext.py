@@ -743,3 +743,76 @@ terminate called after throwing an instance of 'std::runtime_error'
 """
     assert diagnose_log(read_text(text), shipped_catalogue())[1] is None
     assert diagnose_log(read_text("python train.py\n" + text), shipped_catalogue())[1] is not None
+
+
+CELL = "---------------------------------------------------------------------------\n"
+FAILED = (
+    CELL
+    + """OSError                                   Traceback (most recent call last)
+/tmp/ipykernel_11/1.py in <cell line: 0>()
+----> 1 model = AutoModel.from_pretrained("nobody/nothing")
+
+/srv/env/lib/python3.11/site-packages/transformers/utils/hub.py in cached_files(path_or_repo_id, filenames)
+--> 543                 raise OSError(
+
+OSError: nobody/nothing is not a local folder and is not a valid model identifier listed on 'https://huggingface.co/models'
+
+"""
+)
+MISSED = (
+    CELL
+    + """NameError                                 Traceback (most recent call last)
+/tmp/ipykernel_11/2.py in <cell line: 0>()
+----> 1 trainer = Trainer(model)
+
+NameError: name '{}' is not defined
+
+"""
+)
+
+
+def test_a_name_that_a_later_cell_misses_follows_from_the_cell_that_failed() -> None:
+    first = explain(FAILED).signature
+    explanation = explain(FAILED + MISSED.format("model") + MISSED.format("trainer"))
+    assert first is not None
+    assert explanation.signature is first
+    assert [other.exception for other in explanation.others] == [
+        "NameError: name 'model' is not defined",
+        "NameError: name 'trainer' is not defined",
+    ]
+
+
+def test_a_name_that_is_missing_at_first_or_in_a_script_is_what_failed() -> None:
+    alone = explain(MISSED.format("model"))
+    assert alone.diagnosis is not None
+    assert alone.diagnosis.exception is not None
+    assert alone.diagnosis.exception.message == "name 'model' is not defined"
+    script = 'Traceback (most recent call last):\n  File "/home/me/train.py", line 3, in <module>\n    model.train()\n'
+    told = explain(FAILED + script + "NameError: name 'model' is not defined\n")
+    assert told.signature is None
+    assert told.diagnosis is not None
+    assert told.diagnosis.exception is not None
+    assert told.diagnosis.exception.type == "NameError"
+
+
+def test_what_was_raised_over_a_message_of_paragraphs_leads_to_that_message() -> None:
+    text = """Traceback (most recent call last):
+  File "/srv/env/lib/python3.12/site-packages/bitsandbytes/cextension.py", line 269, in throw_on_call
+    raise RuntimeError(self.formatted_error)
+RuntimeError: Configured ROCm binary not found at /srv/env/libbitsandbytes_rocm71.so
+
+Run this command for detailed diagnostics:
+python -m bitsandbytes
+
+{}During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/home/me/node.py", line 204, in speak
+    raise Exception("speaking failed")
+Exception: speaking failed
+"""
+    explanation = explain(text.format(""))
+    assert explanation.signature is not None
+    assert explanation.signature.id == "bitsandbytes-cuda-setup"
+    apart = text.replace("During handling of the above exception, another exception occurred:", "Retried.")
+    assert explain(apart.format("")).signature is None
