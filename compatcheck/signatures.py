@@ -197,6 +197,9 @@ their releases take and others do not, as `data/sources.json` has them."""
     outside_scripts: bool = False
     """For what Python says of any program: it does not count where the traceback stops in a script's own code, \
 which is the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""
+    about_itself: bool = False
+    """With `about`: where the traceback stops in a script's own code, the files and functions that called do not \
+count for it, only the message, the exception's module and the line that raised."""
     within: tuple[str, ...] = ()
     """For what is told by its place alone: one of these packages' code must have raised it, or have handed on to \
 torch, NumPy or Python's library what was refused there. Counts after everything else."""

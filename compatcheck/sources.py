@@ -145,11 +145,16 @@ class Site:
         words = " ".join(self.parts)
         if _PYTHON_SAYS.search(words):
             return True
-        few = len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
         of_the_trade = bool(_TRADE.search(words))
         if self.package in TOOLS:
-            return few or (len(words) < PLAIN_OF_TOOLS and not of_the_trade)
-        return few and not of_the_trade
+            return self.few or (len(words) < PLAIN_OF_TOOLS and not of_the_trade)
+        return self.few and not of_the_trade
+
+    @cached_property
+    def few(self) -> bool:
+        """Whether these are so few words that two programs may come upon them."""
+        words = " ".join(self.parts)
+        return len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
 
     @cached_property
     def words(self) -> int:
@@ -306,7 +311,9 @@ class Sources:
             return not _SAYS_ITSELF.match(raised.code)
         installed = not file.startswith(("/", "~", "<", ".")) and ":" not in file and "/" in file
         folders = folder_of(site.package), ALSO_IN.get(site.package, site.package)
-        return any(f"/{folder}/" in f"/{file}" for folder in folders) or not (installed or plain)
+        # where a script raises so few words itself, they are its own
+        of_script = site.few and bool(_SAYS_ITSELF.match(raised.code))
+        return any(f"/{folder}/" in f"/{file}" for folder in folders) or not (installed or plain or of_script)
 
     def home_of(self, name: str) -> str | None:
         """The one package of which a name of two words at least could be imported, and cannot from every release;
