@@ -48,8 +48,10 @@ _DECORATION = re.compile(
 )
 
 _FRAME_PLAIN = re.compile(
-    r'(?:[>|+]\s?)?File "(?P<file>[^"]{1,600})", line (?P<line>\d{1,7})(?:, in (?P<function>.{1,200})|)$'
+    r'(?:[>|+]\s?)?File "(?P<file>[^"]{1,600})", line (?=[\d*])(?P<line>\d{0,7})(?:\*{3}\d{0,6}){0,3}'
+    r"(?:, in (?P<function>.{1,200})|)$"
 )
+"""GitHub Actions writes `***` for what is a secret of the workflow, in numbers, too, where the secret is short."""
 _FRAME_CUT = re.compile(r'[^"\n]{0,600}\.pyx?", line (?P<line>\d{1,7})(?:, in (?P<function>\S{1,200})|)$')
 """The same without its head, as it is left where an excerpt begins within it."""
 _FRAME_CRASH = re.compile(r'File "(?P<file>[^"]{1,600})", line (?P<line>\d{1,7}) in (?P<function>.{1,200})$')

@@ -816,3 +816,9 @@ Exception: speaking failed
     assert explanation.signature.id == "bitsandbytes-cuda-setup"
     apart = text.replace("During handling of the above exception, another exception occurred:", "Retried.")
     assert explain(apart.format("")).signature is None
+
+
+def test_a_secret_that_hides_digits_of_a_lines_number_hides_no_frame() -> None:
+    text = LOG.replace(", line ", ", line 1***")
+    assert "line 1***" in text
+    assert verdict(text) == NAME
