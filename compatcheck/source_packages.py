@@ -38,6 +38,17 @@ WHOLE = frozenset((
 ))  # fmt: skip
 """Of the others only the messages and the classes are kept: the rest would be as large as all of the stack's."""
 
+MODELS_READ = frozenset((
+    "albert", "bart", "bert", "blip", "blip_2", "bloom", "clip", "codegen", "deberta_v2", "deepseek_v3", "distilbert",
+    "electra", "falcon", "gemma", "gemma2", "gemma3", "glm", "gpt2", "gpt_bigcode", "gpt_neo", "gpt_neox", "gpt_oss",
+    "gptj", "idefics2", "idefics3", "llama", "llama4", "llava", "llava_next", "longformer", "m2m_100", "mamba", "mbart",
+    "mistral", "mixtral", "mllama", "mpt", "mt5", "olmo", "olmo2", "opt", "paligemma", "pegasus", "phi", "phi3",
+    "qwen2", "qwen2_5_vl", "qwen2_moe", "qwen2_vl", "qwen3", "qwen3_moe", "roberta", "segformer", "siglip", "smolvlm",
+    "stablelm", "starcoder2", "t5", "vision_encoder_decoder", "vit", "wav2vec2", "whisper", "xlm_roberta",
+))  # fmt: skip
+"""The models of transformers that are run and trained most, and those that much other code copies or derives from: of
+these it is read what their classes take and have, of the hundreds of others only what they are called and raise."""
+
 _FOLDERS = {
     "autoawq": "awq", "fschat": "fastchat", "ms_swift": "swift", "optimum_quanto": "optimum",
     "llama_index_llms_huggingface": "llama_index", "open_clip_torch": "open_clip", "coqui_tts": "TTS",

@@ -16,7 +16,7 @@ from .domain import digest_of
 from .native_messages import messages_in
 from .source_archives import library_texts, native_files, python_files
 from .source_messages import LEAST_PART, Said, last_name, messages_of, raised_in
-from .source_packages import folder_of, is_no_library
+from .source_packages import MODELS_READ, folder_of, is_no_library
 from .sources import HOLE
 
 _RAISES = re.compile(r"^ *raise \w+\(", re.MULTILINE)
@@ -46,6 +46,8 @@ class SourceFacts:
     """Those of them that take any keyword."""
     members: dict[str, set[str]] = field(default_factory=dict)
     """Class to its methods, its fields, and what its methods set on `self`."""
+    own: dict[str, set[str]] = field(default_factory=dict)
+    """Of a model's classes, what they have and take themselves: what they inherit is told of their bases."""
 
     def add(self, other: SourceFacts) -> None:
         """Take in what another file holds."""
@@ -54,7 +56,9 @@ class SourceFacts:
         self.bases = other.bases | self.bases
         self.open_ended |= other.open_ended
         self.names.update(other.names)
-        for mine, theirs in ((self.keywords, other.keywords), (self.members, other.members)):
+        for mine, theirs in (
+            (self.keywords, other.keywords), (self.members, other.members), (self.own, other.own)
+        ):  # fmt: skip
             for name, values in theirs.items():
                 mine[name] = mine.get(name, set()) | values
         for name, module in other.classes.items():
@@ -76,7 +80,12 @@ def read_wheel(path: Path, package: str, known: dict[str, SourceFacts] | None = 
         key = f"{name} {digest_of(text)}"
         if key not in known:
             model = parts[1:2] == ("models",) and parts[2:3] != ("auto",) and len(parts) > 3
-            known[key] = skimmed(text, name) if model else read_source(text, name)
+            if not model:
+                known[key] = read_source(text, name)
+            elif parts[2] in MODELS_READ:
+                known[key] = of_a_model(text, name)
+            else:
+                known[key] = skimmed(text, name)
         facts.add(known[key])
     _open_the_lazy(facts, folder)
     _inherit(facts)
@@ -162,6 +171,19 @@ def read_source(text: str, file: str) -> SourceFacts:
     for name in _renamed_classes(tree):
         facts.classes.setdefault(name, module)
     facts.messages.update(messages_of(tree, file))
+    return facts
+
+
+def of_a_model(text: str, file: str) -> SourceFacts:
+    """The same of one of hundreds of models' files: of its functions, which every model has under the same names, only
+    that they are there, and nothing of what its configuration takes, which is whatever one gives it."""
+    facts = read_source(text, file)
+    facts.own = {owner: set(names) for owner, names in facts.members.items()}
+    facts.keywords = {
+        owner: names
+        for owner, names in facts.keywords.items()
+        if owner.partition(".")[0] in facts.members and not owner.endswith("Config")
+    }
     return facts
 
 
@@ -279,6 +301,11 @@ def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
                 _take_definition(inner, module, facts)
     elif isinstance(node, ast.FunctionDef):
         _take_parameters(node.name, node, facts)
+    elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in facts.members:
+        for name in (each.id for each in node.targets if isinstance(each, ast.Name)):
+            facts.classes.setdefault(name, module)
+            facts.bases[name] = (node.value.id,)
+            facts.members[name] = set()
     elif isinstance(node, ast.ClassDef):
         facts.classes.setdefault(node.name, module)
         facts.bases[node.name] = tuple(name for each in node.bases if (name := last_name(each)))
@@ -296,6 +323,7 @@ def _take_definition(node: ast.stmt, module: str, facts: SourceFacts) -> None:
                     facts.keywords.setdefault(node.name, set()).add(inner.target.id)
             elif isinstance(inner, ast.Assign):
                 members.update(each.id for each in inner.targets if isinstance(each, ast.Name))
+                members.update(_other_names(inner))
 
 
 def _inherit(facts: SourceFacts) -> None:
@@ -342,8 +370,24 @@ def _renamed(node: ast.FunctionDef) -> set[str]:
     }
 
 
+def _other_names(node: ast.Assign) -> set[str]:
+    """What a class answers to besides, by a list of its own: the other names of a configuration's fields
+    (`attribute_map = {"hidden_size": "n_embd"}`), a tokenizer's special tokens and their ids."""
+    lists = {each.id for each in node.targets if isinstance(each, ast.Name)}
+    if "attribute_map" in lists and isinstance(node.value, ast.Dict):
+        return {str(each.value) for each in node.value.keys if isinstance(each, ast.Constant)}
+    if "SPECIAL_TOKENS_ATTRIBUTES" in lists and isinstance(node.value, ast.List):
+        tokens = [str(each.value) for each in node.value.elts if isinstance(each, ast.Constant)]
+        return {name for token in tokens for name in (token, f"{token}_id", f"{token}_ids")}
+    return set()
+
+
+_HANDED_OVER = {"register_buffer", "register_parameter", "register_module", "add_module", "setattr"}
+
+
 def _set_on_self(node: ast.AST) -> set[str]:
-    return {
+    """What a method sets on `self`: by an assignment, or by its name (`self.register_buffer("inv_freq", ...)`)."""
+    stored = {
         each.attr
         for each in ast.walk(node)
         if isinstance(each, ast.Attribute)
@@ -351,3 +395,11 @@ def _set_on_self(node: ast.AST) -> set[str]:
         and isinstance(each.value, ast.Name)
         and each.value.id == "self"
     }
+    by_name = {
+        str(argument.value)
+        for each in ast.walk(node)
+        if isinstance(each, ast.Call) and last_name(each.func) in _HANDED_OVER
+        for argument in each.args[:2]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
+    return stored | by_name

@@ -88,7 +88,7 @@ def _package(releases: list[tuple[str, SourceFacts]], *, words_only: bool, excep
             "modules": _modules(every),
             "names": _names(every),
             "keywords": _changed([facts.keywords for facts in every]),
-            "members": _changed([facts.members for facts in every]),
+            "members": _changed(_without_inherited(every)),
         }
     return {
         "releases": [release for release, _ in releases],
@@ -160,6 +160,18 @@ def _names(every: Sequence[SourceFacts]) -> dict[str, dict[str, list[Any]]]:
                 entry.append(moved)
             found.setdefault(module, {})[name] = entry
     return found
+
+
+def _without_inherited(every: Sequence[SourceFacts]) -> list[dict[str, set[str]]]:
+    """The members of every release's classes; of a model's class only what it had itself in some release. That it has
+    it no longer is said where it does not inherit it either."""
+    own: dict[str, set[str]] = {}
+    for facts in every:
+        for owner, names in facts.own.items():
+            own.setdefault(owner, set()).update(names)
+    return [
+        {owner: names & own.get(owner, names) for owner, names in facts.members.items()} for facts in every
+    ]  # fmt: skip
 
 
 def _changed(every: Sequence[Mapping[str, set[str]]]) -> dict[str, dict[str, Span]]:

@@ -28,6 +28,16 @@ _KEYWORD = re.compile(
 _MEMBER = re.compile(r"'(?P<owner>\w{1,100})' object has no attribute '(?P<name>\w{1,100})'")
 
 
+_DERIVED = (
+    (re.compile(r"Config$"), ("PretrainedConfig",)),
+    (re.compile(r"TokenizerFast$"), ("PreTrainedTokenizerFast", "PreTrainedTokenizerBase")),
+    (re.compile(r"Tokenizer$"), ("PreTrainedTokenizer", "PreTrainedTokenizerBase")),
+    (re.compile(r"Processor$"), ("ProcessorMixin",)),
+    (re.compile(r"(?:Model|For[A-Z]\w{3,40})$"), ("PreTrainedModel", "GenerationMixin")),
+)
+"""By the end of its name, what a class of transformers is derived from (transformers 4.57.6 and 5.24.0, models/)."""
+
+
 @dataclass(frozen=True)
 class SourceWord:
     """The sources' word."""
@@ -60,9 +70,18 @@ def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWor
         life = shipped_sources().keyword(owner, found["name"]) if owner != "__init__" else None
         return _of_class(found, f"{owner}({found['name']}=)", life, versions)
     if found := _MEMBER.search(message):
-        life = shipped_sources().member(found["owner"], found["name"])
-        return _of_class(found, f"{found['owner']}.{found['name']}", life, versions)
+        owner, life = _member(found["owner"], found["name"])
+        return _of_class(found, f"{owner}.{found['name']}", life, versions)
     return _of_message(raised)
+
+
+def _member(owner: str, name: str) -> tuple[str, Lifetime | None]:
+    """Who has a member of a class, the class or what every class of its kind is derived from, and in which releases."""
+    known = shipped_sources()
+    if (life := known.member(owner, name)) or known.class_of(owner) != "transformers":
+        return owner, life
+    bases = next((bases for kind, bases in _DERIVED if kind.search(owner)), ())
+    return next(((base, life) for base in bases if (life := known.member(base, name))), (owner, None))
 
 
 def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from pathlib import Path
 
-from compatcheck.source_reader import read_source, read_wheel, skimmed
+from compatcheck.source_reader import of_a_model, read_source, read_wheel, skimmed
 
 TEXT = """
 import json
@@ -129,3 +129,39 @@ class Thing(Middle):
     facts = read_wheel(path, "pkg")
     assert facts.keywords == {"Base": {"deep"}, "Middle": {"deep"}, "Thing": {"new", "old"}}
     assert facts.members["Thing"] == {"__init__", "depth", "own"}
+
+
+def test_a_models_file_that_is_read_tells_what_its_classes_have_themselves() -> None:
+    text = '''
+class MConfig(PretrainedConfig):
+    attribute_map = {"hidden_size": "n_embd"}
+    def __init__(self, n_embd=1):
+        self.n_embd = n_embd
+class MRotary(Module):
+    def __init__(self, config):
+        self.register_buffer("inv_freq", None)
+class MModel(PreTrainedModel):
+    def forward(self, ids, past=None):
+        self.seen = ids
+def rotate_half(x):
+    return x
+'''
+    facts = of_a_model(text, "pkg/models/m/modeling_m.py")
+    assert facts.members["MConfig"] == {"attribute_map", "hidden_size", "__init__", "n_embd"}
+    assert facts.members["MRotary"] == {"__init__", "inv_freq"}
+    assert facts.own == facts.members
+    assert facts.keywords == {"MRotary": {"config"}, "MModel.forward": {"ids", "past"}}
+    assert "rotate_half" in facts.names["pkg.models.m.modeling_m"]
+
+
+def test_a_class_has_what_it_is_under_its_other_name_and_what_it_lists() -> None:
+    text = '''
+class Base:
+    SPECIAL_TOKENS_ATTRIBUTES = ["pad_token"]
+    def save(self): pass
+Old = Base
+number = other
+'''
+    facts = read_source(text, "pkg/base.py")
+    assert facts.bases["Old"] == ("Base",) and facts.classes == {"Base": "pkg.base", "Old": "pkg.base"}
+    assert facts.members["Base"] >= {"pad_token", "pad_token_id", "save"}
