@@ -37,7 +37,8 @@ _PLAIN_CLASS = re.compile(
     r"|Gate|Residual|Conv|Loader|Processor|Manager|Handler|Agent|Tool|Message|Chat|Engine|Runner|Worker|Server|Client"
     r"|Request|Response|Result|State|Sampler|Generator|Discriminator|Args|Parser|Logger|Timer|Task|Job|Base|Text|Image"
     r"|Audio|Video|Backbone|Classifier|Projector|Adapter|Prompt|Template|Document|Embedder|Retriever|Index|Reader|Writer"
-    r"|Store|Metric|Metrics|Loss|Evaluator|Node|Item|Record|Session|User|Settings|Net|Network|Unit|Cell|Policy|Env)+"
+    r"|Store|Causal|Input|Example|Examples|Features|Metric|Metrics|Loss|Evaluator|Node|Item|Record|Session|User|Settings"
+    r"|Net|Network|Unit|Cell|Policy|Env)+"
 )
 """Names of classes that any program may choose, put together of such words."""
 
