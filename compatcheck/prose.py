@@ -127,6 +127,9 @@ LEAST_BROKEN = 45
 """Characters of a line that may go on in the next one."""
 LEAST_TITLE = 30
 """Characters of a message that no issue's title has by chance, where it stands above a traceback that is cut off."""
+_ENDS_A_TITLE = re.compile(r"\W*(?:$|(?:when|while|in|on|at|with|during|after|using|for)\b)")
+"""What may follow a message in a title without a mark: where something failed, and no sentence of its own."""
+_OF_ONESELF = re.compile(r"\b(?:I|[Ww]e|[Mm]y|[Oo]ur|me|us)\b")
 
 
 def diagnose_prose(
@@ -253,6 +256,20 @@ def names_exception(line: str) -> bool:
 
 def _is_heading(line: str) -> bool:
     return line.lstrip().startswith("#")
+
+
+def _stands_above(line: _Line, text: str, told: str) -> bool:
+    """Whether a line is a text's first, with an empty one or a traceback below, and ends with what it tells: an issue's
+    heading without its mark."""
+    title, _, rest = text.lstrip().partition("\n")
+    below = rest.partition("\n")[0].strip()
+    _, found, after = line.text.partition(told)
+    return (
+        title.strip() == line.text.strip()
+        and (not below or below.startswith("Traceback "))
+        and bool(found and _ENDS_A_TITLE.match(after))
+        and not _OF_ONESELF.search(title)
+    )
 
 
 def _heading_of(text: str) -> str:
@@ -385,7 +402,7 @@ def _said(
         if not whole and (proof < LEAST or (found.start() == 0 and len(found[0].split()) < 3 and not by_class)):
             continue
         opened = raised.message[found.start() - 1 : found.start()]  # by a mark, where a heading quotes the very words
-        title = _is_heading(line.text) and len(found[0]) >= LEAST_TITLE
+        title = len(found[0]) >= LEAST_TITLE and (_is_heading(line.text) or _stands_above(line, text, found[0]))
         quotes = headed and (opened in _CLOSED_BY or title)
         if line.speaks or (found.start() == 0 and not line.beside) or quotes:
             return diagnosis

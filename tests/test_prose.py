@@ -287,6 +287,19 @@ HEADED = (
 )
 
 
+@pytest.mark.parametrize("between", ["\n\n", "\n", "\n\nThis comes up whenever I start it.\n\n"])
+def test_a_first_line_without_a_mark_is_a_heading_above_a_traceback_that_is_cut_off(between: str) -> None:
+    told = "tokenizer.chat_template is not set and no template argument was passed"
+    cut = (
+        "Traceback (most recent call last):\n"
+        '  File "/srv/env/lib/python3.11/site-packages/trl/extras/dataset_formatting.py", line 47, in format_dataset\n'
+        "    return tokenizer.apply_chat_template(examples[messages_field], tokenize=False, tools=tools)\n"
+    )
+    found = explain(told + between + cut).signature
+    assert found and found.id == "chat-template-missing"
+    assert explain("As in the last run.\n\n" + told + ".\n" + cut).signature is None, "it must speak of an error there"
+
+
 def test_a_heading_is_known_by_the_traceback_that_is_cut_off_below_it() -> None:
     sent = HEADED.format(file="multiprocessing/spawn.py", code="self = reduction.pickle.load(from_parent)")
     other = HEADED.format(file="site-packages/someapp/start.py", code="run()")
