@@ -259,7 +259,7 @@ def _told_as_printed(found: Explanation, catalogue: Catalogue) -> bool:
     if found.signature or raised is None or not raised.frames:
         return bool(found.signature)
     return raised.type != "KeyboardInterrupt" and not any(
-        covers(each, raised) for each in catalogue if not each.message
+        covers(each, raised) for each in catalogue.wrappers if not each.message
     )
 
 
@@ -269,8 +269,7 @@ def _closer_in_text(text: str, found: Explanation, catalogue: Catalogue) -> Expl
     raised = found.diagnosis.exception if found.diagnosis else None
     if raised is None or raised.frames or found.signature is None or not found.signature.fallback:
         return found
-    closer = Catalogue(catalogue.ordinary)
-    diagnosis = diagnose_chain((raised,), closer, whole=False, versions=found.versions, text=text)
+    diagnosis = diagnose_chain((raised,), catalogue.closest, whole=False, versions=found.versions, text=text)
     signature = catalogue.get(diagnosis.signature)
     return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
 
@@ -344,7 +343,11 @@ def _of_log(log: Log, catalogue: Catalogue) -> Explanation:
     refused = finding.chain[-1].type == RESOLVER
     stage = Stage.RESOLVE if refused else _stage(signature, frames)
     raised = diagnosis.exception
-    report = next((each for each in catalogue if raised and covers(each, raised)), None) if signature is None else None
+    report = (
+        next((each for each in catalogue.wrappers if raised and covers(each, raised)), None)
+        if signature is None
+        else None
+    )
     return Explanation(
         diagnosis,
         signature,

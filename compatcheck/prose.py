@@ -138,13 +138,12 @@ def diagnose_prose(
     """The last line that tells of a known failure, with what it is, before those that tell only a message's beginning;
     None where none does. A heading that tells one comes before a line that names no exception. `unfinished`: a
     traceback in it whose exception is missing."""
-    telling = Catalogue(tuple(each for each in catalogue if each.raised_by or each.message or each.library))
     counting = [line for line in _lines(text) if not _NO_FAILURE.search(line.text)]
     nearest = [*counting[:NEAREST], *counting[NEAREST:][-NEAREST:]]
     for line in (*reversed(counting), *reversed(_refusing(nearest)), *reversed(_rejoined(nearest))):
-        if diagnosis := _said(line, text, catalogue, telling, versions):
+        if diagnosis := _said(line, text, catalogue, versions):
             heading = counting[0] if diagnosis.exception and not diagnosis.exception.type else line
-            titled = _said(heading, text, catalogue, telling, versions) if _is_heading(heading.text) else None
+            titled = _said(heading, text, catalogue, versions) if _is_heading(heading.text) else None
             if titled and titled.signature != diagnosis.signature:
                 return heading.number, titled
             return line.number, diagnosis
@@ -280,7 +279,7 @@ def _heading_of(text: str) -> str:
 
 def _only_wraps(raised: Raised, catalogue: Catalogue) -> bool:
     """Whether the exception is one that hides the real one, which is not told."""
-    return any(covers(each, raised) for each in catalogue if each.wrapper)
+    return any(covers(each, raised) for each in catalogue.wrappers)
 
 
 def _plain(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:
@@ -368,9 +367,7 @@ def _spoken(lines: Sequence[str]) -> list[bool]:
     return spoken
 
 
-def _said(
-    line: _Line, text: str, catalogue: Catalogue, telling: Catalogue, versions: Mapping[str, str]
-) -> Diagnosis | None:
+def _said(line: _Line, text: str, catalogue: Catalogue, versions: Mapping[str, str]) -> Diagnosis | None:
     """What a line of a text tells, or quotes of a process's end."""
     if ended := _ended(line.text, text, catalogue):
         return ended
@@ -389,8 +386,7 @@ def _said(
     alone = not headed and (printed or line.within)  # what a program prints tells by itself what it is about
     around = _heading_of(text) if alone else text
     for raised, whole in _told(line.text):
-        known = catalogue if raised.type else telling
-        diagnosis = diagnose_chain((raised,), known, whole=False, versions=versions, text=around)
+        diagnosis = diagnose_chain((raised,), catalogue, whole=False, versions=versions, text=around)
         signature = catalogue.get(diagnosis.signature)
         if signature and signature.raised_by and line.speaks and not line.within:
             return diagnosis

@@ -49,14 +49,14 @@ def fitting(raised: Raised, catalogue: Catalogue, *, whole: bool, around: Sequen
     `around`: the chain that it is a link of.
     """
     if not raised.type:
-        by_line = [
-            signature.id
-            for signature in catalogue
-            if any(line.has in raised.message and line.pattern.search(raised.message) for line in signature.lines)
-            and stands(signature, raised.frames, whole=bool(raised.frames))
-        ]
+        by_line = {
+            signature.id: None
+            for signature, line in catalogue.lines
+            if line.has in raised.message and line.pattern.search(raised.message)
+            if stands(signature, raised.frames, whole=bool(raised.frames))
+        }
         if by_line:
-            return by_line
+            return list(by_line)
     for tier in possible(raised, catalogue):
         fits = [signature.id for signature in tier if fitted(signature, raised, whole=whole, around=around) is not None]
         if fits:
@@ -83,10 +83,10 @@ def fitted(
     signature: Signature, raised: Raised, *, whole: bool, around: Sequence[Raised] = ()
 ) -> dict[str, str] | None:
     """The captures; None where the signature does not fit."""
-    if not signature.is_for(raised.type):
+    if not signature.is_for(raised.type) or (signature.outside_scripts and _is_slip(raised, around)):
         return None
     if signature.raised_by:
-        return None if signature.outside_scripts and _is_slip(raised, around) else _raised_by(signature, raised)
+        return _raised_by(signature, raised)
     found = searched(signature, _searched_in(raised))
     if found is None or not (raised.type or found[0]) or not stands(signature, raised.frames, whole=whole):
         return None
@@ -104,8 +104,6 @@ def fitted(
         function = found["function"] or ""
         if not _takes_sometimes(function, found["keyword"] or "") or _may_be_of_the_script(function, raised, around):
             return None
-    if signature.outside_scripts and _is_slip(raised, around):
-        return None
     if signature.about and not _is_about(signature, raised, around):
         return None
     captures = {name: value for name, value in found.groupdict().items() if value is not None}

@@ -352,6 +352,11 @@ class Catalogue:
         return tuple(each for each in self.signature if each.within)
 
     @cached_property
+    def closest(self) -> Catalogue:
+        """Without any last resort."""
+        return Catalogue(self.ordinary)
+
+    @cached_property
     def sure(self) -> Catalogue:
         """Without those that know only the place: for what is still to get a signature of its own."""
         return Catalogue((*self.ordinary, *self.fallbacks, *self.families)) if self.places else self

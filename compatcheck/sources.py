@@ -153,8 +153,7 @@ class Site:
     @cached_property
     def few(self) -> bool:
         """Whether these are so few words that two programs may come upon them."""
-        words = " ".join(self.parts)
-        return len(words) < PLAIN_LENGTH or len(re.findall(r"[A-Za-z]{2,}", words)) < PLAIN_WORDS
+        return len(" ".join(self.parts)) < PLAIN_LENGTH or self.words < PLAIN_WORDS
 
     @cached_property
     def words(self) -> int:

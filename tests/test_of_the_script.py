@@ -63,8 +63,14 @@ def test_a_library_that_calls_a_script_has_no_part_in_what_that_asks_of_others(u
     assert name(text) == expected
 
 
-@pytest.mark.parametrize("file", ["/srv/run/train.py", "/srv/env/lib/python3.11/site-packages/diffusers/models/x.py"])
-def test_few_words_that_a_script_raises_itself_are_its_own(file: str) -> None:
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("/srv/run/train.py", None),
+        ("/srv/env/lib/python3.11/site-packages/diffusers/models/x.py", "assertion-in-package"),
+    ],
+)
+def test_few_words_that_a_script_raises_itself_are_its_own(file: str, expected: str | None) -> None:
     error = "AssertionError: nheads must be divisible by ngroups"
     text = f'Traceback (most recent call last):\n  File "{file}", line 9, in f\n    assert a % b == 0\n{error}\n'
-    assert name(text) in (None, "assertion-in-package")
+    assert name(text) == expected
