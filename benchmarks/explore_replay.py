@@ -33,6 +33,7 @@ from made_worlds import World, structured_world
 from packaging.version import Version
 from tabulate import tabulate
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.domain import Isolation, Outcome
 from compatcheck.exploration import COMPANY as PRICES
 from compatcheck.exploration import STEP
@@ -40,7 +41,6 @@ from compatcheck.explore import Explorer, usual_runs
 from compatcheck.foretold import Foretold, foretold_failures, tried
 from compatcheck.import_needs import shipped_needs
 from compatcheck.inference import taught
-from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space
 from compatcheck.table import Unit
 

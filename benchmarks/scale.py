@@ -38,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import made_up
 import numpy as np
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.classify import diagnosis_of
 from compatcheck.conclusion import ChosenCell
 from compatcheck.domain import CellResult, Diagnosis, Digest, Observation, Outcome, Raised, Stage
@@ -56,7 +57,6 @@ from compatcheck.report.diff_text import diff_lines
 from compatcheck.report.document import document_pieces
 from compatcheck.report.files import write_reports
 from compatcheck.report.reread import load_reported
-from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space, space_of
 from compatcheck.store import Store
 

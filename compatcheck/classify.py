@@ -9,10 +9,11 @@ from dataclasses import replace
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion
 
+from .catalogues import Catalogue
 from .domain import CellResult, Diagnosis, Digest, Mode, Observation, Outcome, Raised, Retold, Stage, digest_of
 from .logtext import RESOLVER, Finding, Log
 from .signature_fit import MESSAGE_CAP, fitted, possible, stands
-from .signatures import Catalogue, Signature
+from .signatures import Signature
 
 Fit = tuple[Signature, dict[str, str], float]
 NEAR = 2

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from .catalogues import Catalogue
 from .classify import diagnose_log
 from .domain import Digest, Lock, Outcome, printable
 from .environment import Uv
@@ -34,7 +35,6 @@ from .executor import slot_for
 from .laboratory import place_of
 from .logtext import read_text
 from .parse import structured, unstructured
-from .signatures import Catalogue
 from .traceback_text import last_traceback
 from .trials import Verdict
 

@@ -14,13 +14,14 @@ from pathlib import Path
 
 from packaging.version import InvalidVersion, Version
 
+from .catalogues import Catalogue, signature_files
 from .classify import diagnose_log
 from .domain import Stage
 from .errors import InputError
 from .logtext import read_text
 from .parse import structured, toml
 from .signature_fit import MESSAGE_CAP, covers, fitting
-from .signatures import CAPTURED, Catalogue, Signature, signature_files, unusable_patterns
+from .signatures import CAPTURED, Signature, unusable_patterns
 
 SLOW_SECONDS = 0.1
 """A search in a message that takes longer is a defect of its pattern: a sound one takes a few milliseconds at most."""

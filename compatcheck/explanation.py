@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from typing import Any, BinaryIO, cast
 
+from .catalogues import Catalogue, load_catalogue
 from .classify import diagnose, diagnose_chain, diagnose_finding, diagnose_log
 from .domain import Diagnosis, Frame, Observation, Outcome, Raised, Stage, inert, printable
 from .logline import short_file
@@ -20,7 +21,7 @@ from .logversions import STACK
 from .measured_word import MeasuredWord, measured_word
 from .prose import CAP, completed, diagnose_prose, names_exception
 from .signature_fit import covers
-from .signatures import Affected, Catalogue, Roles, Signature, address, load_catalogue
+from .signatures import Affected, Roles, Signature, address
 from .source_word import SourceWord, source_word
 from .sudden_end import SuddenEnd, sudden_end, sudden_end_of
 from .trade import of_models

@@ -14,6 +14,7 @@ from statistics import median
 
 import numpy as np
 
+from .catalogues import load_catalogue
 from .classify import diagnosis_of
 from .conclusion import ChosenCell
 from .domain import Cell, CellResult, Diagnosis, Isolation
@@ -27,7 +28,6 @@ from .inference_audit import Audit
 from .pipeline import Run
 from .refusal import declared_refusals
 from .rooms import Rooms
-from .signatures import load_catalogue
 from .space import Floats
 from .table import PYTHON, Unit
 

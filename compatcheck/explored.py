@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 
+from .catalogues import load_catalogue
 from .conclusion import ChosenCell, Conclusion, Explored
 from .domain import Cell, CellResult, Diagnosis, Outcome
 from .expansion import Expansion
@@ -20,7 +21,6 @@ from .inference import Inference, inference_of
 from .inference_audit import Audit, Audited
 from .interval import Interval
 from .refusal import declared_refusals
-from .signatures import load_catalogue
 from .space import Space, space_of
 from .table import Unit
 

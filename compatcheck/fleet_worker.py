@@ -16,6 +16,7 @@ from platformdirs import user_cache_path
 
 from .audit import SHARE, Audit
 from .bench import Bench
+from .catalogues import load_catalogue
 from .classify import diagnose
 from .domain import Cell, Digest, Limits, Lock, Observation, Scenario
 from .environment import Uv
@@ -28,7 +29,6 @@ from .machine import platform_key
 from .probe import PROBE_VERSION
 from .runner import Stopped, Work
 from .scenario.material import material
-from .signatures import load_catalogue
 
 ANNOUNCED = "compatcheck"
 """The metric under which a worker tells what it is and has."""

@@ -13,10 +13,10 @@ from itertools import product
 
 import numpy as np
 
+from .catalogues import Catalogue
 from .domain import Outcome
 from .import_needs import ImportNeeds, Statement, signature_of
 from .runtime_ranges import RuntimeRange
-from .signatures import Catalogue
 from .space import Bools, Ints, Space
 from .table import Unit
 from .undeclared import Undeclared

@@ -23,7 +23,7 @@ from .runtime_ranges import RuntimeRange
 from .undeclared import Undeclared, shipped_undeclared
 
 if TYPE_CHECKING:
-    from .signatures import Catalogue
+    from .catalogues import Catalogue
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "import_needs.json"
 

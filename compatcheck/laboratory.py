@@ -18,6 +18,7 @@ from typing import Protocol
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from .catalogues import Catalogue
 from .classify import diagnose
 from .domain import Cell, Digest, Limits, Lock, Observation, Outcome, Resolution, Scenario
 from .environment import Uv
@@ -27,7 +28,6 @@ from .probe import PROBE_VERSION
 from .releases import Release, ReleaseSource
 from .runner import Work, observe
 from .scenario.material import Material
-from .signatures import Catalogue
 from .store import Store
 from .table import CLEAN, Unit
 from .traceback_text import raised_lines

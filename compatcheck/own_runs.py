@@ -13,7 +13,7 @@ from .known import COMPANIONS, KnownCell, KnownTable, Source
 from .shipped import load_table
 
 if TYPE_CHECKING:
-    from .signatures import Catalogue
+    from .catalogues import Catalogue
 
 DEFAULT_STORE = Path(".compatcheck/store.sqlite3")
 VARIABLE = "COMPATCHECK_STORE"

@@ -18,6 +18,7 @@ from filelock import FileLock
 
 from .audit import SHARE, Audit
 from .bench import Bench
+from .catalogues import load_catalogue
 from .classify import naming
 from .confirmation import CELL_MIB, confirming
 from .domain import Cell, CellResult, Digest, Isolation, Lock, Observation, Policy, Resolution
@@ -36,7 +37,6 @@ from .progress import Progress
 from .releases import PackageIndex, ReleaseSource, index_url
 from .remembered import Remembered
 from .runner import Stopped, Work
-from .signatures import load_catalogue
 from .slot import Slot
 
 SILENT = frozenset({"torch"})

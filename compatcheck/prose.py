@@ -16,12 +16,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from .catalogues import Catalogue
 from .classify import diagnose_chain, diagnose_line, fingerprint
 from .domain import Diagnosis, Raised
 from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, frame_of, split_lines
 from .signature_fit import covers, searched, takes
-from .signatures import Catalogue
 from .sources import HOLE, shipped_sources
 from .traceback_reader import FILLING, RAISES, message_in_code, wording_in_code
 from .trade import packages_named

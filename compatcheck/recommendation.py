@@ -19,13 +19,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from .catalogues import shipped_signature
 from .domain import CORE, Basis, Lock, Outcome, Policy, listed
 from .errors import UsageError
 from .known import KnownCell, KnownTable
 from .measured_cells import whatever_python
 from .own_runs import known_table
 from .request import PYTHON, Prefer, Request, request_of
-from .signatures import shipped_signature
 from .verdict import cell_json, days
 
 Rank = Callable[[KnownCell], tuple[Any, ...]]

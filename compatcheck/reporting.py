@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from .agreement import TELLING
+from .catalogues import load_catalogue
 from .classify import diagnosis_of
 from .confirmation import confirming, sampled
 from .domain import Cell, CellResult, Diagnosis, Policy
@@ -16,7 +17,6 @@ from .report.comparison import agreement_between, finding
 from .report.context import Besides, Context, built_context
 from .report.entry import Entry
 from .report.kept import Kept
-from .signatures import load_catalogue
 
 
 def context_of(known: Remembered) -> Context:

@@ -13,10 +13,11 @@ from typing import Any
 
 from packaging.version import Version
 
+from .native_words import held, read_native
 from .source_archives import NATIVE, is_project, name_of
 from .source_messages import Said
 from .source_packages import BUILT_ON, PACKAGES, WHOLE
-from .source_reader import SourceFacts, held, read_native, read_wheel
+from .source_reader import SourceFacts, read_wheel
 from .sources import Span
 
 _PYTHONS_OWN = re.compile(

@@ -15,6 +15,7 @@ from typing import Any
 
 from .audit import Audit
 from .bench import probed
+from .catalogues import load_catalogue
 from .classify import diagnosis_of, naming
 from .domain import Cell, CellResult, Isolation, Lock, Observation, Resolution
 from .errors import DiskFull, MachineError
@@ -27,7 +28,6 @@ from .report.context import Context, built_context
 from .report.kept import Kept
 from .report.methods import MethodsContext
 from .runner import Stopped, Work
-from .signatures import load_catalogue
 from .slot import Slot
 from .warm_cell import WarmCell
 

@@ -297,7 +297,7 @@ def _notes(versions: Mapping[str, str]) -> list[str]:
 def _signature(cell: KnownCell) -> Signature | None:
     if cell.signature is None:
         return None
-    from .signatures import shipped_signature
+    from .catalogues import shipped_signature
 
     return shipped_signature(cell.signature)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from log_corpus import Case, Verdict, read_corpus
 
-from compatcheck.signatures import Catalogue
+from compatcheck.catalogues import Catalogue
 
 _BLOCK = "(<!-- generated: {0} -->\\n).*?(<!-- /generated: {0} -->)"
 

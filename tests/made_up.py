@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
+from compatcheck.catalogues import Catalogue, load_catalogue
 from compatcheck.classify import diagnose, diagnose_resolution
 from compatcheck.conclusion import Conclusion, Explored
 from compatcheck.domain import (
@@ -34,7 +35,6 @@ from compatcheck.expansion import Expansion
 from compatcheck.matrix import Matrix
 from compatcheck.report.context import Besides, Context, built_context
 from compatcheck.report.entry import Entry
-from compatcheck.signatures import Catalogue, load_catalogue
 
 MACHINE = Machine("linux-x86_64", "Some Linux 1", "a processor", 2, 8192, "glibc 2.36")
 NOON = datetime(2026, 1, 2, 12, 0, tzinfo=timezone.utc)

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "compatcheck"
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 
 FOUNDATION = {"errors", "domain", "parse"}
-DATA = FOUNDATION | {"machine", "releases", "matrix", "signatures", "table"}
+DATA = FOUNDATION | {"machine", "releases", "matrix", "signatures", "catalogues", "table"}
 """What every stage may use: the vocabulary, and modules that only turn files and answers into it."""
 TOP = {"cli", "__main__", "commands", "pytest_plugin", "nox"}
 HEAVY = {"torch", "transformers", "peft", "numpy", "rich", "jinja2", "pypi_simple", "requests", "psutil", "tabulate"}

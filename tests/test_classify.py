@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from made_up import CACHE_LAYERS, observation
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.classify import diagnose, diagnose_chain, diagnose_resolution, fingerprint
 from compatcheck.domain import Ending, EndingKind, Frame, Raised, Stage, StageRecord
-from compatcheck.signatures import load_catalogue
 
 CATALOGUE = load_catalogue()
 

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from packaging.specifiers import SpecifierSet
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.report.document import SCHEMA
 from compatcheck.shipped import load_table
-from compatcheck.signatures import Basis, load_catalogue
+from compatcheck.signatures import Basis
 
 HERE = Path(__file__).parent.parent
 REPORT = json.loads((HERE / "reports" / "compatibility.json").read_text(encoding="utf-8"))

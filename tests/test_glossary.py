@@ -8,9 +8,9 @@ from pathlib import Path
 
 from made_up import CACHE_LAYERS, cell, context, observation, result
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.report.glossary import TERMS, needed, needed_by, terms_in
 from compatcheck.report.markdown import markdown_text
-from compatcheck.signatures import load_catalogue
 
 REPORT = json.loads((Path(__file__).parent.parent / "reports" / "compatibility.json").read_text(encoding="utf-8"))
 CODE = re.compile(r"\b(?:[a-z]+_[a-z_]+|[A-Z][a-z]+[A-Z]\w+)\b")

@@ -14,6 +14,7 @@ import pytest
 import requests
 from minimatrix.index import LocalIndex
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.cli import main
 from compatcheck.domain import Outcome
 from compatcheck.errors import IndexUnavailable
@@ -24,7 +25,6 @@ from compatcheck.import_reader import Need, Tree
 from compatcheck.index_wheels import BLOCK, WHOLE, RangeFile, opened
 from compatcheck.inference import inference_of
 from compatcheck.runtime_ranges import RuntimeRange
-from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space
 from compatcheck.table import CLEAN, Unit
 

@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from made_up import CACHE_LAYERS, observation
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.domain import Distribution, Lock, Outcome, Resolution
 from compatcheck.laboratory import (
     LARGE,
@@ -18,7 +19,6 @@ from compatcheck.laboratory import (
     large_packages,
 )
 from compatcheck.releases import Release
-from compatcheck.signatures import load_catalogue
 from compatcheck.trials import Verdict
 
 ASKED = (Outcome.FAIL, "planted")

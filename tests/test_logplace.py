@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.domain import Frame, Raised
 from compatcheck.logplace import place_of
 from compatcheck.signature_fit import fitting
-from compatcheck.signatures import load_catalogue
 
 CATALOGUE = load_catalogue()
 

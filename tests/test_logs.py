@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from log_corpus import Case, Tried, Verdict, blessed, read_case, read_corpus
 from log_scores import Scores, first_tries, place_ids, scores, tables, with_table
 
+from compatcheck.catalogues import Catalogue, load_catalogue
 from compatcheck.explanation import explain
 from compatcheck.logtext import read_text
 from compatcheck.signature_fit import fitting
-from compatcheck.signatures import Catalogue, Signature, load_catalogue
+from compatcheck.signatures import Signature
 
 CORPUS = read_corpus()
 CATALOGUE = load_catalogue()

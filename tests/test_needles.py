@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_corpus import read_corpus
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.domain import Raised
 from compatcheck.needles import Needles, needles_of
 from compatcheck.signature_fit import fitted, possible
-from compatcheck.signatures import load_catalogue
 
 CATALOGUE = load_catalogue()
 PATTERNS = sorted({each.message for each in CATALOGUE if each.message.isascii() and each.message_needles})

@@ -64,9 +64,9 @@ def test_drafts_of_a_stores_unknown_failures(tmp_path: Path, capsys: pytest.Capt
 
 
 def test_the_most_frequent_group_comes_first(tmp_path: Path) -> None:
+    from compatcheck.catalogues import load_catalogue
     from compatcheck.classify import diagnose
     from compatcheck.proposal import Unknown
-    from compatcheck.signatures import load_catalogue
 
     catalogue = load_catalogue()
     kinds = [Raised("AError", "", "a"), Raised("BError", "", "b 1"), Raised("BError", "", "b 2")]

@@ -9,10 +9,10 @@ from conftest import MakeRun
 from minimatrix.releases import cell_with, with_fault
 
 from compatcheck import bench, reporting
+from compatcheck.catalogues import joined, load_catalogue
 from compatcheck.cli import main
 from compatcheck.pipeline import Run
 from compatcheck.reporting import context_of
-from compatcheck.signatures import joined, load_catalogue
 
 pytestmark = pytest.mark.minimatrix
 

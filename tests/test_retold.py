@@ -16,6 +16,7 @@ from made_up import CACHE_LAYERS, NOON, cell, lock, observation
 
 from compatcheck import reporting
 from compatcheck.attribution import Blame, Culprit, Kind, Pair
+from compatcheck.catalogues import Catalogue, load_catalogue
 from compatcheck.cell_blame import CellBlame, Part
 from compatcheck.classify import diagnose
 from compatcheck.cli import main
@@ -52,7 +53,6 @@ from compatcheck.report.kept import FACTS, OF_A_DEATH
 from compatcheck.report.reread import load_reported
 from compatcheck.report.retold import load_retold
 from compatcheck.reporting import context_of
-from compatcheck.signatures import Catalogue, load_catalogue
 from compatcheck.store import Store
 from compatcheck.table import TELLING
 

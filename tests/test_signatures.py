@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from compatcheck import signatures
+from compatcheck import catalogues
+from compatcheck.catalogues import FOLDER, load_catalogue
 from compatcheck.errors import InputError
-from compatcheck.signatures import FOLDER, address, load_catalogue
+from compatcheck.signatures import address
 
 GOOD = """
 [[signature]]
@@ -27,8 +28,8 @@ def test_the_shipped_catalogue_is_whole() -> None:
     for signature in catalogue:
         assert signature.title and signature.cause and signature.remedy, signature.id
         assert catalogue.get(signature.id) is signature
-        assert signatures.shipped_signature(signature.id) == signature
-    assert catalogue.get("no-such-signature") is None and signatures.shipped_signature("no-such-signature") is None
+        assert catalogues.shipped_signature(signature.id) == signature
+    assert catalogue.get("no-such-signature") is None and catalogues.shipped_signature("no-such-signature") is None
     assert {path.name for path in FOLDER.iterdir()} >= {"20-cache.toml", "90-machine.toml"}
 
 
@@ -94,7 +95,7 @@ def test_the_shipped_patterns_are_compiled_when_they_are_searched_with(monkeypat
     compiled: list[str] = []
     real = re.compile
     monkeypatch.setattr(re, "compile", lambda pattern, flags=0: compiled.append(pattern) or real(pattern, flags))
-    catalogue = signatures._read(FOLDER)
+    catalogue = catalogues._read(FOLDER)
     patterns = {each.message for each in catalogue if each.message}
     assert patterns and patterns.isdisjoint(compiled)
     known = catalogue.get("cache-layers-empty")

@@ -132,7 +132,7 @@ class Thing(Middle):
 
 
 def test_a_models_file_that_is_read_tells_what_its_classes_have_themselves() -> None:
-    text = '''
+    text = """
 class MConfig(PretrainedConfig):
     attribute_map = {"hidden_size": "n_embd"}
     def __init__(self, n_embd=1):
@@ -145,7 +145,7 @@ class MModel(PreTrainedModel):
         self.seen = ids
 def rotate_half(x):
     return x
-'''
+"""
     facts = of_a_model(text, "pkg/models/m/modeling_m.py")
     assert facts.members["MConfig"] == {"attribute_map", "hidden_size", "__init__", "n_embd"}
     assert facts.members["MRotary"] == {"__init__", "inv_freq"}
@@ -155,13 +155,13 @@ def rotate_half(x):
 
 
 def test_a_class_has_what_it_is_under_its_other_name_and_what_it_lists() -> None:
-    text = '''
+    text = """
 class Base:
     SPECIAL_TOKENS_ATTRIBUTES = ["pad_token"]
     def save(self): pass
 Old = Base
 number = other
-'''
+"""
     facts = read_source(text, "pkg/base.py")
     assert facts.bases["Old"] == ("Base",) and facts.classes == {"Base": "pkg.base", "Old": "pkg.base"}
     assert facts.members["Base"] >= {"pad_token", "pad_token_id", "save"}

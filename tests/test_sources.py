@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.classify import diagnose_chain
 from compatcheck.cli import main
 from compatcheck.domain import Frame, Raised
-from compatcheck.signatures import load_catalogue
 from compatcheck.source_reader import SourceFacts, read_source, read_wheel
 from compatcheck.source_table import gathered, read_folder, written
 from compatcheck.sources import SHIPPED, Sources, shipped_sources, sources_of

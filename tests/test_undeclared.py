@@ -13,12 +13,12 @@ import pytest
 from minimatrix.index import LocalIndex
 from minimatrix.wheels import Release
 
+from compatcheck.catalogues import load_catalogue
 from compatcheck.cli import main
 from compatcheck.domain import Outcome
 from compatcheck.foretold import foretold_failures
 from compatcheck.import_needs import BrokenNeed, ImportNeeds, shipped_needs
 from compatcheck.import_reader import Need, Tree
-from compatcheck.signatures import load_catalogue
 from compatcheck.space import Space
 from compatcheck.undeclared import Undeclared, shipped_undeclared, undeclared_needs, undeclared_of, written
 from compatcheck.unimportable import unimportable

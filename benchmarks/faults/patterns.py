@@ -13,7 +13,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 
-from compatcheck.signatures import load_catalogue
+from compatcheck.catalogues import load_catalogue
 
 from .stub_world import ROOT
 from .trials import Trials

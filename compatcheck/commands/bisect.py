@@ -173,12 +173,12 @@ def _end(path: Path, locksmith: Locksmith, say: Say) -> Lock:
 
 
 def _runner(arguments: argparse.Namespace, uv: Uv, store: Store, say: Say) -> Runner:
+    from ..catalogues import load_catalogue
     from ..command_runner import CommandRunner
     from ..domain import Limits, Scenario
     from ..laboratory import CycleRunner
     from ..machine import platform_key
     from ..scenario.material import material
-    from ..signatures import load_catalogue
 
     environments, catalogue = cache_folder(arguments) / "environments", load_catalogue()
     if arguments.run:
@@ -245,10 +245,10 @@ def _confirmed(arguments: argparse.Namespace, report: BisectReport, runner: Runn
     """The report with its script tried on both sides of the border."""
     from dataclasses import replace
 
+    from ..catalogues import load_catalogue
     from ..command_runner import CommandRunner
     from ..domain import Outcome
     from ..scenario import MINIMAL
-    from ..signatures import load_catalogue
 
     border = report.blame.border
     if border is None or report.contrast is None or arguments.run:

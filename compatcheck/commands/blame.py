@@ -253,8 +253,8 @@ def dated(blame: Blame, source: ReleaseSource) -> Blame:
 
 def cycle_runner(arguments: argparse.Namespace, run: Run, say: Callable[[str], None]) -> CycleRunner:
     """The cycle as the matrix of `run` has it, with the run's store."""
+    from ..catalogues import load_catalogue
     from ..laboratory import CycleRunner
-    from ..signatures import load_catalogue
 
     return CycleRunner(
         run.uv, run.store, run.cache / "environments", run.matrix.scenario, run.matrix.limits, run.material,

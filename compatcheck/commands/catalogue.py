@@ -126,7 +126,7 @@ def _reads(parser: argparse.ArgumentParser, option: str, meaning: str, default: 
 
 
 def execute_list(arguments: argparse.Namespace) -> int:
-    from ..signatures import FOLDER, load_catalogue
+    from ..catalogues import FOLDER, load_catalogue
 
     catalogue = load_catalogue(arguments.folder or FOLDER)
     for each in catalogue:
@@ -135,9 +135,9 @@ def execute_list(arguments: argparse.Namespace) -> int:
 
 
 def execute_check(arguments: argparse.Namespace) -> int:
+    from ..catalogues import FOLDER
     from ..defects import checked
     from ..errors import EXIT_DONE, EXIT_NEGATIVE
-    from ..signatures import FOLDER
 
     found = checked(arguments.folder or FOLDER)
     for defect in found.defects:
@@ -178,11 +178,11 @@ def _in_logs(paths: list[Path]) -> Iterator[Unknown]:
 
 
 def _in_store(path: Path) -> Iterator[Unknown]:
+    from ..catalogues import load_catalogue
     from ..classify import diagnose
     from ..domain import Outcome
     from ..errors import UsageError
     from ..proposal import Unknown
-    from ..signatures import load_catalogue
     from ..store import Store
 
     if not path.is_file():

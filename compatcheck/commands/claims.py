@@ -87,9 +87,9 @@ def _seen_again(run: Run, cells: list[Cell]) -> dict[str, Seen]:
     """What one fresh run of each cell shows."""
     from dataclasses import replace
 
+    from ..catalogues import load_catalogue
     from ..classify import diagnosis_of
     from ..report.entry import Entry
-    from ..signatures import load_catalogue
 
     catalogue = load_catalogue()
     found = {}

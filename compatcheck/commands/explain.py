@@ -60,8 +60,8 @@ def execute(arguments: argparse.Namespace) -> int:
 
 
 def _print(stream: BinaryIO, arguments: argparse.Namespace) -> None:
+    from ..catalogues import joined, load_catalogue
     from ..explanation import explain_stream, shipped_catalogue
-    from ..signatures import joined, load_catalogue
 
     catalogue = shipped_catalogue()
     if arguments.catalogue:

@@ -12,12 +12,12 @@ from itertools import chain, product
 from packaging.version import Version
 
 from ..agreement import Agreement
+from ..catalogues import Catalogue
 from ..conclusion import Explored
 from ..domain import Cell, CellResult, Diagnosis, Digest, Isolation, Lock, Machine, Outcome
 from ..expansion import Expansion
 from ..experiment import Experiment
 from ..matrix import Matrix
-from ..signatures import Catalogue
 from ..table import PYTHON
 from .entry import Entry, FailureClass, Tally, classes_of, tally_of
 from .findings import Findings, findings_of

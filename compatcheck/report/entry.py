@@ -9,9 +9,10 @@ from typing import Generic, TypeVar
 
 from packaging.version import Version
 
+from ..catalogues import Catalogue
 from ..conclusion import Conclusion
 from ..domain import Basis, Cell, CellResult, Diagnosis, Mode, Outcome, Raised
-from ..signatures import Catalogue, Signature
+from ..signatures import Signature
 
 TITLE_CAP = 60
 """Characters of a message that name an unknown failure."""

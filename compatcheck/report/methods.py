@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from ..catalogues import Catalogue
 from ..domain import Cell, Machine, Method, Outcome
 from ..matrix import Matrix, Variant
-from ..signatures import Catalogue
 from .context import Context
 from .entry import Entry, FailureClass, classes_of
 
