@@ -15,8 +15,6 @@ else:
 
 SHORTEST = 3
 """Characters of a needle; shorter ones stand in every text."""
-MOST = 64
-"""Needles of a pattern; with more of them the search is as cheap."""
 
 _REPEATED = {_names.MAX_REPEAT, _names.MIN_REPEAT} | (
     {_names.POSSESSIVE_REPEAT} if sys.version_info >= (3, 11) else set()
@@ -29,8 +27,7 @@ def needles_of(pattern: str) -> tuple[str, ...]:
 
     Empty where there are no such words: then only a search tells. Raises re.error for what is no pattern.
     """
-    found = _of(list(_parser.parse(pattern)))
-    return tuple(sorted(found)) if found and len(found) <= MOST else ()
+    return tuple(sorted(_of(list(_parser.parse(pattern)))))
 
 
 class Needles:
