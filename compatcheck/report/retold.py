@@ -22,7 +22,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time, timezone
+from datetime import datetime, time, timezone
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,12 +32,9 @@ from ..conclusion import ChosenCell
 from ..domain import (
     Basis,
     Cell,
-    Check,
     Digest,
-    Ending,
     Frame,
     Lock,
-    Machine,
     Mode,
     ModeRecord,
     Observation,
@@ -46,7 +43,6 @@ from ..domain import (
     Raised,
     Resolution,
     Retold,
-    Stage,
     StageRecord,
     Status,
 )
@@ -57,6 +53,7 @@ from ..explore import Role
 from ..lock_text import is_version, lock_of_text
 from ..parse import structured
 from ..table import TELLING
+from . import written
 from .document import SCHEMA
 from .json_stream import CHUNK, JsonStream
 from .reread import FILE, REMEDY, TESTED
@@ -99,117 +96,6 @@ class RetoldReport:
     @property
     def runs(self) -> int:
         return sum(each.observation is not None for each in self.cells)
-
-
-# ---------------------------------------------------------------------- as it is written
-
-
-@dataclass(frozen=True)
-class _Head:
-    schema: int
-    generated: datetime
-    matrix: str
-    policy: Policy
-    extras: tuple[str, ...]
-    platform: tuple[Machine, ...]
-    scenario: Mapping[str, Any]
-    released: Mapping[str, date]
-    releases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    requires: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    requires_python: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Place:
-    id: str
-    python: str
-    versions: Mapping[str, str]
-
-
-@dataclass(frozen=True)
-class _Excluded(_Place):
-    reason: str
-
-
-@dataclass(frozen=True)
-class _Exception:
-    type: str
-    message: str
-
-
-@dataclass(frozen=True)
-class _Told:
-    """A cell that was run, or of which the resolver has told something."""
-
-    outcome: Outcome
-    basis: Basis
-    stage: Stage | None
-    modes: Mapping[str, str | None]
-    exception: _Exception | None
-    signature: str | None
-    fingerprint: str | None
-    reason: str | None
-    attempts: int
-    agreeing: int
-    checks: tuple[Check, ...]
-    stages: tuple[StageRecord, ...]
-    ending: Ending | None
-    imported: Mapping[str, str]
-    started: datetime | None
-    seconds: float | None
-    peak_rss_mib: float | None
-    lock: str | None
-    resolved: datetime | None
-    machine: int = 0
-    facts: Mapping[str, Any] | None = None
-    traceback: str | None = None
-    output: str | None = None
-
-
-@dataclass(frozen=True)
-class _Raised:
-    type: str
-    module: str
-    message: str
-    frames: tuple[tuple[str, int, str], ...]
-    code: str = ""
-
-
-@dataclass(frozen=True)
-class _Traceback:
-    digest: str
-    chain: tuple[_Raised, ...]
-
-
-@dataclass(frozen=True)
-class _Audited:
-    id: str
-    inferred: Outcome
-    inferred_signature: str | None
-
-
-@dataclass(frozen=True)
-class _Audit:
-    cells: tuple[_Audited, ...]
-
-
-@dataclass(frozen=True)
-class _Choice:
-    id: str
-    role: Role
-    outcome: Outcome | None
-    signature: str | None
-    share: float
-    known: int
-
-
-@dataclass(frozen=True)
-class _Exploration:
-    audit: _Audit
-    choices: tuple[_Choice, ...] | None = None
-
-
-# ---------------------------------------------------------------------- reading it
 
 
 def load_retold(path: Path) -> RetoldReport:
@@ -276,7 +162,7 @@ class _Reader:
         self._file, self._source = file, str(file)
         self._stream = JsonStream(pieces)
         self._cells: dict[str, Cell] = {}
-        self._told: dict[int, tuple[Cell, _Told]] = {}
+        self._told: dict[int, tuple[Cell, written.Told]] = {}
         """The number of a cell to what is told of it, where that is taken."""
         self._tracebacks: dict[str, tuple[Raised, ...]] = {}
 
@@ -296,7 +182,7 @@ class _Reader:
             raise
         except (ValueError, RecursionError) as error:
             raise self._refusal(f"not JSON: {error}") from None
-        head = self._structured(data, _Head)
+        head = self._structured(data, written.Head)
         if head.schema > SCHEMA:
             raise self._refusal(f"schema: {head.schema} is newer than {SCHEMA}")
         if not self._cells:
@@ -314,13 +200,13 @@ class _Reader:
         if self._cells.setdefault(cell.id, cell) is not cell:
             raise self._refusal(f"{place}.id: {cell.id!r} stands there twice")
         if data.get("lock") is not None or data.get("started") is not None or data.get("outcome") == "unresolvable":
-            told = self._structured(data, _Told, place)
+            told = self._structured(data, written.Told, place)
             # an inferred cell may have a lock of its own, and what is inferred of it stays behind
             if told.lock is not None or told.basis is Basis.MEASURED:
                 self._told[number] = cell, told
 
     def _cell(self, place: str, data: Any) -> Cell:
-        found = self._structured(data, _Place, place)
+        found = self._structured(data, written.Place, place)
         cell = Cell(found.python, dict(found.versions))
         if not _PYTHON.fullmatch(cell.python):
             raise self._refusal(f"{place}.python: {cell.python!r} is no minor version of Python")
@@ -332,13 +218,13 @@ class _Reader:
         return cell
 
     def _take_traceback(self, number: int, data: Any) -> None:
-        found = self._structured(data, _Traceback, f"tracebacks[{number}]")
+        found = self._structured(data, written.Traceback, f"tracebacks[{number}]")
         self._tracebacks[found.digest] = tuple(
             Raised(each.type, each.module, each.message, tuple(Frame(*frame) for frame in each.frames), each.code)
             for each in found.chain
         )
 
-    def _retold(self, place: str, cell: Cell, told: _Told, head: _Head) -> RetoldCell:
+    def _retold(self, place: str, cell: Cell, told: written.Told, head: written.Head) -> RetoldCell:
         if told.lock is None:
             if told.outcome is not Outcome.UNRESOLVABLE or not told.reason:
                 raise self._refusal(f"{place}.lock: there is none, and the resolver's reason is missing")
@@ -364,7 +250,7 @@ class _Reader:
             raise self._refusal(f"{place}: {digest}, and {file} is {lock.digest}")
         return lock
 
-    def _observation(self, place: str, told: _Told, head: _Head) -> Observation:
+    def _observation(self, place: str, told: written.Told, head: written.Head) -> Observation:
         if told.started is None or told.ending is None or told.seconds is None or told.peak_rss_mib is None:
             raise self._refusal(f"{place}: started, ending, seconds and peak_rss_mib of a run are wanted")
         if not 0 <= told.machine < len(head.platform):
@@ -392,7 +278,7 @@ class _Reader:
             raise InputError(self._source, problems, REMEDY)
         return seen
 
-    def _stages(self, place: str, told: _Told, complete: bool) -> tuple[StageRecord, ...]:
+    def _stages(self, place: str, told: written.Told, complete: bool) -> tuple[StageRecord, ...]:
         """With what was raised at the one that stopped the cycle."""
         chain: tuple[Raised, ...] = ()
         if told.traceback is not None:
@@ -412,13 +298,13 @@ class _Reader:
             replace(each, chain=chain) if n == stopped else each for n, each in enumerate(told.stages)
         )  # fmt: skip
 
-    def _expansion(self, head: _Head, data: Mapping[str, Any]) -> Expansion:
+    def _expansion(self, head: written.Head, data: Mapping[str, Any]) -> Expansion:
         excluded = []
         for number, each in enumerate(self._list(data, "excluded")):
             place = f"excluded[{number}]"
             # older reports name the cell alone: the matrix file leaves it out again when it is looked up
             if isinstance(each, dict) and "versions" in each:
-                excluded.append((self._cell(place, each), self._structured(each, _Excluded, place).reason))
+                excluded.append((self._cell(place, each), self._structured(each, written.Excluded, place).reason))
         released = {
             release: datetime.combine(day, time(), timezone.utc) for release, day in head.released.items()
         }  # fmt: skip
@@ -443,7 +329,7 @@ class _Reader:
     def _choices(self, data: Any) -> tuple[ChosenCell, ...]:
         if data is None:
             return ()
-        found = self._structured(data, _Exploration, "exploration")
+        found = self._structured(data, written.Exploration, "exploration")
         if found.choices is None:
             return tuple(
                 ChosenCell(each.id, str(Role.AUDIT), str(each.inferred), each.inferred_signature, 0.0, 0)
