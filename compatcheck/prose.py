@@ -22,9 +22,9 @@ from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, split_lines
 from .prose_lines import ProseLine, lines_of, refusing, rejoined
 from .quotation import CLOSED_BY, MARKS, QUOTES, told_in, unmarked
+from .raising_code import FILLING, RAISES, message_in_code, wording_in_code
 from .signature_fit import covers, searched, takes
 from .sources import HOLE, shipped_sources
-from .traceback_reader import FILLING, RAISES, message_in_code, wording_in_code
 from .trade import packages_named
 
 CAP = 2**16

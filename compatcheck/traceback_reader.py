@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from .domain import Frame, Raised
 from .logline import TITLES_TAG, exception_of, frame_of
+from .raising_code import RAISES, STRING_BELOW, message_in_code, wording_in_code
 
 CAUSED_BY = "The above exception was the direct cause of the following exception"
 DURING = "During handling of the above exception, another exception occurred"
@@ -48,16 +49,10 @@ _LEVELED = re.compile(
 )
 _MARKDOWN = "`* "
 """What an issue sets before an exception's line that is not printed as code."""
-RAISES = re.compile(
-    r"(?:-*> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)?\s*raise (?P<type>(?:\w{1,60}\.){0,5}[A-Z]\w{1,80})(?:\((?P<told>.*)|$)"
-)
-"""The line of code that raised."""
 _MARKED_CODE = re.compile(r"(?:-+> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)\s*(?P<code>\S.*)$")
 """The line of code that notebooks and rich mark among its neighbours."""
 _NEIGHBOUR = re.compile(r"\d{1,6}(?:\s|$)")
 CODE_CAP = 300
-_PLAIN_TEXT = re.compile(r"(?P<mark>[\"'])(?P<text>(?:(?!(?P=mark))[^\\]){1,400})(?P=mark)(?:\)|, .*)|\)")
-"""What is raised with one plain string before all else, or with nothing."""
 _EDITORS_NAME = re.compile(r'"name": ?"(?P<type>[A-Za-z_]\w{1,100})",?$')
 _EDITORS_MESSAGE = re.compile(r'"message": ?"(?P<message>.*)$')
 _EDITORS_STACK = '"stack":'
@@ -81,34 +76,6 @@ _ANOTHER = re.compile(
     r"|(?!\[WinError|ErrorMessage|nccl[A-Z]|Error while \w{5,9}(?: to)? shared memory)\S{0,40}Error"
     r"|Exception|Traceback|File \"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR)|FAILED \S{1,400} - )"
 )
-
-
-_LITERAL = re.compile(
-    r"(?P<kind>[a-zA-Z]{0,2})(?P<mark>\"\"\"|\"|')(?P<text>(?:\\.|(?!(?P=mark))[^\\]){0,600})(?P<end>(?P=mark)|\\?$)"
-)
-_GAP = re.compile(r"\{\{|\}\}|\{[^{}]{0,200}(?:\}|$)|%(?:\(\w{1,60}\))?[-.\d]{0,6}[sdrif]")
-_STRING_BELOW = re.compile(r"(?:\d{1,6}\b)?[\s│]*(?P<text>[a-zA-Z]{0,2}[\"'].*)$")
-"""A string that goes on with what a line of code raises, below it, as notebooks and rich show it."""
-FILLING = "x"
-"""What stands in a message's gaps where only the code that makes it was read."""
-
-
-def wording_in_code(told: str, filling: str = FILLING) -> str:
-    """The message that strings in a program's code make, as far as they go, with `filling` in its gaps; empty where
-    the code does not begin with a string."""
-    words, place = "", 0
-    while found := _LITERAL.match(told, place):
-        words += _GAP.sub(lambda gap: gap[0][0] if gap[0] in ("{{", "}}") else filling, found["text"])
-        place = found.end() + len(told[found.end() :]) - len(told[found.end() :].lstrip())
-    return words
-
-
-def message_in_code(raises: re.Match[str]) -> str | None:
-    """The message of what a line of code raises; None where it does not hold all of it."""
-    if raises["told"] is None:
-        return ""
-    found = _PLAIN_TEXT.fullmatch(raises["told"])
-    return (found["text"] or "") if found else None
 
 
 @dataclass(frozen=True)
@@ -283,7 +250,7 @@ class TracebackReader:
             self._raises, self._raises_line = found, number
             self._told, self._told_goes_on = [found["told"] or ""], True
         elif self._told_goes_on:
-            below = _STRING_BELOW.match(bare)
+            below = STRING_BELOW.match(bare)
             self._told_goes_on = below is not None and len(self._told) < MESSAGE_LINES
             self._told += [below["text"]] if below else []
         if marked := _MARKED_CODE.match(bare):
