@@ -10,7 +10,6 @@ _NAME = re.compile(r"[A-Za-z]\w{2,40}(?:-\w{2,20}){0,3}")
 _OF_MODELS = re.compile(
     r"(?i)torch|hugging ?face|transformers|\bcuda\b|\bl?lama|bert\b|\bgpt|lora\b|\bllms?\b|tokeniz|fine-?tun|pretrain"
     r"|diffusion|embedding|dataloader|whisper|mistral|qwen|chatglm|tensor|\bneural|epoch\b|\bnltk\b|\bspacy\b|sklearn"
-    r"|infer dtype of|np\.ndarray of type|for scalar outputs|ffmpeg was not found but is"  # what torch and others say
     r"|kaggle|colab|\bmodel(?:s|ing)?_\w|\bGPUs?\b|\bAI\b|machine learning"
 )
 

@@ -40,3 +40,24 @@ def test_what_any_program_may_meet_has_a_name_only_beside_models() -> None:
     shop, tuner = explain(FAILURE.format(where="shop")), explain(FAILURE.format(where="llama-tuner"))
     assert shop.signature is None and shop.diagnosis is not None and shop.diagnosis.fingerprint
     assert tuner.signature is not None and tuner.signature.id == "text-not-utf-8"
+
+
+@pytest.mark.parametrize(
+    ("message", "name"),
+    [
+        ("RuntimeError: Could not infer dtype of NoneType", "value-no-tensor"),
+        ("TypeError: can't convert np.ndarray of type numpy.object_. The only", "value-no-tensor"),
+        ("RuntimeError: grad can be implicitly created only for scalar outputs", "tensor-not-one-number"),
+        ("ValueError: ffmpeg was not found but is required to load audio files from filename", "ffmpeg-missing"),
+        ("ValueError: setting an array element with a sequence", "array-of-uneven-rows"),
+        ("ValueError: The truth value of an array with more than one element is ambiguous.", "array-not-one-number"),
+        ("soundfile.LibsndfileError: Error opening 'speech.m4a': Format not recognised.", "sound-not-decoded"),
+    ],
+)
+def test_what_torch_or_transformers_says_is_theirs_and_what_numpy_says_is_anybodys(message: str, name: str) -> None:
+    of_all = {each.id for each in shipped_catalogue() if each.common}
+    script = f'Traceback (most recent call last):\n  File "/srv/shop/views.py", line 31, in load\n{message}\n'
+    told = explain(script).signature
+    assert (told.id if told else None) == (None if name in of_all else name)
+    beside = explain(script.replace("shop", "llama-tuner")).signature
+    assert beside is not None and beside.id == name
