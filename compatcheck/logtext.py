@@ -185,6 +185,15 @@ def _read(texts: Iterable[str], needles: Sequence[str]) -> Log:
     return reader.log()
 
 
+_DIGITS = str.maketrans("123456789", "0" * 9)
+
+
+def _form(text: str) -> str:
+    """A text with every number written in noughts: most lines of a long log are one and the same then, so that what
+    stands in none of them is soon known."""
+    return text.translate(_DIGITS)
+
+
 @dataclass
 class _Source:
     """One process of a log."""
@@ -202,7 +211,8 @@ class _LogReader:
         self.ends = frozenset(needles)
         self.active_ends: list[str] = []
         """Those that stand in the block that is being read."""
-        self.needles = tuple(dict.fromkeys((*_ALWAYS, *VERSION_NEEDLES, *needles)))
+        self.needles = {needle: _form(needle) for needle in (*_ALWAYS, *VERSION_NEEDLES, *needles)}
+        """With their forms."""
         self.versions = Versions()
         self.sources: dict[str, _Source] = {}
         self.first: list[Finding] = []
@@ -227,9 +237,10 @@ class _LogReader:
 
     def take(self, lines: list[str]) -> None:
         whole = "\n".join(lines)
-        self.python = self.python or any(mark in whole for mark in _PYTHON)
-        self.other = self.other or (not self.python and any(mark in whole for mark in _OTHER))
-        active = tuple(needle for needle in self.needles if needle in whole)
+        forms = "\n".join(set(_form(whole).split("\n")))
+        self.python = self.python or any(mark in forms for mark in _PYTHON)
+        self.other = self.other or (not self.python and any(mark in forms for mark in _OTHER))
+        active = tuple(needle for needle, form in self.needles.items() if form in forms and needle in whole)
         if not active and not self.busy:
             self.number += len(lines)
             self._remember(lines)

@@ -339,6 +339,16 @@ def test_a_log_is_read_in_blocks_and_lines_are_counted_through() -> None:
     assert found.line == 30_000 + len(LOG.splitlines())
 
 
+@pytest.mark.parametrize("code", ["-9", "-11", "137", "0", "-1", "13"])
+def test_lines_that_differ_in_their_numbers_alone_are_told_apart(code: str) -> None:
+    """A block's lines are looked through in one form for all their numbers first."""
+    filler = [f"worker {number} ended with code {-number}" for number in range(20, 60)]
+    wanted = ("with code -9", "with code -11", "with code 137")
+    found = read_text("\n".join([*filler, f"worker 1 ended with code {code}", *filler]), wanted).findings
+    expected = [41] if f"with code {code}" in wanted else []
+    assert [finding.line for finding in found] == expected
+
+
 def test_a_line_without_end_is_read_in_bounded_time() -> None:
     assert verdict("Error: x " * 300_000 + "\n" + LOG) == NAME
     assert verdict("Traceback (most recent call last): " * 30_000 + "\n" + LOG) == NAME
