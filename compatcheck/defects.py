@@ -27,6 +27,10 @@ SLOW_SECONDS = 0.1
 """A search in a message that takes longer is a defect of its pattern: a sound one takes a few milliseconds at most."""
 TRIES = 3
 """Searches that must all be too slow: on a busy machine a single one may be."""
+HOPELESS_SECONDS = 1.0
+"""A search that takes longer is not tried again."""
+SMALL = 64
+"""Characters up to which texts grow by little, since the time of an exploding pattern doubles with each of them."""
 
 _REFERENCE = re.compile(
     r"[\w.-]+/[\w.-]+#\d+"  # an issue or a pull request
@@ -184,13 +188,23 @@ def _slow(pattern: re.Pattern[str], signature: Signature) -> str:
     for seed in {"a", " ", "1", "'", "/a", "a b", "a.", *words[:4], *(each[:200] for each in signature.examples[:1])}:
         size = 16.0
         while size < MESSAGE_CAP:
-            size *= 1.6
+            size *= 1.1 if size < SMALL else 1.6
             text = (seed * (int(size) // len(seed) + 1))[: int(size)] + "\x00"
-            if all(_seconds(pattern, text) > SLOW_SECONDS for _ in range(TRIES)):
+            if _takes_long(pattern, text):
                 return (
                     f"takes over {SLOW_SECONDS} s for {int(size)} characters: bound its repetitions, as in [^']{{1,80}}"
                 )
     return ""
+
+
+def _takes_long(pattern: re.Pattern[str], text: str) -> bool:
+    for _ in range(TRIES):
+        seconds = _seconds(pattern, text)
+        if seconds > HOPELESS_SECONDS:
+            return True
+        if seconds <= SLOW_SECONDS:
+            return False
+    return True
 
 
 def _seconds(pattern: re.Pattern[str], text: str) -> float:
