@@ -70,18 +70,23 @@ def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWor
         life = shipped_sources().keyword(owner, found["name"]) if owner != "__init__" else None
         return _of_class(found, f"{owner}({found['name']}=)", life, versions)
     if found := _MEMBER.search(message):
-        owner, life = _member(found["owner"], found["name"])
+        owner, life = _member(found["owner"], found["name"], versions)
         return _of_class(found, f"{owner}.{found['name']}", life, versions)
     return _of_message(raised)
 
 
-def _member(owner: str, name: str) -> tuple[str, Lifetime | None]:
-    """Who has a member of a class, the class or what every class of its kind is derived from, and in which releases."""
+def _member(owner: str, name: str, versions: Mapping[str, str]) -> tuple[str, Lifetime | None]:
+    """Who has a member of a class, the class or what every class of its kind is derived from, and in which releases.
+    A class that no package has, a checkpoint's or a script's own, misses what only other releases' bases have."""
     known = shipped_sources()
-    if (life := known.member(owner, name)) or known.class_of(owner) != "transformers":
+    package = known.class_of(owner)
+    if (life := known.member(owner, name)) or package not in (None, "transformers"):
         return owner, life
     bases = next((bases for kind, bases in _DERIVED if kind.search(owner)), ())
-    return next(((base, life) for base in bases if (life := known.member(base, name))), (owner, None))
+    base, life = next(((base, life) for base in bases if (life := known.member(base, name))), (owner, None))
+    if life and package is None and (not life.specifier or _has(life, versions)):
+        return owner, None
+    return base, life
 
 
 def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord | None:
@@ -112,11 +117,16 @@ def _never(package: str | None, name: str) -> SourceWord | None:
 
 
 def _word(what: str, life: Lifetime, versions: Mapping[str, str], more: str = "") -> SourceWord:
-    have = versions.get(life.package.replace("_", "-")) or versions.get(life.package)
-    if have and _holds(life.specifier, have):
+    if have := _has(life, versions):
         more += f"; {have} should have it, so the installation is not whole or another one is imported"
     pin = f"{life.package.replace('_', '-')}{life.specifier}"
     return SourceWord(f"{what} is in {life.as_text()}{more}", (pin,) if life.specifier else ())
+
+
+def _has(life: Lifetime, versions: Mapping[str, str]) -> str | None:
+    """The version that a text names of a package, where it is one of those that have what is missed."""
+    have = versions.get(life.package.replace("_", "-")) or versions.get(life.package)
+    return have if have and _holds(life.specifier, have) else None
 
 
 def _holds(specifier: str, version: str) -> bool:

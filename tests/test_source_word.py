@@ -6,7 +6,7 @@ import pytest
 
 from compatcheck.domain import Raised
 from compatcheck.explanation import explain
-from compatcheck.source_word import source_word
+from compatcheck.source_word import SourceWord, source_word
 
 
 def word(kind: str, message: str, **versions: str) -> tuple[str, tuple[str, ...]]:
@@ -47,6 +47,18 @@ def test_what_is_missed_and_which_releases_have_it(kind: str, message: str, says
 def test_a_release_that_should_have_it_is_said_not_to_be_whole() -> None:
     says, _ = word("ImportError", "cannot import name 'prepare_model_for_int8_training' from 'peft'", peft="0.9.0")
     assert says.endswith("0.9.0 should have it, so the installation is not whole or another one is imported")
+
+
+def test_a_class_that_no_package_has_misses_what_other_releases_bases_have() -> None:
+    lacks = Raised("AttributeError", "", "'MyOwnForCausalLM' object has no attribute '_extract_past_from_model_output'")
+    told = SourceWord(
+        "PreTrainedModel._extract_past_from_model_output is in transformers 4.25.1 to 4.48.3",
+        ("transformers>=4.25.1,<=4.48.3",),
+    )
+    assert source_word(lacks, {}) == source_word(lacks, {"transformers": "4.51.3"}) == told
+    assert source_word(lacks, {"transformers": "4.40.0"}) is None  # the base is there: the class has another one
+    always = Raised("AttributeError", "", "'MyOwnForCausalLM' object has no attribute 'save_pretrained'")
+    assert source_word(always, {}) is None
 
 
 def test_where_a_message_is_raised() -> None:
