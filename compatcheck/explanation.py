@@ -236,7 +236,10 @@ def _of_text(text: str, log: Log, catalogue: Catalogue) -> Explanation:
         return _by_heading(text, found, catalogue)
     if not _told_as_printed(found, catalogue):
         return _of_prose(text, found, catalogue, log.unfinished)
-    return _by_same_heading(text, _completed(text, _closer_in_text(text, found, catalogue), catalogue), catalogue)
+    found = _completed(text, _closer_in_text(text, found, catalogue), catalogue)
+    if log.unfinished and found.signature and found.signature.fallback:
+        return _by_fuller_heading(text, found, catalogue)
+    return _by_same_heading(text, found, catalogue)
 
 
 class _Rejoined(io.RawIOBase):
@@ -323,6 +326,15 @@ def _by_same_heading(text: str, found: Explanation, catalogue: Catalogue) -> Exp
     told = _by_heading(text, found, catalogue)
     raised, heading = (each.diagnosis and each.diagnosis.exception for each in (found, told))
     return told if raised and heading and heading.type == raised.type else found
+
+
+def _by_fuller_heading(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
+    """What a text's first line tells of the exception that the end of the text cut off, where those that are printed
+    before it are known by a last resort alone."""
+    told = _of_prose(_first_line(text), found, catalogue)
+    known, raised = told.signature, told.diagnosis.exception if told.diagnosis else None
+    wide = known is None or known.fallback or known.weak or known.broad or known.within
+    return found if wide or raised is None or not raised.type else told
 
 
 def explain_observation(observation: Observation, catalogue: Catalogue | None = None) -> Explanation | None:

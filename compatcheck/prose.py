@@ -77,6 +77,8 @@ NEAREST = 40
 """Lines at a text's beginning, and as many at its end, that may tell of a failure without a word for it, or broken."""
 LEAST_TITLE = 30
 """Characters of a message that no issue's title has by chance, where it stands above a traceback that is cut off."""
+_IMPORTS = re.compile(r"from (?P<module>\w[\w.]*) import (?P<names>\w[\w, ]*)|import (?P<plain>\w[\w.]*)(?: as \w+)?")
+"""A line of code that imports from one module, or one module."""
 _ENDS_A_TITLE = re.compile(r"\W*(?:$|(?:when|while|in|on|at|with|during|after|using|for)\b)")
 """What may follow a message in a title without a mark: where something failed, and no sentence of its own."""
 _OF_ONESELF = re.compile(r"\b(?:I|[Ww]e|[Mm]y|[Oo]ur|me|us)\b")
@@ -166,21 +168,37 @@ def completed(text: str, raised: Raised) -> Raised | None:
     """An exception whose message the end of the text cut off, with the message that the text quotes before, in its
     heading as a rule, or that the line of code which raised makes; None where neither begins like it."""
     begun = raised.message.strip()
-    if len(begun) < LEAST_BEGUN:
-        return None
-    lines = [bare for _, line in carried(split_lines(text)) if (bare := cleaned(line).bare)]
+    lines = [bare for _, line in carried(split_lines(text)) if (bare := cleaned(line).bare)] if begun else []
     if not lines or not lines[-1].endswith(begun):
         return None
+    if whole := _of_import(begun, raised):
+        return replace(raised, message=whole)
+    little = len(begun) < LEAST_BEGUN
     named = rf"\b{re.escape(raised.type)}: "
     if len(begun) >= LEAST_TOLD:
         named += r"|^|(?<!Error)(?<!Exception)(?<!Warning): "
     longer = re.compile(rf"(?:{named}){re.escape(begun)}(?P<rest> ?\S.{{0,300}})")
-    found = next((found for line in lines if (found := longer.search(line))), None)
+    found = next((found for line in (lines[:1] if little else lines) if (found := longer.search(line))), None)
     if found:
         return replace(raised, message=f"{begun}{found['rest'].rstrip(MARKS)}")
+    if little:
+        return None
     raises = RAISES.fullmatch(raised.code)
     whole = _worded_whole(begun.lstrip(QUOTES), wording_in_code(raises["told"] or "", HOLE)) if raises else ""
     return replace(raised, message=whole) if whole else None
+
+
+def _of_import(begun: str, raised: Raised) -> str:
+    """What Python says of the line of code that raised, an import, where the message is the beginning of that; empty
+    where it is not, or where several names of that line may be the one."""
+    found = _IMPORTS.fullmatch(raised.code)
+    if not found or raised.type not in ("ImportError", "ModuleNotFoundError"):
+        return ""
+    module, names = found["module"] or found["plain"], re.findall(r"(\w+)(?: as \w+)?,?", found["names"] or "")
+    told = [f"cannot import name '{name}' from '{module}'" for name in names]
+    told += [f"No module named '{module}'"] if "." not in module else []
+    whole = [each for each in told if each.startswith(begun) and each != begun]
+    return whole[0] if len(whole) == 1 else ""
 
 
 def _worded_whole(begun: str, wording: str) -> str:

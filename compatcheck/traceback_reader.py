@@ -74,8 +74,11 @@ _ANNOUNCES = " raised:"
 _ANOTHER = re.compile(
     r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit "
     r"|(?!\[WinError|ErrorMessage|nccl[A-Z]|Error while \w{5,9}(?: to)? shared memory)\S{0,40}Error"
-    r"|Exception|Traceback|File \"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR)|FAILED \S{1,400} - )"
+    r"|Exception|Traceback|File \"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR)|FAILED \S{1,400} - "
+    r"|(?:\([\w./-]{1,60}\) ?){0,2}(?:[\w.-]{1,40}@[\w.-]{1,80}:[^$#]{0,200}[$#](?:\s|$)"
+    r"|\[[\w.-]{1,40}@[\w.-]{1,80} [^\]]{1,100}\][$#]|(?:PS )?[A-Za-z]:\\[^<>|]{0,200}>))"
 )
+"""What begins a line that is no part of the message above it: another program's, or a shell's prompt."""
 
 
 @dataclass(frozen=True)

@@ -832,3 +832,19 @@ def test_a_secret_that_hides_digits_of_a_lines_number_hides_no_frame() -> None:
     text = LOG.replace(", line ", ", line 1***")
     assert "line 1***" in text
     assert verdict(text) == NAME
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "(LLM_test) me@host:~/ETU$ ^C",
+        "(base) me@gpu-7:/srv/my folder# python train.py",
+        "[root@host llama]# ls",
+        "PS C:\\Users\\me\\peft> python run.py",
+        "(venv) C:\\Users\\me>",
+    ],
+)
+def test_a_shells_prompt_is_no_part_of_the_message_above_it(prompt: str) -> None:
+    told = "Traceback (most recent call last):\n  File \"run.py\", line 3, in <module>\n    f()\nKeyError: 'a'\n"
+    (found,) = read_text(told + prompt + "\n").findings
+    assert found.chain[-1].message == "'a'"

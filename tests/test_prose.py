@@ -416,3 +416,52 @@ def test_the_underscores_that_markdown_took_off_a_functions_name_are_not_missed(
         "KeyError: 'mistral'\n"
     )
     assert found.signature is not None and found.signature.id == "model-type-unknown"
+
+
+CUT_IMPORT = (
+    "Traceback (most recent call last):\n"
+    '  File "/srv/env/lib/python3.12/site-packages/setfit/training_args.py", line 13, in <module>\n'
+    "    from transformers.training_args import {names}\n"
+    "ImportError: ca"
+)
+
+
+def test_an_import_tells_the_end_of_a_message_that_is_cut_off() -> None:
+    found = explain(CUT_IMPORT.format(names="default_logdir"))
+    assert found.signature is not None and found.signature.id == "name-not-in-transformers"
+    assert found.diagnosis is not None and found.diagnosis.exception is not None
+    assert found.diagnosis.exception.message == "cannot import name 'default_logdir' from 'transformers.training_args'"
+
+
+def test_an_import_of_several_names_does_not_tell_which_one_is_missing() -> None:
+    found = explain(CUT_IMPORT.format(names="default_logdir, TrainingArguments"))
+    assert found.signature is None or found.signature.within
+
+
+ABOVE = "ImportError: FlashAttention2 has been toggled on, but it cannot be used due to the following error: x.\n\n"
+CUT_RAISE = (
+    '  File "/srv/env/lib/python3.10/site-packages/transformers/modeling_utils.py", line 1551, in _check\n'
+    "    raise ImportError(\nImportError: Fla"
+)
+
+
+def test_a_few_letters_of_a_message_are_enough_where_the_first_line_has_all_of_it() -> None:
+    found = explain(ABOVE + CUT_RAISE)
+    assert found.signature is not None and found.signature.id == "flash-attention-missing"
+
+
+NARROWER = "Loading raises: `OSError: org/model does not appear to have a file named config.json.`\n\n"
+CUT_CHAIN = (
+    "Traceback (most recent call last):\n"
+    '  File "/srv/env/lib/python3.10/site-packages/requests/models.py", line 1021, in raise_for_status\n'
+    "    raise HTTPError(http_error_msg, response=self)\n"
+    "requests.exceptions.HTTPError: 404 Client Error: Not Found for url: https://huggingface.co/o/m/resolve/main/a.json\n\n"
+    "The above exception was the direct cause of the following exception:\n\n"
+    "Traceback (most recent call last):\n"
+    '  File "/srv/env/lib/python3.10/site-packages/transformers/utils/hub.py", line 429, in cached_file\n'
+)
+
+
+def test_a_heading_tells_more_than_a_last_resort_of_a_chain_that_is_cut_off() -> None:
+    names = [explain(text).signature for text in (CUT_CHAIN, NARROWER + CUT_CHAIN)]
+    assert [name and name.id for name in names] == ["hub-not-found", "hub-file-missing"]
