@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from .assertion import IncompatibleVersions, UnknownVersions, assert_compatible, check_environment
     from .domain import Basis, Outcome
     from .errors import CompatcheckError, InputError, MachineError, UsageError
-    from .explanation import Explanation, explain
+    from .explanation import explain
     from .known import KnownCell, KnownTable
     from .own_environment import ProbeResult, probe_environment
     from .own_runs import known_table
+    from .plain_words import Explanation
     from .recommendation import Recommendation, recommend
     from .request import Prefer, Request, request_of
     from .shipped import load_table
@@ -25,7 +26,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Basis": "domain",
     "CompatcheckError": "errors",
-    "Explanation": "explanation",
+    "Explanation": "plain_words",
     "IncompatibleVersions": "assertion",
     "InputError": "errors",
     "KnownCell": "known",

@@ -19,8 +19,9 @@ from pathlib import Path
 from .domain import Cell, Outcome, Resolution, printable
 from .errors import MachineError, UsageError
 from .executor import run_cells
-from .explanation import Explanation, explain_stream
+from .explanation import explain_stream
 from .pipeline import Run
+from .plain_words import Explanation
 from .slot import Slot
 
 POLL_SECONDS = 0.05

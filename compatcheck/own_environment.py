@@ -10,12 +10,13 @@ from typing import Any
 
 from .domain import Dtype, Limits, Method, Observation, Outcome, Scenario
 from .errors import UsageError
-from .explanation import Explanation, explain_observation
+from .explanation import explain_observation
 from .fitting import demand_of, require_room
 from .forecast import Forecast
 from .installation import Installed, installed
 from .memory_curve import drawn_curve
 from .parse import unstructured
+from .plain_words import Explanation
 from .protocol import Heard, silent
 from .runner import Work, observe
 from .scenario.material import TINY, material

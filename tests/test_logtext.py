@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from log_corpus import FOLDER, read_case
 
 from compatcheck.classify import diagnose_log
-from compatcheck.explanation import Explanation, explain, explain_stream, shipped_catalogue
+from compatcheck.explanation import explain, explain_stream, shipped_catalogue
 from compatcheck.logtext import RESOLVER, read_text
+from compatcheck.plain_words import Explanation
 
 NAME = "cache-layers-empty"
 LOG = read_case(FOLDER / f"{NAME}.txt").text

@@ -1,0 +1,172 @@
+"""An explanation: what a text or an exception was recognised as, as plain data and in plain words."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from .domain import Diagnosis, Stage, inert, printable
+from .measured_word import MeasuredWord, measured_word
+from .signatures import Affected, Roles, Signature, address
+from .source_word import SourceWord, source_word
+from .sudden_end import SuddenEnd
+
+WIDTH = 112
+"""Characters of a line."""
+
+
+@dataclass(frozen=True)
+class Other:
+    """Another failure in the same log, which did not end the run."""
+
+    line: int
+    exception: str
+    signature: str | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a text or an exception was recognised as."""
+
+    diagnosis: Diagnosis | None
+    """None where nothing in it tells of a failure."""
+    signature: Signature | None = None
+    stage: Stage | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    """Package to version, as the text names them, or as they are imported where an exception was given."""
+    line: int | None = None
+    """Where in the text the deciding line stands."""
+    others: tuple[Other, ...] = ()
+    end: SuddenEnd | None = None
+    """How the process ended, where it ended without an exception, and what to do about it."""
+    report: Signature | None = None
+    """What only reports another failure (a launcher, a lazy import), where that failure is nowhere in the text."""
+
+    @cached_property
+    def measured(self) -> MeasuredWord | None:
+        """What the measured table says of these versions; None where too few of them are named."""
+        return measured_word(self.versions)
+
+    @cached_property
+    def sources(self) -> SourceWord | None:
+        """What the packages' own sources say of it; None where they say nothing."""
+        return source_word(self.diagnosis.exception, self.versions) if self.diagnosis and self.signature else None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data. The signature is null where the failure is unknown, the exception too where there is none."""
+        diagnosis, signature = self.diagnosis, self.signature
+        raised = diagnosis.exception if diagnosis else None
+        roles = signature.roles if signature else Roles()
+        return {
+            "signature": signature.id if signature else None,
+            "title": signature.title if signature else None,
+            "confidence": diagnosis.confidence if diagnosis else 0.0,
+            "runner_up": diagnosis.runner_up if diagnosis else None,
+            "stage": str(self.stage) if self.stage else None,
+            "exception": {"type": raised.type or None, "message": raised.message} if raised else None,
+            "captures": dict(diagnosis.captures) if diagnosis else {},
+            "cause": signature.cause if signature else None,
+            "roles": {
+                "trigger": roles.trigger or None,
+                "owner": roles.owner or None,
+                "fixed_in": roles.fixed_in or None,
+            },
+            "remedy": signature.remedy if signature else None,
+            "pins": list(signature.pins) if signature else [],
+            "command": (signature.command or None) if signature else None,
+            "end": str(self.end.end) if self.end else None,
+            "advice": [*(self.end.advice if self.end else ()), *([self.report.remedy] if self.report else ())],
+            "transient": signature.transient if signature else False,
+            "references": [address(each) for each in signature.references] if signature else [],
+            "affected": [_affected_json(each) for each in signature.affected] if signature else [],
+            "versions": dict(self.versions),
+            "measured": self.measured.as_json() if self.measured else None,
+            "sources": self.sources.as_json() if self.sources else None,
+            "fingerprint": diagnosis.fingerprint if diagnosis else None,
+            "line": self.line,
+            "others": [
+                {"line": each.line, "exception": each.exception, "signature": each.signature} for each in self.others
+            ],
+        }
+
+    def as_text(self) -> str:
+        """In plain words, several lines."""
+        if self.diagnosis is None:
+            return "Nothing in this text tells of a failure that compatcheck knows how to read.\n"
+        lines = self._known(self.signature) if self.signature else self._unknown()
+        if self.end:
+            lines += [f"evidence   {each}" for each in self.end.evidence]
+            lines += [f"advice     {each}" for each in self.end.advice]
+        if self.versions:
+            lines.append(
+                "versions   " + ", ".join(f"{name} {value}" for name, value in list(self.versions.items())[:12])
+            )
+        if self.measured:
+            lines.append("measured   " + self.measured.says)
+            if self.measured.nearest and not (self.signature and self.signature.transient):
+                lines.append("passed     " + " ".join(self.measured.nearest) + " (the nearest that did)")
+        for other in self.others:
+            lines.append(f"also       line {other.line}: {other.exception} ({other.signature or 'unknown'})")
+        return "\n".join(inert(_wrapped(printable(line))) for line in lines) + "\n"
+
+    def _decided_by(self) -> str:
+        raised = self.diagnosis.exception if self.diagnosis else None
+        if raised is None:
+            return ""
+        first = next((line for line in raised.message.splitlines() if line.strip()), "")
+        return (f"{raised.type}: {first}" if raised.type else first)[:240]
+
+    def _known(self, signature: Signature) -> list[str]:
+        assert self.diagnosis is not None
+        at = f" (line {self.line})" if self.line else ""
+        roles = signature.roles
+        lines = [
+            f"{signature.title}",
+            f"known as   {signature.id}, confidence {self.diagnosis.confidence:.2f}"
+            + (f", at the stage {self.stage}" if self.stage else ""),
+        ]
+        if decided := self._decided_by():
+            lines.append(f"seen       {decided}{at}")
+        lines.append(f"cause      {signature.cause}")
+        if roles.trigger:
+            lines.append(f"came with  {roles.trigger}")
+        if roles.owner:
+            lines.append(f"to fix in  {roles.owner}" + (f" (fixed in {roles.fixed_in})" if roles.fixed_in else ""))
+        lines.append(f"remedy     {signature.remedy}")
+        if signature.pins:
+            lines.append("pins       " + " ".join(signature.pins))
+        if signature.command:
+            lines.append("command    " + signature.command)
+        if self.sources:
+            pins = f" ({' '.join(self.sources.pins)})" if self.sources.pins else ""
+            lines.append(f"source     {self.sources.says}{pins}")
+        lines += [f"affected   {_affected_text(each)}" for each in signature.affected]
+        lines += [f"discussed  {address(each)}" for each in signature.references]
+        return lines
+
+    def _unknown(self) -> list[str]:
+        assert self.diagnosis is not None
+        at = f" (line {self.line})" if self.line else ""
+        return [
+            "Unknown: no signature of the catalogue fits.",
+            f"seen       {self._decided_by()}{at}",
+            f"known as   fingerprint {self.diagnosis.fingerprint} (the same for every failure of this kind)",
+            *([f"report     {self.report.title}", f"advice     {self.report.remedy}"] if self.report else []),
+        ]
+
+
+def _wrapped(line: str) -> str:
+    """Over several lines where it is long; words, addresses and commands are never broken."""
+    return "\n".join(
+        textwrap.wrap(line, WIDTH, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
+    )
+
+
+def _affected_json(affected: Affected) -> dict[str, Any]:
+    return {"basis": str(affected.basis), "versions": dict(affected.versions)}
+
+
+def _affected_text(affected: Affected) -> str:
+    return " with ".join(f"{name} {spec}" for name, spec in affected.versions.items()) + f" ({affected.basis})"
