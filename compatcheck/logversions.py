@@ -45,12 +45,20 @@ _ROUTES: tuple[tuple[str, int, re.Pattern[str]], ...] = (
         rf"(?<![\w./-])(?P<name>{_STACK_NAME})`?(?: version)?`? {{0,40}}(?:=|:|==|v|is|at|\|)? ?"
         rf"`?v?{_NUMBER}{_END}", re.I)),
 )  # fmt: skip
+_WANTED_BEFORE = re.compile(r"(?i)(?:\brequires?|\brequired|\bneeds?|\bat least|\bminimum|\bsupports?) (?:the )?`?$")
+_WANTED_BEHIND = re.compile(r"(?i)`?(?:\+(?![\w ])| (?:(?:or|and) (?:higher|later|above|newer|greater|up)\b|(?:is )?required\b))")
+"""What stands around a version that is asked for, and not there."""
 _HINT = re.compile(r"\d\.\d|^Package |^# Name |^Name: ")
 """What a line must hold to be looked at any further."""
 _LISTED = re.compile(rf"^{_NAME}\s{{1,60}}{_NUMBER}(?:\s|$)")
 _LIST_HEAD = re.compile(r"^(?:Package\s+Version|# Name\s+Version)")
 _INSTALLED_NOW = re.compile(rf"{_NAME}-{_NUMBER}$")
 _PYTHON_PATH = re.compile(r"[\\/](?:lib|Lib|envs)[\\/](?:python)?(?P<version>3\.\d{1,2})[\\/]")
+
+
+def _is_wanted(line: str, found: re.Match[str]) -> bool:
+    """Whether a sentence says that a version is needed, and nothing of which one is installed."""
+    return bool(_WANTED_BEFORE.search(line[: found.start()]) or _WANTED_BEHIND.match(line, found.end()))
 
 
 class Versions:
@@ -87,7 +95,8 @@ class Versions:
         for needle, strength, pattern in _ROUTES:
             if needle in line:
                 for found in pattern.finditer(line[:2000]):
-                    self._put(found["name"], found["version"], strength)
+                    if strength > SAID or not _is_wanted(line, found):
+                        self._put(found["name"], found["version"], strength)
 
     def _put(self, name: str, version: str, strength: int) -> None:
         name = re.sub(r"[-_.]+", "-", name).lower()

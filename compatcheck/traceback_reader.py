@@ -69,6 +69,8 @@ _AS_PYTHON_NAMES = {"Error": "RuntimeError", "runtime_error": "RuntimeError"}
 """What Python makes of the C++ exceptions that it knows by another name."""
 _REQUEST = re.compile(r"\(Request ID:\s[^)]{0,300}\)$")
 """How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
+_WEIGHTS_LIST = re.compile(r"Error\(s\) in loading state_dict for \w{1,100}:$|\bsize mismatch for [^\n]{1,300}\.$")
+"""How torch's list of weights that do not fit begins and goes on: pasted into a forum, it has empty lines between."""
 _ANNOUNCES = " raised:"
 """How a message ends of which the next line is the exception behind it."""
 _ANOTHER = re.compile(
@@ -327,7 +329,7 @@ class TracebackReader:
             return []
         if not bare or bare in _QUOTES:
             told = self._chain[-1].message.strip() if self._chain else ""
-            goes_on = not bare and (not told or bool(_REQUEST.search(told)))
+            goes_on = not bare and (not told or bool(_REQUEST.search(told) or _WEIGHTS_LIST.search(told)))
             self._message_open = self._message_open and goes_on
             self._blank += 1
             return self.end() if self._blank > CHAIN_PATIENCE else []

@@ -388,6 +388,18 @@ def test_the_second_paragraph_of_the_hubs_messages_is_read() -> None:
     assert "Cannot access gated repo" in finding.chain[0].message and "and more" not in finding.chain[0].message
 
 
+def test_a_list_of_weights_that_do_not_fit_may_have_empty_lines_between() -> None:
+    text = (
+        "RuntimeError: Error(s) in loading state_dict for PeftModelForCausalLM:\n\n"
+        "    size mismatch for base_model.a.lora_A.default.weight: copying a param with shape torch.Size([32, 5]) from "
+        "checkpoint, the shape in current model is torch.Size([128, 5]).\n\n"
+        "    size mismatch for base_model.b.lora_A.default.weight: copying a param with shape torch.Size([32, 5]) from "
+        "checkpoint, the shape in current model is torch.Size([128, 5]).\n\nand more\n"
+    )
+    (finding,) = read_text(text).findings
+    assert finding.chain[0].message.count("size mismatch") == 2
+
+
 @pytest.mark.parametrize("end", [")", "\nRoot=1-66;54f5)"])
 def test_the_second_paragraph_is_read_where_the_first_was_broken(end: str) -> None:
     text = (

@@ -85,6 +85,8 @@ def test_what_is_installed_counts_for_more_than_what_is_said() -> None:
         "listening on 127.0.0.1:8080\n",
         "2026-01-02 03:04:05.678 epoch 1.5\n",
         "torch.nn.functional 3 of 4\n",
+        "ValueError: Using torch.compile requires PyTorch 2.0 or higher.\n",
+        "this needs torch 2.1 and transformers 4.40.0+\n",
     ],
 )
 def test_what_is_no_version_is_none(text: str) -> None:

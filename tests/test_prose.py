@@ -21,6 +21,9 @@ from compatcheck.prose import CAP
          "cache-layers-empty", 1),
         ("Fixed `ModuleNotFoundError: No module named 'peft.utils.config'`", "name-not-in-peft", 1),
         ("cannot import name 'get_peft_config' from 'peft' (unknown location)", "package-lacks-name", 1),
+        ("Failed to import transformers.models.bert.modeling_bert because of the following error (look up to see its "
+         "traceback): cannot import name 'gather_traceback' from 'torch._C._profiler' (unknown location)",
+         "torch-lacks-name", 1),
         ("[Bug] RuntimeError: Unsloth: Saving LoRA finetune failed since # of LoRAs = 252 does not match # of saved "
          "modules = 0. Please file a bug report!\n\nmodel = FastModel.load()", "unsloth-merge-miscounts", 1),
         ("# ValueError: Please specify `target_modules` in `peft_config`\n\nHow?", "target-modules-unset", 1),
