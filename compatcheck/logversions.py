@@ -46,7 +46,9 @@ _ROUTES: tuple[tuple[str, int, re.Pattern[str]], ...] = (
         rf"`?v?{_NUMBER}{_END}", re.I)),
 )  # fmt: skip
 _WANTED_BEFORE = re.compile(r"(?i)(?:\brequires?|\brequired|\bneeds?|\bat least|\bminimum|\bsupports?) (?:the )?`?$")
-_WANTED_BEHIND = re.compile(r"(?i)`?(?:\+(?![\w ])| (?:(?:or|and) (?:higher|later|above|newer|greater|up)\b|(?:is )?required\b))")
+_WANTED_BEHIND = re.compile(
+    r"(?i)`?(?:\+(?![\w ])| (?:(?:or|and) (?:higher|later|above|newer|greater|up)\b|(?:is )?required\b))"
+)
 """What stands around a version that is asked for, and not there."""
 _HINT = re.compile(r"\d\.\d|^Package |^# Name |^Name: ")
 """What a line must hold to be looked at any further."""

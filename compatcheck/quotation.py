@@ -11,7 +11,8 @@ from .logline import TITLES_TAG, exception_of
 _BEFORE = re.compile(r"[:`'\"(\]#]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
 _ANNOUNCED = re.compile(
-    r"(?i)(?:\b(?:errors?|exception)\b|报错|错误|异常|エラー)(?: \(look up to see its traceback\))?(?: (?:message )?(?:is|was|says))?"
+    r"(?i)(?:\b(?:errors?|exception)\b|报错|错误|异常|エラー)(?: \(look up to see its traceback\))?"
+    r"(?: (?:message )?(?:is|was|says))?"
     r"\s?[:：,]?\s?[`'\"]?(?=\S)"
 )
 """What announces a message whose class is left out."""
