@@ -77,8 +77,9 @@ def _of_text(text: str, log: Log, catalogue: Catalogue) -> Explanation:
     if found.signature and found.signature.weak:
         return _by_heading(text, found, catalogue)
     if not _told_as_printed(found, catalogue):
-        return _of_prose(text, found, catalogue, log.unfinished)
-    found = _completed(text, _closer_in_text(text, found, catalogue), catalogue)
+        return _closer_by_frames(_of_prose(text, found, catalogue, log.unfinished), log.unfinished, catalogue)
+    found = _closer_by_frames(_closer_in_text(text, found, catalogue), log.unfinished, catalogue)
+    found = _completed(text, found, catalogue)
     if log.unfinished and found.signature and found.signature.fallback:
         return _by_fuller_heading(text, found, catalogue)
     return _by_same_heading(text, found, catalogue)
@@ -118,6 +119,22 @@ def _closer_in_text(text: str, found: Explanation, catalogue: Catalogue) -> Expl
     diagnosis = diagnose_chain((raised,), catalogue.closest, whole=False, versions=found.versions, text=text)
     signature = catalogue.get(diagnosis.signature)
     return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
+
+
+def _closer_by_frames(found: Explanation, unfinished: Raised | None, catalogue: Catalogue) -> Explanation:
+    """The same, or what says more closely of an exception without frames that it was raised where a traceback stops
+    whose own exception is cut off."""
+    raised = found.diagnosis.exception if found.diagnosis else None
+    if unfinished is None or raised is None or raised.frames or not raised.type or found.signature is None:
+        return found
+    if unfinished.type not in ("", raised.type):
+        return found
+    whole = replace(raised, frames=unfinished.frames)
+    diagnosis = diagnose_chain((whole,), catalogue.sure, whole=False, versions=found.versions)
+    signature = catalogue.get(diagnosis.signature)
+    if signature is None or found.signature.id not in signature.beside:
+        return found
+    return replace(found, diagnosis=diagnosis, signature=signature)
 
 
 def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:

@@ -72,6 +72,10 @@ _FRAME_PYTEST = re.compile(
 )
 _FRAME_RICH = re.compile(r"(?P<file>[^\s\"'][^\"']{0,600}\.py):(?P<line>\d{1,7}) in ?(?P<function>[\w.<>]{0,200})$")
 
+_BAR = re.compile(
+    r"^[^\n]{0,200}\d{1,3}%\|[^\n]{0,400}/(?:s|it)\](?=[A-Za-z_][\w.]{0,100}(?:Error|Exception)\b|Traceback \(most)"
+)
+"""A bar of tqdm, which ends no line, and what was written behind it."""
 _WRAPPED = re.compile(r"(?<=\S) {40,}(?=\S)")
 """What a terminal that breaks its lines leaves in a frame's line when it is copied."""
 
@@ -196,6 +200,8 @@ def cleaned(raw: str) -> Line:
         else:
             break
         text = text[found.end() :]
+    if "%|" in text:
+        text = _BAR.sub("", text)
     if "](http" in text:
         text = _LINK.sub(r"\1", text)
     if " " * 40 in text and 'File "' in text:

@@ -53,6 +53,8 @@ _MARKED_CODE = re.compile(r"(?:-+> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)\s*(?P<c
 """The line of code that notebooks and rich mark among its neighbours."""
 _NEIGHBOUR = re.compile(r"\d{1,6}(?:\s|$)")
 CODE_CAP = 300
+_SENTENCE = re.compile(r"(?:[AI]|[A-Z]\w{0,20}[a-z][\w'`-]{0,20}) \S")
+"""How a message begins that says what is wrong in words."""
 _EDITORS_NAME = re.compile(r'"name": ?"(?P<type>[A-Za-z_]\w{1,100})",?$')
 _EDITORS_MESSAGE = re.compile(r'"message": ?"(?P<message>.*)$')
 _EDITORS_STACK = '"stack":'
@@ -131,7 +133,8 @@ class TracebackReader:
         self._headed = False
         self._type = ""
         """The exception's, where the traceback's heading has it, as in notebooks."""
-        self._indent = 0
+        self._indent = self._frame_indent = 0
+        """Blanks in front of the traceback, and of the last frame's line."""
         self._patience = PATIENCE
         self._after_frame = False
         self._raises: re.Match[str] | None = None
@@ -225,6 +228,7 @@ class TracebackReader:
             return
         if frame := (self._wrapped and frame_of(self._wrapped + bare)) or frame_of(bare):
             self._add(frame)
+            self._frame_indent = len(text) - len(text.lstrip())
             self._wrapped = ""
             return
         self._wrapped = self._wrapped + bare if self._wrapped or _ROOTED.match(bare) else ""
@@ -240,6 +244,10 @@ class TracebackReader:
             if told:
                 self._close(told, number)
                 self._message_open = self._message_open and ":" in bare  # without a colon there is no message
+                return
+            if self._raises and self._raises_line == number - 1 and _SENTENCE.match(bare):
+                module, _, kind = self._raises["type"].rpartition(".")
+                self._close((kind, module, bare), number)  # the class's name was left out when it was copied
                 return
         if found := _DEFINES.match(text):
             self._defined = found["name"]
@@ -264,8 +272,12 @@ class TracebackReader:
             self._code = bare[:CODE_CAP]
 
     def _headless_exception(self, text: str, bare: str) -> bool:
-        """Whether an indented line is the exception all the same: the whole log was indented, as in an issue's list."""
-        return bool(self._frames) and len(text) - len(text.lstrip()) <= self._indent
+        """Whether an indented line is the exception all the same: the whole log was indented, as in an issue's list,
+        and maybe its first line was not copied with its blanks."""
+        indent = len(text) - len(text.lstrip())
+        if not self._frames or indent <= self._indent or self._headed or indent > self._frame_indent:
+            return bool(self._frames) and indent <= self._indent
+        return bool((told := exception_of(bare, after_frame=False)) and told[2])
 
     def _add(self, frame: Frame) -> None:
         if frame.function == "" and self._defined:

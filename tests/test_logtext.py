@@ -587,6 +587,29 @@ def test_strings_below_the_marked_line_go_on_with_what_it_raises() -> None:
     assert unfinished.message == "x does not support Flash Attention x yet. Ask where the model is hosted: x"
 
 
+def test_a_sentence_under_what_raises_is_the_message_where_the_class_was_not_copied() -> None:
+    text = CUT.format(code="raise errors.Missing(") + "The model has no embeddings\nand no head.\n"
+    (raised,) = read_text(text).findings[0].chain
+    assert (raised.type, raised.module) == ("Missing", "errors")
+    assert raised.message == "The model has no embeddings\nand no head."
+    assert not read_text(CUT.format(code="call(") + "The model has no embeddings\n").findings
+
+
+def test_an_exception_as_far_in_as_the_frames_ends_an_excerpt_that_began_without_its_blanks() -> None:
+    text = 'File "/srv/a/torch/serialization.py", line 9, in f\n return g(\n File "/srv/b.py", line 2, in g\n h()\n'
+    (raised,) = read_text(text + " RuntimeError: Initialize: code 5\n").findings[0].chain
+    assert (raised.type, raised.message, len(raised.frames)) == ("RuntimeError", "Initialize: code 5", 2)
+    whole = 'Traceback (most recent call last):\n  File "/srv/b.py", line 2, in g\n  RuntimeError: no\nKeyError: 1\n'
+    assert [each.chain[0].type for each in read_text(whole).findings] == ["KeyError"]
+
+
+def test_a_bar_in_front_of_an_exception_is_no_part_of_it() -> None:
+    bar = "  0%|          | 0/60 [00:00<?, ?it/s]"
+    (raised,) = read_text(f"{bar}RuntimeError: invalid argument\n").findings[0].chain
+    assert (raised.type, raised.message) == ("RuntimeError", "invalid argument")
+    assert not read_text(f"{bar}step 1\n").findings
+
+
 def test_a_traceback_that_is_whole_is_not_unfinished() -> None:
     text = CUT.format(code="raise ValueError(") + "ValueError: no embeddings\n"
     assert read_text(text).unfinished is None and read_text(text).findings[0].chain[0].message == "no embeddings"
@@ -861,3 +884,11 @@ def test_a_shells_prompt_is_no_part_of_the_message_above_it(prompt: str) -> None
     told = "Traceback (most recent call last):\n  File \"run.py\", line 3, in <module>\n    f()\nKeyError: 'a'\n"
     (found,) = read_text(told + prompt + "\n").findings
     assert found.chain[-1].message == "'a'"
+
+
+def test_a_message_and_a_traceback_cut_before_its_exception_are_read_together() -> None:
+    told = "AttributeError: LlamaTokenizer has no attribute tokenizer\n\n"
+    cut = 'File "/srv/env/lib/python3.12/site-packages/trl/trainer/dpo_trainer.py", line 765, in __init__\n    x(\n'
+    narrow, wide = explain(told + cut).signature, explain(told).signature
+    assert narrow is not None and wide is not None
+    assert narrow.id != wide.id and wide.id in narrow.beside
