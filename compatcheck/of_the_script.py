@@ -30,7 +30,9 @@ _PLAIN_CLASS = re.compile(
     r"|Request|Response|Result|State|Sampler|Generator|Discriminator|Args|Parser|Logger|Timer|Task|Job|Base|Text|Image"
     r"|Audio|Video|Backbone|Classifier|Projector|Adapter|Prompt|Template|Document|Embedder|Retriever|Index|Reader|Writer"
     r"|Store|Causal|Input|Example|Examples|Features|Metric|Metrics|Loss|Evaluator|Node|Item|Record|Session|User|Settings"
-    r"|Net|Network|Unit|Cell|Policy|Env)+"
+    r"|Net|Network|Unit|Cell|Policy|Env|Cache|LRU|TTL|Memory|Queue|Buffer|Replay|Tree|Graph|Table|List|Dict|Event|Error"
+    r"|Global|Local|Simple|Basic|Custom|Default|Early|Stopping|Res|Down|Up|Double|Info|Status|Stats|Registry|Factory"
+    r"|Builder|Context|Monitor|Tracker|Plugin|Hook|File|Stream|Group|Role|Score|Action|Command)+"
 )
 """Names of classes that any program may choose, put together of such words."""
 

@@ -175,6 +175,8 @@ def _is_about(signature: Signature, raised: Raised, around: Sequence[Raised]) ->
     """Whether the exception, or the chain that it is a link of, speaks of what `about` wants: by its words, or by the
     places that called. Those do not count for `about_itself` where a script was the last to call: a library that calls
     a script's function has no part in what it asks of others."""
+    if signature.bare and not any(each.frames for each in (raised, *around)):
+        return True
     places = not (signature.about_itself and is_slip(raised, around))
     return any(_speaks_of(signature.about_pattern, each, places=places) for each in (raised, *around))
 

@@ -194,6 +194,8 @@ which is the script's slip; it does where no traceback stands beside it, or wher
     about_itself: bool = False
     """With `about`: where the traceback stops in a script's own code, the files and functions that called do not \
 count for it, only the message, the exception's module and the line that raised."""
+    bare: bool = False
+    """With `about`: an exception of which no frame is known, a title's or a logger's line, counts without it."""
     within: tuple[str, ...] = ()
     """For what is told by its place alone: one of these packages' code must have raised it, or have handed on to \
 torch, NumPy or Python's library what was refused there. Counts after everything else."""
