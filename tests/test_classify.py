@@ -200,6 +200,15 @@ def test_the_line_of_code_may_say_what_an_exception_is_about() -> None:
     )
 
 
+def test_a_line_without_frames_is_named_by_its_words_and_one_with_frames_by_what_they_are_about() -> None:
+    def named(*places: str) -> str | None:
+        error = raised("RuntimeError", "Already borrowed", *places)
+        return diagnose_chain((error,), CATALOGUE, whole=True).signature
+
+    assert named() == named("transformers/tokenization_utils_fast.py set_truncation") == "tokenizer-in-threads"
+    assert named("/home/me/frame.py run", "polars/dataframe/frame.py apply") is None
+
+
 def test_a_module_is_no_class_of_its_name() -> None:
     error = raised("AttributeError", "module 'UnslothSFTTrainer' has no attribute 'UnslothRewardTrainer'")
     assert diagnose_chain((error,), CATALOGUE, whole=True).signature is None
