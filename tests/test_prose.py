@@ -55,7 +55,7 @@ from compatcheck.prose import CAP
          '  File "/srv/site-packages/pytorch_lightning/trainer/trainer.py", line 7, in fit\n    self._run',
          "refused-by-lightning", 1),
         ("With optimum: ValueError: Trying to export a qwen model, that is a custom or unsupported architecture, but "
-         "no custom onnx configuration was passed as custom_onnx_configs.\n...", "refused-by-optimum", 1),
+         "no custom onnx configuration was passed as custom_onnx_configs.\n...", "onnx-export-architecture-unknown", 1),
         ("errors like `KeyError: 'mixtral'` which means that it is too old", "model-type-unknown", 1),
         ("Then I got a KeyError: 'qwen3' when loading it from the hub.", "model-type-unknown", 1),
         ("prepare gives the error:\n'AcceleratorState' object has no attribute  'fork_launched'",
