@@ -7,7 +7,7 @@ import ast
 import re
 import textwrap
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -266,7 +266,7 @@ def _inherit(facts: SourceFacts) -> None:
     members: dict[str, set[str]] = {}
     keywords: dict[str, set[str]] = {}
     for name in facts.members:
-        line = _line_of(name, facts.bases)
+        line = line_of(name, facts.bases)
         members[name] = set().union(*(facts.members.get(each, set()) for each in line))
         own = next(
             (place for place, each in enumerate(line) if "__init__" in facts.members.get(each, set())), len(line)
@@ -277,7 +277,7 @@ def _inherit(facts: SourceFacts) -> None:
     facts.keywords = {name: values for name, values in (facts.keywords | keywords).items() if values or "." in name}
 
 
-def _line_of(name: str, bases: dict[str, tuple[str, ...]]) -> list[str]:
+def line_of(name: str, bases: Mapping[str, tuple[str, ...]]) -> list[str]:
     """A class and all that it is derived from, the nearest first."""
     line = [name]
     for each in line:

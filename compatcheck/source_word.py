@@ -13,7 +13,9 @@ from packaging.version import InvalidVersion
 
 from .domain import Raised
 from .lexicon import shipped_lexicon
+from .members import shipped_members
 from .python_library import ASKED, shipped_library
+from .source_packages import WHOLE
 from .sources import Lifetime, shipped_sources
 
 _NAME = re.compile(r"cannot import name '(?P<name>\w{1,100})' from '(?P<module>\w{1,60}(?:\.\w{1,60}){0,8})'")
@@ -25,17 +27,22 @@ _MODULE_NAME = re.compile(
 _KEYWORD = re.compile(
     r"(?P<owner>\w{1,100})(?:\.(?P<method>\w{1,100}))?\(\) got an unexpected keyword argument '(?P<name>\w{1,100})'"
 )
-_MEMBER = re.compile(r"'(?P<owner>\w{1,100})' object has no attribute '(?P<name>\w{1,100})'")
+_MEMBER = re.compile(r"(?:type object )?'(?P<owner>\w{1,100})'(?: object)? has no attribute '(?P<name>\w{1,100})'")
+OTHERS_TOLD = 3
+"""Classes that are named of those that have what another one lacks."""
+LEAST_TELLING = 7
+"""Characters of a name that few classes have by chance."""
 
 
 _DERIVED = (
     (re.compile(r"Config$"), ("PretrainedConfig",)),
     (re.compile(r"TokenizerFast$"), ("PreTrainedTokenizerFast", "PreTrainedTokenizerBase")),
     (re.compile(r"Tokenizer$"), ("PreTrainedTokenizer", "PreTrainedTokenizerBase")),
-    (re.compile(r"Processor$"), ("ProcessorMixin",)),
+    (re.compile(r"(?<!Image)(?<!Video)Processor$"), ("ProcessorMixin",)),
     (re.compile(r"(?:Model|For[A-Z]\w{3,40})$"), ("PreTrainedModel", "GenerationMixin")),
 )
-"""By the end of its name, what a class of transformers is derived from (transformers 4.57.6 and 5.24.0, models/)."""
+"""By the end of its name, what a class of transformers is derived from (transformers 4.57.6 and 5.24.0, models/), by the
+names that those had before transformers 5, too."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ def source_word(raised: Raised | None, versions: Mapping[str, str]) -> SourceWor
         return _of_class(found, f"{owner}({found['name']}=)", life, versions)
     if found := _MEMBER.search(message):
         owner, life = _member(found["owner"], found["name"], versions)
-        return _of_class(found, f"{owner}.{found['name']}", life, versions)
+        word = _of_class(found, f"{owner}.{found['name']}", life, versions)
+        return word or _of_newest(found["owner"], found["name"], raised)
     return _of_message(raised)
 
 
@@ -82,11 +90,16 @@ def _member(owner: str, name: str, versions: Mapping[str, str]) -> tuple[str, Li
     package = known.class_of(owner)
     if (life := known.member(owner, name)) or package not in (None, "transformers"):
         return owner, life
-    bases = next((bases for kind, bases in _DERIVED if kind.search(owner)), ())
-    base, life = next(((base, life) for base in bases if (life := known.member(base, name))), (owner, None))
+    base, life = next(((base, life) for base in _bases(owner) if (life := known.member(base, name))), (owner, None))
     if life and package is None and (not life.specifier or _has(life, versions)):
         return owner, None
     return base, life
+
+
+def _bases(owner: str) -> list[str]:
+    """What a class of transformers is derived from: by its name, and in the newest release."""
+    by_name = next((bases for kind, bases in _DERIVED if kind.search(owner)), ())
+    return [*by_name, *shipped_members().packages["transformers"].line(owner)[1:]]
 
 
 def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord | None:
@@ -106,6 +119,42 @@ def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord 
 def _of_class(found: re.Match[str], what: str, life: Lifetime | None, versions: Mapping[str, str]) -> SourceWord | None:
     """Of a keyword or a member: the releases that have it, or that the package of its class never had the word."""
     return _word(what, life, versions) if life else _never(shipped_sources().class_of(found["owner"]), found["name"])
+
+
+def _of_newest(owner: str, name: str, raised: Raised) -> SourceWord | None:
+    """What the newest release's class has, where no release that was compared tells more: the member all the same, one
+    that is called alike, or other classes that have it."""
+    package, members = shipped_sources().class_of(owner), shipped_members()
+    if package is None or package not in members.packages or owner not in members.packages[package].own:
+        return None
+    newest = f"{package} {members.packages[package].release}"
+    if bearer := members.bearer(package, owner, name):
+        # checkpoints bring classes of their own, of which diffusers, for one, has copies under the same names
+        if bearer == owner and package not in WHOLE and not any(package in each.file for each in raised.frames):
+            return None
+        by = f", by its base {bearer}" if bearer != owner else ""
+        return SourceWord(
+            f"{owner} has {name} in {newest}, the newest that was read{by}; an older one may lack it, and where yours "
+            "has it, this object was not set up whole, or came out of a file"
+        )
+    alike, others = members.nearest(package, owner, name), _others(package, name)
+    told = ([f"the nearest that it has is {alike}"] if alike else []) + ([others] if others else [])
+    return SourceWord(f"{owner} has no {name} in {newest}; {'; '.join(told)}") if told else None
+
+
+def _others(package: str, name: str) -> str:
+    """Which other classes have a member, where they are few, or all of one other package; empty where any class may
+    have one of that name."""
+    others = shipped_members().others(name)
+    homes = sorted({home for home, _ in others})
+    elsewhere = len(homes) == 1 and package not in homes
+    if len(name) < LEAST_TELLING or not others or not ("_" in name.strip("_") or elsewhere):
+        return ""
+    if len(others) <= OTHERS_TOLD:
+        owners = " and ".join(owner for _, owner in others)
+        return f"{owners} of {' and '.join(homes)} {'has' if len(others) == 1 else 'have'} it"
+    shortest = min((owner for _, owner in others), key=lambda owner: (len(owner), owner))
+    return f"{len(others)} classes of {homes[0]} have it, {shortest} among them" if elsewhere else ""
 
 
 def _never(package: str | None, name: str) -> SourceWord | None:

@@ -208,6 +208,7 @@ def test_a_terminal_without_the_character_gets_a_question_mark() -> None:
         (["explain", "good.toml", "--catalogue", "none"], "none: no .toml file in it"),
         (["catalogue", "list", "none"], "none: no .toml file in it"),
         (["catalogue", "read", "none", "--out", "x.json"], "none: no wheel of a package of the stack in it"),
+        (["catalogue", "members", "none", "--out", "x.json"], "none: no wheel of a package of the stack in it"),
     ],
 )
 def test_what_would_not_hold_is_refused_before_anything_runs(

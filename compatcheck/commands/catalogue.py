@@ -26,6 +26,7 @@ FOLDER holds signatures as *.toml; without it, the catalogue that comes with com
   compatcheck catalogue propose ci-job.log         the draft of a signature for what explain calls unknown
   compatcheck catalogue propose --store .compatcheck/store.sqlite3
   compatcheck catalogue read wheels/ --out sources.json   what releases say and have, from their wheels
+  compatcheck catalogue members wheels/ --out members.json  what the newest releases' classes have
   compatcheck catalogue imports --out import_needs.json   what releases import of each other, from the index
   compatcheck catalogue undeclared --out undeclared.json  what they import that nothing brings along
   compatcheck catalogue words --out lexicon.json          every word in their sources, from the index
@@ -58,6 +59,14 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     reading.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack, several releases of each")
     _makes(reading, "sources.json")
     reading.set_defaults(execute=execute_read)
+    classing = actions.add_parser(
+        "members",
+        help="read the newest wheel of each package for what its classes have and are derived from (for maintainers); "
+        "packages without a wheel in the folder stay",
+    )
+    classing.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack")
+    _makes(classing, "members.json")
+    classing.set_defaults(execute=execute_members)
     importing = actions.add_parser(
         "imports", help="read the index's wheels for what releases import of each other and miss (for maintainers)"
     )
@@ -212,6 +221,20 @@ def execute_read(arguments: argparse.Namespace) -> int:
         )
     before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
     written_file(arguments.out, written(renewed(before, read)))
+    return EXIT_DONE
+
+
+def execute_members(arguments: argparse.Namespace) -> int:
+    from ..errors import EXIT_DONE, InputError
+    from ..members import read, read_newest, renewed, written
+    from ..report.files import written_file
+
+    folder = arguments.folder
+    found = read_newest(folder, lambda text: print(text, file=sys.stderr)) if folder.is_dir() else None
+    if not found or not found.packages:
+        raise InputError(str(folder), ["no wheel of a package of the stack in it"], "Give a folder of wheels.")
+    before = read(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
+    written_file(arguments.out, written(renewed(before, found)))
     return EXIT_DONE
 
 
