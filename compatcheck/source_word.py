@@ -41,8 +41,8 @@ _DERIVED = (
     (re.compile(r"(?<!Image)(?<!Video)Processor$"), ("ProcessorMixin",)),
     (re.compile(r"(?:Model|For[A-Z]\w{3,40})$"), ("PreTrainedModel", "GenerationMixin")),
 )
-"""By the end of its name, what a class of transformers is derived from (transformers 4.57.6 and 5.24.0, models/), by the
-names that those had before transformers 5, too."""
+"""By the end of its name, what a class of transformers is derived from (transformers 4.57.6 and 5.24.0, models/), under
+the names that those had before transformers 5."""
 
 
 @dataclass(frozen=True)
