@@ -20,6 +20,7 @@ from .domain import Stage
 from .errors import InputError
 from .logtext import read_text
 from .parse import structured, toml
+from .plain_words import GAP
 from .signature_fit import MESSAGE_CAP, covers, fitting
 from .signatures import CAPTURED, Signature, unusable_patterns
 
@@ -133,6 +134,8 @@ def _problems(signature: Signature, catalogue: Catalogue) -> Iterator[tuple[str,
     for name in ("title", "cause", "remedy"):
         if not getattr(signature, name).strip():
             yield name, "is empty"
+        if gap := GAP.search(getattr(signature, name)):
+            yield name, f"{gap[0]} is filled in only where it stands in a command"
     for number, reference in enumerate(signature.references):
         if not _REFERENCE.fullmatch(reference):
             yield (

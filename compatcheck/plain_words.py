@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,11 +11,17 @@ from typing import Any
 from .domain import Diagnosis, Stage, inert, printable
 from .measured_word import MeasuredWord, measured_word
 from .signatures import Affected, Roles, Signature, address
+from .source_packages import project_of
 from .source_word import SourceWord, source_word
 from .sudden_end import SuddenEnd
 
 WIDTH = 112
 """Characters of a line."""
+
+GAP = re.compile(r"\{([a-z_]+)\}")
+"""What is to be filled in."""
+_PLAIN = re.compile(r"[\w.+<>=!~,/\[\]-]{1,120}", re.ASCII)
+"""What may be put into a command that is going to be copied into a shell."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,20 @@ class Explanation:
         """What the packages' own sources say of it; None where they say nothing."""
         return source_word(self.diagnosis.exception, self.versions) if self.diagnosis and self.signature else None
 
+    @property
+    def command(self) -> str:
+        """What to run, with what the failure's text says in its gaps; what that does not say is left to be filled in:
+        `pip install -U peft`, `python {script}`. Empty where the signature has none."""
+        signature, diagnosis = self.signature, self.diagnosis
+        if signature is None or diagnosis is None:
+            return ""
+        said = {
+            name.rstrip("0123456789"): value for name, value in diagnosis.captures.items() if _PLAIN.fullmatch(value)
+        }
+        if package := said.get("package"):
+            said["package"] = project_of(package)
+        return GAP.sub(lambda gap: said.get(gap[1], gap[0]), signature.command)
+
     def as_json(self) -> dict[str, Any]:
         """Plain data. The signature is null where the failure is unknown, the exception too where there is none."""
         diagnosis, signature = self.diagnosis, self.signature
@@ -75,7 +96,7 @@ class Explanation:
             },
             "remedy": signature.remedy if signature else None,
             "pins": list(signature.pins) if signature else [],
-            "command": (signature.command or None) if signature else None,
+            "command": self.command or None,
             "end": str(self.end.end) if self.end else None,
             "advice": [*(self.end.advice if self.end else ()), *([self.report.remedy] if self.report else ())],
             "transient": signature.transient if signature else False,
@@ -137,8 +158,8 @@ class Explanation:
         lines.append(f"remedy     {signature.remedy}")
         if signature.pins:
             lines.append("pins       " + " ".join(signature.pins))
-        if signature.command:
-            lines.append("command    " + signature.command)
+        if self.command:
+            lines.append("command    " + self.command)
         if self.sources:
             pins = f" ({' '.join(self.sources.pins)})" if self.sources.pins else ""
             lines.append(f"source     {self.sources.says}{pins}")

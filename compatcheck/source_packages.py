@@ -109,6 +109,13 @@ def folder_of(package: str) -> str:
     return _FOLDERS.get(package, package)
 
 
+def project_of(module: str) -> str:
+    """What is to be installed for a module of the stack or its companions: `awq` comes with autoawq, `torch._C` with
+    torch. Any other name is taken for the project's own."""
+    top = module.partition(".")[0].strip("_").removesuffix("_rust")
+    return next((package for package, folder in _FOLDERS.items() if folder == top), top)
+
+
 def is_no_library(parts: tuple[str, ...]) -> bool:
     """Tests, command lines, conversion scripts, stand-ins for what is not installed, and what modules are generated
     from: not imported where the library is used. And the parts of a package that are left out on purpose."""

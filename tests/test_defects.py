@@ -47,6 +47,11 @@ def test_a_good_file_has_no_defect(tmp_path: Path) -> None:
         ('"OddError"', '"EvenError"', "10-x.toml: signature[0] odd-thing: examples[0]: is recognised as unknown"),
         ('message = "odd"', r"message = '(\w+\s?)+$'", "10-x.toml: signature[0] odd-thing: message: takes over"),
         ('message = "odd"', r"message = '\w+ odd'", "10-x.toml: signature[0] odd-thing: message: takes over"),
+        (
+            'cause = "c"\n',
+            'cause = "{name} is odd"\n',
+            "10-x.toml: signature[0] odd-thing: cause: {name} is filled in",
+        ),
         ("roles =", 'beside = ["nobody"]\nroles =', "10-x.toml: signature[0] odd-thing: beside[0]: 'nobody' is no"),
         ("[[signature]]", "colour = 1\n[[signature]]", "10-x.toml: colour: unknown key"),
         ("[[signature]]", "[[signature", "10-x.toml: not TOML"),

@@ -10,7 +10,11 @@ from pathlib import Path
 import pytest
 from log_corpus import FOLDER, read_case
 
+from compatcheck.catalogues import shipped_signature
 from compatcheck.cli import main
+from compatcheck.domain import Diagnosis, Raised
+from compatcheck.explanation import explain
+from compatcheck.plain_words import Explanation
 
 CASE = read_case(FOLDER / "cache-layers-empty.txt")
 KEYS = {
@@ -84,3 +88,27 @@ def test_a_pipe_and_nothing_heavy_is_imported(arguments: list[str]) -> None:
 def test_a_missing_file_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", str(tmp_path / "none.log")]) == 2
     assert "none.log cannot be read: No such file or directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "command"),
+    [
+        ("AttributeError: module 'awq' has no attribute 'x_y'", "pip install -U autoawq"),
+        ("ImportError: cannot import name 'DPOTrainer' from 'trl' (/e/trl/__init__.py)", "pip install -U trl"),
+        ("AttributeError: 'tokenizers.AddedToken' object has no attribute 'x_y'", "pip install -U tokenizers"),
+        ("Segmentation fault (core dumped)", "python -X faulthandler {script}"),
+    ],
+)
+def test_a_command_names_what_the_text_names(line: str, command: str) -> None:
+    told = explain(f"import transformers\n{line}\n")
+    assert told.command == told.as_json()["command"] == command
+    assert f"command    {command}" in told.as_text()
+
+
+def test_what_a_shell_would_run_is_not_put_into_a_command() -> None:
+    raised = Raised("ImportError", "", "x")
+    signature = shipped_signature("build-needs-torch")
+    assert signature is not None and "{package}" in signature.command
+    for said, command in (("apex", "apex"), ("a; rm -rf x", "{package}"), ("$(x)", "{package}")):
+        told = Explanation(Diagnosis(signature.id, None, raised, {"package": said}), signature)
+        assert told.command == signature.command.replace("{package}", command)
