@@ -36,6 +36,8 @@ _IGNORED = re.compile(
     r"Exception ignored (?:in|on|while)|--- Logging error ---|Error in atexit|Error in sys\.excepthook"
 )
 _PYTEST = re.compile(r"^E {2,}(?P<text>\S.*)$|^E$")
+_PYTEST_FRAME = re.compile(r"E {2,}(?P<frame>File \".*)")
+"""A traceback within what pytest shows of an exception, whose beginning is cut off."""
 _PYTEST_HEAD = re.compile(r"^_{3,} .{1,300} _{3,}$")
 _DEFINES = re.compile(r"^[ >]{0,80}(?:async )?def (?P<name>\w{1,200})\(")
 _NOISE = re.compile(r"[\s^~|_+-]*$")
@@ -163,6 +165,8 @@ class TracebackReader:
         exits: list[Exit] = []
         if self._pytest and self._read_pytest_end(text, bare):
             return exits
+        if found := _PYTEST_FRAME.match(text):
+            text = bare = found["frame"]
         head = _HEAD.search(bare) if "Traceback" in bare else None
         if head:
             return self._at_head(text, head)

@@ -892,3 +892,9 @@ def test_a_message_and_a_traceback_cut_before_its_exception_are_read_together() 
     narrow, wide = explain(told + cut).signature, explain(told).signature
     assert narrow is not None and wide is not None
     assert narrow.id != wide.id and wide.id in narrow.beside
+
+
+def test_a_traceback_behind_pytests_margin_is_read_where_its_beginning_is_cut_off() -> None:
+    told = LOG.splitlines()
+    frames = told[next(place for place, line in enumerate(told) if "peft_model.py" in line) :]
+    assert verdict("".join(f"E   {line}\n" for line in frames)) == NAME
