@@ -37,6 +37,7 @@ at a line's beginning three words in them: less proves nothing in running text."
 _HEADING = re.compile(rf"\s*#|{TITLES_TAG.pattern}")
 _NO_FAILURE = re.compile(
     r"\w{3,40}Warning: |^\W*\[(?:INFO|DEBUG)\] |^\W*(?:\d{1,6}\s+)?(?:raise|warnings\.warn|logger\.\w{4,9})\b[ (]"
+    r"|\bno longer (?:raises?|throws?|fails?|crash(?:es)?|gives?)\b|\b(?:docs?|documentation) says?\b"
     r"|^\W*\d{1,6}\s+(?:if|elif|except|return|for|while|with|try|else|def)\b.{0,300}:?$"
 )
 """A warning, and the code that would raise or warn, or asks what was raised, as tracebacks show it."""
@@ -79,6 +80,9 @@ LEAST_TITLE = 30
 """Characters of a message that no issue's title has by chance, where it stands above a traceback that is cut off."""
 _IMPORTS = re.compile(r"from (?P<module>\w[\w.]*) import (?P<names>\w[\w, ]*)|import (?P<plain>\w[\w.]*)(?: as \w+)?")
 """A line of code that imports from one module, or one module."""
+_DEFINES = re.compile(r"(?m)^[ \t]*(?:async )?def \w{1,80}\(")
+_TRACED = re.compile(r"(?m)^\W*(?:Traceback|File \"|\w{3,40}Error\b|-+> ?\d)|\bin <module>")
+"""Code that is shown for itself, and what a traceback has besides code."""
 _ENDS_A_TITLE = re.compile(r"\W*(?:$|(?:when|while|in|on|at|with|during|after|using|for)\b)")
 """What may follow a message in a title without a mark: where something failed, and no sentence of its own."""
 _OF_ONESELF = re.compile(r"\b(?:I|[Ww]e|[Mm]y|[Oo]ur|me|us)\b")
@@ -148,9 +152,10 @@ def _worded(
 
 def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
     """What the line of code says that raised, where that is all that was pasted, or stands as the heading, and has its
-    message or enough of its wording."""
+    message or enough of its wording. A function that is shown from its `def` on tells what it may raise."""
+    listed = bool(_DEFINES.search(text)) and not _TRACED.search(text)
     for number, line in carried(split_lines(text)):
-        raises = RAISES.fullmatch(line.strip(MARKS))
+        raises = None if listed else RAISES.fullmatch(line.strip(MARKS))
         if raises and (message := message_in_code(raises) or _whole_wording(raises["told"] or "")):
             diagnosis = diagnose_chain((Raised(raises["type"], "", message),), catalogue.sure, whole=False)
             if diagnosis.signature:
