@@ -51,22 +51,18 @@ def add(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
         "--store", type=Path, help=f"read the observations of this store (without LOG the default: {DEFAULT_STORE})"
     )
     proposing.set_defaults(execute=execute_propose)
-    reading = actions.add_parser(
-        "read",
-        help="read wheels for the messages, names and keywords of every release (for maintainers); what the "
-        "table has of packages without a wheel in the folder stays",
-    )
-    reading.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack, several releases of each")
-    _makes(reading, "sources.json")
-    reading.set_defaults(execute=execute_read)
-    classing = actions.add_parser(
-        "members",
-        help="read the newest wheel of each package for what its classes have and are derived from (for maintainers); "
-        "packages without a wheel in the folder stay",
-    )
-    classing.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack")
-    _makes(classing, "members.json")
-    classing.set_defaults(execute=execute_members)
+    for action, table, execute, meaning in (
+        ("read", "sources.json", execute_read,
+         "read wheels for the messages, names and keywords of every release (for maintainers); what the table has of "
+         "packages without a wheel in the folder stays"),
+        ("members", "members.json", execute_members,
+         "read the newest wheel of each package for what its classes have and are derived from (for maintainers); "
+         "packages without a wheel in the folder stay"),
+    ):  # fmt: skip
+        reading = actions.add_parser(action, help=meaning)
+        reading.add_argument("folder", metavar="FOLDER", type=Path, help="wheels of the stack")
+        _makes(reading, table)
+        reading.set_defaults(execute=execute)
     importing = actions.add_parser(
         "imports", help="read the index's wheels for what releases import of each other and miss (for maintainers)"
     )
@@ -209,33 +205,36 @@ def _in_store(path: Path) -> Iterator[Unknown]:
 
 
 def execute_read(arguments: argparse.Namespace) -> int:
-    from ..errors import EXIT_DONE, InputError
+    from ..errors import EXIT_DONE
     from ..report.files import written_file
     from ..source_table import read_folder, renewed, written
 
-    there = arguments.folder.is_dir()
-    read = read_folder(arguments.folder, lambda text: print(text, file=sys.stderr)) if there else None
-    if not read:
-        raise InputError(
-            str(arguments.folder), ["no wheel of a package of the stack in it"], "Give a folder of wheels."
-        )
+    read = read_folder(_with_wheels(arguments.folder), lambda text: print(text, file=sys.stderr))
     before = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
     written_file(arguments.out, written(renewed(before, read)))
     return EXIT_DONE
 
 
 def execute_members(arguments: argparse.Namespace) -> int:
-    from ..errors import EXIT_DONE, InputError
+    from ..errors import EXIT_DONE
     from ..members import read, read_newest, renewed, written
     from ..report.files import written_file
 
-    folder = arguments.folder
-    found = read_newest(folder, lambda text: print(text, file=sys.stderr)) if folder.is_dir() else None
-    if not found or not found.packages:
-        raise InputError(str(folder), ["no wheel of a package of the stack in it"], "Give a folder of wheels.")
+    found = read_newest(_with_wheels(arguments.folder), lambda text: print(text, file=sys.stderr))
     before = read(arguments.out.read_text(encoding="utf-8")) if arguments.out.is_file() else None
     written_file(arguments.out, written(renewed(before, found)))
     return EXIT_DONE
+
+
+def _with_wheels(folder: Path) -> Path:
+    """The folder. Raises InputError where no file of a package of the stack is in it."""
+    from ..errors import InputError
+    from ..source_archives import name_of
+    from ..source_packages import PACKAGES
+
+    if not folder.is_dir() or not any(name_of(path.name)[0] in PACKAGES for path in folder.iterdir()):
+        raise InputError(str(folder), ["no wheel of a package of the stack in it"], "Give a folder of wheels.")
+    return folder
 
 
 def execute_imports(arguments: argparse.Namespace) -> int:
