@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from compatcheck import cli, import_needs, lexicon
+from compatcheck import cli, import_needs, lexicon, members
 from compatcheck.domain import digest_of
 from compatcheck.lock_files import read_lock
 from compatcheck.parse import tomllib
@@ -198,7 +198,7 @@ def test_the_workflow_joins_the_stores_that_its_jobs_leave() -> None:
 
 REFRESH = yaml.safe_load((ROOT / ".github" / "workflows" / "refresh.yml").read_text())["jobs"]["refresh"]
 SCRIPTS = ROOT / ".github" / "scripts"
-RENEWED = [str(table.SHIPPED.relative_to(ROOT)) for table in (import_needs, lexicon)]
+RENEWED = [str(table.SHIPPED.relative_to(ROOT)) for table in (import_needs, lexicon, members)]
 
 
 def test_the_refresh_runs_commands_that_there_are_over_a_matrix_that_is_explored() -> None:

@@ -3,7 +3,7 @@
 # says.
 set -euo pipefail
 body=$1
-git add --all reports compatcheck/data/import_needs.json compatcheck/data/lexicon.json
+git add --all reports compatcheck/data/{import_needs,lexicon,members}.json
 if git diff --cached --quiet; then
   echo "the reports have not changed"
   exit 0
