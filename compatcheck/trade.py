@@ -11,6 +11,7 @@ _OF_MODELS = re.compile(
     r"(?i)torch|hugging ?face|transformers|\bcuda\b|\bl?lama|bert\b|\bgpt|lora\b|\bllms?\b|tokeniz|fine-?tun|pretrain"
     r"|diffusion|embedding|dataloader|whisper|mistral|qwen|chatglm|tensor|\bneural|epoch\b|\bnltk\b|\bspacy\b|sklearn"
     r"|kaggle|colab|\bmodel(?:s|ing)?_\w|\bGPUs?\b|\bAI\b|machine learning"
+    r"|(?:site|dist)-packages[/\\]+(?:accelerate|adapters|datasets|evaluate|flair|kernels|outlines|petals)\b"
 )
 
 

@@ -21,6 +21,8 @@ def test_packages_are_known_in_any_spelling() -> None:
         ("lmdeploy serve", True),
         ("django.db.utils.OperationalError: could not connect to server: Connection refused", False),
         ("The order service reads /etc/orders.yaml", False),
+        ('File "/usr/lib/python3.11/site-packages/datasets/arrow_dataset.py", line 9', True),
+        ("The datasets of the shop are evaluated", False),
     ],
 )
 def test_a_text_is_about_models_or_not(text: str, about: bool) -> None:
