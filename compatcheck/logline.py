@@ -54,6 +54,10 @@ _FRAME_PLAIN = re.compile(
 """GitHub Actions writes `***` for what is a secret of the workflow, in numbers, too, where the secret is short."""
 _FRAME_CUT = re.compile(r'[^"\n]{0,600}\.pyx?", line (?P<line>\d{1,7})(?:, in (?P<function>\S{1,200})|)$')
 """The same without its head, as it is left where an excerpt begins within it."""
+_FRAME_UNQUOTED = re.compile(
+    r"File (?P<file>[^\s\",]{1,600}\.pyx?), line (?P<line>\d{1,7}), in (?P<function>[\w.<>]{1,200})$"
+)
+"""Without the marks around the file's name, as a forum or a person's hand leaves it."""
 _FRAME_CRASH = re.compile(r'File "(?P<file>[^"]{1,600})", line (?P<line>\d{1,7}) in (?P<function>.{1,200})$')
 _FRAME_NOTEBOOK = re.compile(
     r"File \[?(?P<file>[^\"\]]{1,600}?):(?P<line>\d{1,7})(?:\][^ ]{0,900})?"
@@ -88,6 +92,8 @@ _FLAT_BREAK = re.compile(
     r"\s(?=Traceback \(most recent|During handling of the above|The above exception was"
     r"|(?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{1,60}(?:Error|Exception|Interrupt|Failed)(?::\s|$))"
 )
+_FLAT_NAMELESS = re.compile(r"(?<=, in) (?=(?:[A-Za-z_]\w{0,60}\.){0,6}[A-Z]\w{1,60}(?:Error|Exception): )")
+"""Where `<module>` stood between two brackets that a web page took for its own, and the line's end behind it."""
 _FLAT_TAG = re.compile(r"(?<=\s)\[rank\d{1,4}\]:(?=\s)")
 
 _EGG = re.compile(r"^[\w.+-]{3,120}\.egg/(?=\w)")
@@ -101,6 +107,8 @@ EXCEPTION = re.compile(
     r"(?P<colon>:(?:\s(?P<message>.*))?)?$",
     re.DOTALL | re.ASCII,
 )
+_CLASS_SHOWN = re.compile(r"<class '(?P<name>[A-Za-z_][\w.]{0,200})'>(?=: \S)")
+"""A class as Python shows it in a text of another program's making: `<class 'KeyError'>: 'name'`."""
 _BOLD_INIT = re.compile(r"(?<=\.)init\(\)(?= (?:got|missing|takes))")
 """What Markdown leaves of `__init__()`, which it takes for bold type."""
 _XINFERENCE = re.compile(r"^\[address=[\w.:-]{1,80}, pid=\d{1,9}\] ")
@@ -132,12 +140,19 @@ _AS_CODE = re.compile(r"(?<![\w`])(?P<mark>``?)(?P<text>[^`\n]{1,200})(?P=mark)(
 _QUOTED_TWICE = re.compile(r'(?<![\w"])"(?P<text>[^"\n]{1,200})"(?![\w"])')
 
 _UNQUOTED = re.compile(
-    r"(?P<says>\b[Nn]o module named|\bunexpected keyword argument|\b[Cc]annot import name) "
+    r"(?P<says>\b[Nn]o module named|\bunexpected keyword argument|\b[Cc]annot import name|\bhas no attribute) "
     r"(?!(?:in|for|when|from|while|on|of|or|and|with|error|to|is|was|at|by)\b)"
-    r"(?P<name>[A-Za-z_][\w.]{0,100}\w)(?P<from> from (?P<place>[A-Za-z_][\w.]{0,100}\w))?"
+    r"(?P<name>[A-Za-z_][\w.]{0,100}\w)(?:\(\))?(?P<from> from (?P<place>[A-Za-z_][\w.]{0,100}\w))?"
     r"(?=$|\.?(?:\s|$)[^\w]*$|[^\x00-\x7f]|[`\"')\],;:!])"
 )
 """What Python says of a name that it misses, without marks around the name: so writes Python 2, and many a person."""
+
+
+_MARK_OF_NAME = re.compile(r"(?<!\w)'|'(?!\w)")
+"""A mark around a name, and not the one in `can't`."""
+_CLOSING_LOST = re.compile(r"(?<![\w'])'[A-Za-z_][\w.]{0,100}(?=`$)")
+_OPENING_LOST = re.compile(r"^[A-Za-z_][\w.]{0,100}(?=' (?:object )?has no attribute )")
+"""Names that have one of their two marks, and where Markdown's own mark shows that the name ends there."""
 
 
 def _in_quotes(found: re.Match[str]) -> str:
@@ -147,12 +162,14 @@ def _in_quotes(found: re.Match[str]) -> str:
 
 def as_python_writes(message: str) -> list[str]:
     """A message as Python may have written it: without backslashes before marks and with `__init__` in the place of
-    `**init**`; besides with single quotation marks around names, in the place of Markdown's; of all others; and of
-    none."""
+    `**init**`, and with the mark that a name at its beginning or end has lost; besides with single quotation marks
+    around names, in the place of Markdown's; of all others; and of none."""
     if "\\" in message:
         message = _ESCAPED.sub("", message)
     if "**" in message:
         message = _BOLD_DUNDER.sub(r"__\g<name>__", message)
+    if "'" in message and len(_MARK_OF_NAME.findall(message)) % 2:
+        message = f"{message[:-1]}'" if _CLOSING_LOST.search(message) else _OPENING_LOST.sub(r"'\g<0>", message)
     readings = [message]
     if "`" in message:
         readings.append(_AS_CODE.sub(r"'\g<text>'", message))
@@ -234,7 +251,7 @@ def unflattened(text: str) -> list[str]:
         return [text]
     lines: list[str] = []
     place = 0
-    text = _FLAT_TAG.sub("", text)
+    text = _FLAT_NAMELESS.sub(" ? ", _FLAT_TAG.sub("", text))
     for found in _FLAT_FRAME.finditer(text):
         lines += _between(text[place : found.start()], after_frame=place > 0)
         lines.append(f'  File "{found["file"]}", line {found["line"]}, in {found["function"]}')
@@ -252,7 +269,12 @@ def _between(text: str, *, after_frame: bool) -> list[str]:
 def frame_of(text: str) -> Frame | None:
     """The frame that a line without leading blanks names, as Python, IPython, pytest, rich or faulthandler write it."""
     if text.startswith(("File ", "> File", "| File", "+ File")):
-        found = _FRAME_PLAIN.match(text) or _FRAME_CRASH.match(text) or _FRAME_NOTEBOOK.match(text)
+        found = (
+            _FRAME_PLAIN.match(text)
+            or _FRAME_CRASH.match(text)
+            or _FRAME_UNQUOTED.match(text)
+            or _FRAME_NOTEBOOK.match(text)
+        )
     elif text.startswith(("Cell In", "Input In", "In [")):
         found = _FRAME_CELL.match(text)
         return Frame("<cell>", int(found["line"]), (found["function"] or "<module>").strip()) if found else None
@@ -292,6 +314,8 @@ def exception_of(text: str, *, after_frame: bool) -> tuple[str, str, str] | None
     """Class, module and message of a line that tells an exception, or None.
 
     After a frame nearly every name may be a class; elsewhere only names that end as exceptions' names do."""
+    shown = _CLASS_SHOWN.match(text) if text[:1] == "<" else None
+    text = shown["name"] + text[shown.end() :] if shown else text
     found = EXCEPTION.match(_TWICE.sub(r"\g<name>: ", text))
     if not found:
         return None

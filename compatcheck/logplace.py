@@ -27,8 +27,9 @@ _STDLIB = frozenset(sys.stdlib_module_names)
 _WINDOWS_LIBRARY = re.compile(r"/[Ll]ib/(?P<rest>[a-z_]\w{0,60}(?:\.py|/).*)$")
 _CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/(?:src/)?(?P<path>(?P=package)/.+)$")
 """A checkout that is installed as it lies: `/home/me/peft/src/peft/config.py`, `/opt/trl/trl/trainer/utils.py`."""
-_SHORTENED = re.compile(r"/(?P<path>(?P<package>\w{1,60})/.+\.py)$")
-"""Where a person cut off all that stands before the package: `/transformers/models/auto/auto_factory.py`."""
+_SHORTENED = re.compile(r"(?:\.\.)?/(?P<path>(?P<package>\w{1,60})/.+\.py)$")
+"""Where a person cut off all that stands before the package: `/transformers/models/auto/auto_factory.py`, or put two
+dots there."""
 _REMOTE = re.compile(r"(?:^|/)(?P<path>(?:transformers_modules|unsloth_compiled_cache)/.+)$")
 """Where transformers puts the model code that comes with a repository, and unsloth what it writes anew."""
 

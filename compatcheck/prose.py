@@ -25,6 +25,7 @@ from .quotation import CLOSED_BY, MARKS, QUOTES, told_in, unmarked
 from .raising_code import FILLING, RAISES, message_in_code, wording_in_code
 from .signature_fit import covers, searched, takes
 from .sources import HOLE, shipped_sources
+from .told_place import told_elsewhere
 from .trade import packages_named
 
 CAP = 2**16
@@ -85,6 +86,8 @@ _TRACED = re.compile(r"(?m)^\W*(?:Traceback|File \"|\w{3,40}Error\b|-+> ?\d)|\bi
 """Code that is shown for itself, and what a traceback has besides code."""
 _ENDS_A_TITLE = re.compile(r"\W*(?:$|(?:when|while|in|on|at|with|during|after|using|for)\b)")
 """What may follow a message in a title without a mark: where something failed, and no sentence of its own."""
+_ASKS_FOR = re.compile(r"\bif not is_(?P<package>[a-z]\w{1,40}?)_available\(\):$")
+"""The condition above what is raised where a companion is missing."""
 _OF_ONESELF = re.compile(r"\b(?:I|[Ww]e|[Mm]y|[Oo]ur|me|us)\b")
 
 
@@ -115,7 +118,9 @@ def diagnose_prose(
     for line, raised in named:
         if not line.within and (diagnosis := _plain(raised, catalogue, spoken_of)):
             return line.number, diagnosis
-    return _as_code(text, catalogue)
+    if told := _as_code(text, catalogue):
+        return told
+    return None if unfinished else told_elsewhere(text, counting, named, catalogue, versions)
 
 
 def _joined(
@@ -141,13 +146,36 @@ def _worded(
     every exception of its type, or of those that come from these frames."""
     if not unfinished.type:
         return None
+    there = _of_file(text, unfinished, catalogue)
     if len(unfinished.message) < LEAST:
         unfinished = replace(unfinished, message="")
     diagnosis = diagnose_chain((unfinished,), catalogue.sure, whole=False, versions=versions)
+    if not diagnosis.signature and there:
+        diagnosis = there
     if not diagnosis.signature:
         return None
     stands = [number for number, line in carried(split_lines(text)) if unfinished.code in line]
     return stands[-1] if stands else 1, replace(diagnosis, captures={}, confidence=round(diagnosis.confidence - 0.1, 2))
+
+
+def _of_file(text: str, unfinished: Raised, catalogue: Catalogue) -> Diagnosis | None:
+    """What everything means that the function raises in which the traceback ends, of this class and with this
+    beginning, and about the package that the line above asks for; None where that is nothing, or several things, or
+    the last line of code raises nothing."""
+    if not unfinished.frames or not RAISES.match(unfinished.code):
+        return None
+    above = text.rpartition(unfinished.code)[0].rstrip().rpartition("\n")[0].rstrip().rpartition("\n")[2]
+    asked = _ASKS_FOR.search(above)
+    wanted = asked["package"] if asked else ""
+    sites = [site for site in shipped_sources().raised_at(unfinished) if wanted in site.template.lower()]
+    told = [
+        diagnose_chain((replace(unfinished, message=site.filled(filling)),), catalogue.sure, whole=False)
+        for site in sites
+        for filling in _FILLINGS[:1]
+    ]
+    if len({each.signature for each in told}) != 1 or not told[0].signature:
+        return None
+    return replace(told[0], exception=unfinished, captures={}, confidence=0.5, runner_up=None)
 
 
 def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
@@ -292,6 +320,8 @@ def _said(line: ProseLine, text: str, catalogue: Catalogue, versions: Mapping[st
         if signature and signature.raised_by and line.speaks and not line.within:
             return diagnosis
         found = searched(signature, raised.message) if signature else None
+        if signature and found is None and raised.type and line.speaks and _only_wraps(raised, catalogue):
+            return diagnosis  # by what stands within the message of the one that hides it
         if signature is None or found is None:
             continue
         proof = len(found[0]) if found.start() or not raised.type else len(f"{raised.type}: {found[0]}")

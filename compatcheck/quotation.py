@@ -11,9 +11,9 @@ from .logline import TITLES_TAG, exception_of
 _BEFORE = re.compile(r"[:`'\"(\]#]\s*|\s-\s|[^\x00-\x7f](?=[A-Za-z])")
 """What may stand before an exception's name: a mark, a dash, or a letter of a script that sets no blanks."""
 _ANNOUNCED = re.compile(
-    r"(?i)(?:\b(?:errors?|exception)\b|报错|错误|异常|エラー)(?: \(look up to see its traceback\))?"
+    r"(?i)(?:\b(?:errors?|exception)\b|报错|错误|异常|提示|抛出|エラー)(?: \(look up to see its traceback\))?"
     r"(?: (?:message )?(?:is|was|says))?"
-    r"\s?[:：,]?\s?[`'\"]?(?=\S)"
+    r"\s?[:：,-]?\s?[`'\"]?(?=\S)"
 )
 """What announces a message whose class is left out."""
 _NAMED = re.compile(r"(?<![\w.])(?:[A-Za-z_]\w{0,40}\.){0,6}_?[A-Z]\w{2,60}(?:Error|Exception)(?=: ?\S)")
@@ -27,6 +27,16 @@ _LOOSE_COLON = re.compile(r"(?:(?<=Error)|(?<=Exception))(?: :(?= )|：|:(?=['\"
 """A colon behind an exception's name that stands after a blank, or before none, or is as wide as a Chinese letter."""
 _NAME_IN_MARKS = re.compile(r"(?P<mark>`|\*\*)(?P<name>[A-Z]\w{2,60}(?:Error|Exception))(?P=mark)(?=\s?[:：])")
 """An exception's name that is set as code or in bold by itself, its message behind it."""
+_APART = re.compile(
+    r"\b(?P<of>Attribute|Type|Value|Key|Index|Import|Runtime|Name|Assertion|OS|Memory|Recursion|Module ?Not ?Found"
+    r"|File ?Not ?Found|Not ?Implemented) Error(?=\s?[:：] ?\S)"
+)
+"""An exception's name that is written as the words that it is made of: `Attribute Error: `."""
+_KEY_TOLD = re.compile(
+    r"\b(?:KeyError|[Kk]ey [Ee]rror):? (?P<mark>['\"`])(?P<key>[^'\"`\n]{1,200})(?P=mark)"
+    r"|(?<!\w)(?P<before>['\"`])(?P<named>[^'\"`\s]{1,200})(?P=before) KeyError\b(?!:)"
+)
+"""A key that is missing, as a sentence tells it: `KeyError 'text'`, `the 'text' KeyError`."""
 CLOSED_BY = {"`": "`", "'": "'", '"': '"', "(": ")"}
 MARKS = "`*>|-# \t"
 _CLOSES = re.compile(r"[^`]*[^\s`]`(?!\w)")
@@ -43,7 +53,9 @@ ANNOUNCED_CAP = 4
 def told_in(line: str) -> Iterator[tuple[Raised, bool]]:
     """What a line may say: each exception within it, to the end of the line and to the end of its quotation, or only
     its message. And whether it is sure to be all of the exception: where it is marked as code, and a key in quotes."""
-    bare = _LOOSE_COLON.sub(": ", _NAME_IN_MARKS.sub(r"\g<name>", " ".join(unmarked(line).split())))
+    bare = _APART.sub(lambda found: f"{found['of'].replace(' ', '')}Error", " ".join(unmarked(line).split()))
+    bare = _LOOSE_COLON.sub(": ", _NAME_IN_MARKS.sub(r"\g<name>", bare))
+    bare = _KEY_TOLD.sub(lambda found: f"KeyError: '{found['key'] or found['named']}'", bare)
     if bare[:1] in QUOTES and bare[:1] not in bare[1:-1]:
         bare = bare[1:].removesuffix(bare[:1])  # who quotes forgets the second mark at times
     behind = {found.end() for found in _BEFORE.finditer(bare)}

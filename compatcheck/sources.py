@@ -190,6 +190,12 @@ class Site:
         return self.template.replace(HOLE, filling)
 
 
+def _tails(file: str) -> Iterator[str]:
+    """A path, and what is left of it without its first folders."""
+    parts = file.split("/")
+    yield from ("/".join(parts[place:]) for place in range(len(parts)))
+
+
 def _end_within(text: str, part: str, place: int) -> str:
     """What the end of `text` holds of a part's beginning, from behind `place` on; empty where that is too little."""
     found = text.find(part[:ABRIDGED], place) if len(part) > ABRIDGED else -1
@@ -341,6 +347,19 @@ class Sources:
             if self._rows[place][0] not in TOOLS or self._rows[place][0] in spoken_of
         )
         return [site for site in sites if _shown(site.exception) == _shown(raised.type) and site.begins(text)]
+
+    def raised_at(self, raised: Raised) -> list[Site]:
+        """What the function that the traceback ends in raises, of this class, and begins with this message."""
+        last, text = raised.frames[-1], _plain(raised.message[:MESSAGE_CAP])
+        function = last.function.rsplit(".", 1)[-1]
+        where = {f"{file} {function}" for file in _tails(last.file)}
+        return [
+            site
+            for place, (_, row) in enumerate(self._rows)
+            if row[2] in where and _shown(row[0]) == _shown(raised.type)
+            for site in (self._site(place),)
+            if _plain(site.template).startswith(text)
+        ]
 
     def lifetime(self, site: Site) -> Lifetime:
         """The releases that raise a message."""

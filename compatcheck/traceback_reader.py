@@ -7,6 +7,7 @@ does not come, the last frame's own `raise` tells it, where all of it stands the
 
 from __future__ import annotations
 
+import builtins
 import re
 from dataclasses import dataclass, replace
 
@@ -41,6 +42,8 @@ _PYTEST_FRAME = re.compile(r"E {2,}(?P<frame>File \".*)")
 _PYTEST_HEAD = re.compile(r"^_{3,} .{1,300} _{3,}$")
 _DEFINES = re.compile(r"^[ >]{0,80}(?:async )?def (?P<name>\w{1,200})\(")
 _NOISE = re.compile(r"[\s^~|_+-]*$")
+_BROKEN_FRAME = re.compile(r'File "[^"]{1,500}$')
+"""A frame's line that a terminal broke within the file's name."""
 _ROOTED = re.compile(r"(?:/|[A-Za-z]:\\)\S+$")
 _QUOTES = ('"""', "'''", "```")
 """Around the traceback of another process, as multiprocessing and concurrent.futures print it; and Markdown's end of a
@@ -147,6 +150,8 @@ class TracebackReader:
         self._raises_line = 0
         self._code = ""
         """The last frame's line of code."""
+        self._since_frame = self._code_indent = 0
+        """Lines since the last frame's, and the blanks in front of the first of them."""
         self._defined = ""
         self._open_function = False
         self._wrapped = ""
@@ -235,14 +240,15 @@ class TracebackReader:
             self._frame_indent = len(text) - len(text.lstrip())
             self._wrapped = ""
             return
-        self._wrapped = self._wrapped + bare if self._wrapped or _ROOTED.match(bare) else ""
+        begins = _ROOTED.match(bare) or _BROKEN_FRAME.match(bare)
+        self._wrapped = self._wrapped + bare if self._wrapped or begins else ""
         if len(self._wrapped) > WRAPPED_CAP:
             self._wrapped = ""
         if self._open_function and re.fullmatch(r"[\w.<>]{1,200}", bare):
             self._frames[-1] = replace(self._frames[-1], function=bare.rsplit(".", 1)[-1])
             self._open_function = False
             return
-        indented = text[:1] in " \t" and not self._headless_exception(text, bare)
+        indented = text[:1] in " \t" and not self._headless_exception(text, bare) and not self._below_code(text, bare)
         if not indented:
             told = exception_of(bare.lstrip(_MARKDOWN), after_frame=self._after_frame)
             if told:
@@ -257,6 +263,9 @@ class TracebackReader:
             self._defined = found["name"]
         if self._frames:
             self._read_code(bare, number)
+            if bare != "...":
+                self._since_frame += 1
+                self._code_indent = len(text) - len(text.lstrip()) if self._since_frame == 1 else self._code_indent
         self._patience -= 1
         if self._patience <= 0:
             self._abandon()
@@ -283,6 +292,15 @@ class TracebackReader:
             return bool(self._frames) and indent <= self._indent
         return bool((told := exception_of(bare, after_frame=False)) and told[2])
 
+    def _below_code(self, text: str, bare: str) -> bool:
+        """Whether an indented line is the exception all the same: it stands with its message right below the one line
+        of code that a frame has, or below the dots for frames that were left out, no deeper than that."""
+        indent = len(text) - len(text.lstrip())
+        if self._since_frame != 1 or indent > self._code_indent:
+            return False
+        told = exception_of(bare, after_frame=False)
+        return bool(told and told[2] and hasattr(builtins, told[0]))
+
     def _add(self, frame: Frame) -> None:
         if frame.function == "" and self._defined:
             frame = replace(frame, function=self._defined)
@@ -293,6 +311,7 @@ class TracebackReader:
         self._after_frame = True
         self._raises, self._told, self._told_goes_on = None, [], False
         self._code = ""
+        self._since_frame = self._code_indent = 0
         self._defined = ""
 
     def _close(self, told: tuple[str, str, str], number: int) -> None:

@@ -37,6 +37,7 @@ def place(*files: str) -> tuple[str, str] | None:
         (("run.py", "/sgl-workspace/sglang/docs/sglang/server.py"), None),
         (("/home/me/.cache/huggingface/modules/transformers_modules/org/x/modeling.py",),
          ("transformers_modules", "transformers_modules/org/x/modeling.py")),
+        (("run.py", "../unsloth/models/dpo.py"), ("unsloth", "unsloth/models/dpo.py")),
         (("run.py", "/transformers/models/auto/configuration_auto.py"),
          ("transformers", "transformers/models/auto/configuration_auto.py")),
         (("run.py", "/app/models/auto.py"), None),

@@ -898,3 +898,38 @@ def test_a_traceback_behind_pytests_margin_is_read_where_its_beginning_is_cut_of
     told = LOG.splitlines()
     frames = told[next(place for place, line in enumerate(told) if "peft_model.py" in line) :]
     assert verdict("".join(f"E   {line}\n" for line in frames)) == NAME
+
+
+def test_an_exception_may_be_as_deep_as_the_code_above_it() -> None:
+    head = 'Traceback (most recent call last):\n  File "/srv/train.py", line 9, in main\n    length = outer[0]\n'
+    for end in ("    TypeError: 'NoneType' object is not subscriptable", "  ...\n  TypeError: not a number"):
+        (finding,) = read_text(head + end).findings
+        assert finding.chain[-1].type == "TypeError"
+        assert len(finding.chain[-1].frames) == 1
+    # an exception that a docstring names stands further below
+    shown = "    ---> 3 def f():\n    Raises\n    ValueError: Not this.\nKeyError: 'x'"
+    (finding,) = read_text(head + shown).findings
+    assert finding.chain[-1].type == "KeyError"
+
+
+def test_a_class_as_python_shows_it_tells_an_exception() -> None:
+    (finding,) = read_text("## Exception summary\n<class 'torch.cuda.OutOfMemoryError'>: CUDA out of memory.").findings
+    assert (finding.chain[-1].module, finding.chain[-1].type) == ("torch.cuda", "OutOfMemoryError")
+
+
+def test_a_frame_that_a_terminal_broke_within_the_files_name() -> None:
+    text = (
+        'Traceback (most recent call last):\n  File "/home/me/src/open_r1/grpo.p\ny", line 259, in <module>\n'
+        "    main()\nValueError: x"
+    )
+    (finding,) = read_text(text).findings
+    assert [(frame.file, frame.line) for frame in finding.chain[-1].frames] == [("/home/me/src/open_r1/grpo.py", 259)]
+
+
+def test_frames_without_marks_or_without_a_functions_name() -> None:
+    (finding,) = read_text(" File callbacks.py, line 493, in __restore_from\n    mod.restore()\nTypeError: x").findings
+    assert [frame.function for frame in finding.chain[-1].frames] == ["__restore_from"]
+    flat = '`File "/srv/site-packages/llama_index/huggingface.py", line 90, in ValueError: Unable to find it`'
+    (finding,) = read_text(flat).findings
+    assert (finding.chain[-1].type, finding.chain[-1].message) == ("ValueError", "Unable to find it")
+    assert finding.chain[-1].frames[-1].file == "llama_index/huggingface.py"

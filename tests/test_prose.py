@@ -36,6 +36,17 @@ from compatcheck.prose import CAP
         ("RuntimeError: disagreement between rank0 and rank7: rank0\n\nTraceback (most recent call last):\n"
          '  File "/srv/train.py", line 13, in <module>', "zero3-order-changed", 1),
         ("ValueError : The generation config is outdated", "refused-by-transformers", 1),
+        ("Attribute Error: 'LoraModel' object has no attribute _get_submodules(). ", "peft-model-lacks-attribute", 1),
+        ("# Wav2Vec2WordpieceTokenizer' object has no attribute '_create_trie'\n\nI load a model",
+         "tokenizer-lacks-attribute", 1),
+        ("# key error 'text' when training sft with trl\n\nSFTTrainer(model)", "sft-text-column-missing", 1),
+        ("It has no loss (hence the KeyError `eval_loss`) in the Trainer of transformers", "metric-missing", 1),
+        ("The error 'base_model.model.model.model.embed_tokens' KeyError occurred with peft",
+         "adapter-onto-disk-offload", 1),
+        ("运行train时，提示module 'transformers' has no attribute 'WarmupLinearSchedule'的异常",
+         "package-lacks-name", 1),
+        ("# RuntimeError: Failed to import transformers.pipelines because of the following error (look up to see its "
+         "traceback): initialization failed\n\nIt fails", "extension-initialization-failed", 1),
         ("But when I run it I get this error:\n\n```\nname \u2018PeftModel\u2019 is not defined\n```",
          "stack-name-undefined", 4),
         ("It stops at `LoraModelLoader` with the error:\n`Loader: PEFT backend is required for this method`",
@@ -468,3 +479,17 @@ CUT_CHAIN = (
 def test_a_heading_tells_more_than_a_last_resort_of_a_chain_that_is_cut_off() -> None:
     names = [explain(text).signature for text in (CUT_CHAIN, NARROWER + CUT_CHAIN)]
     assert [name and name.id for name in names] == ["hub-not-found", "hub-file-missing"]
+
+
+QUANTIZER = """    File /usr/dist-packages/transformers/quantizers/quantizer_bnb_4bit.py:62, in Q.validate_environment()
+         60 def validate_environment(self, *args, **kwargs):
+         61     if not (is_accelerate_available() and is_bitsandbytes_available()):
+    ---> 62         raise ImportError(
+"""
+
+
+def test_where_a_message_is_cut_off_all_that_its_function_raises_tells_it() -> None:
+    found = explain(f'{QUANTIZER}         63             "Using `bitsand\n')
+    assert found.signature
+    assert found.signature.id == "quantization-needs-package"
+    assert explain(f'{QUANTIZER}         63             "Something\n').signature is None

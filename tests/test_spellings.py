@@ -63,4 +63,8 @@ def test_what_python_may_have_written() -> None:
         "\"addmm\" not for 'Half'",
         "'addmm' not for 'Half'",
     ]
+    assert as_python_writes("Tok' object has no attribute 'x_y'")[0] == "'Tok' object has no attribute 'x_y'"
+    assert as_python_writes("'Tok' object has no attribute 'x_y`")[0] == "'Tok' object has no attribute 'x_y'"
+    assert as_python_writes("'Tok' object has no attribute 'x_")[0] == "'Tok' object has no attribute 'x_"  # cut off
+    assert "'Tok' object has no attribute 'x_y'" in as_python_writes("'Tok' object has no attribute x_y()")
     assert as_python_writes("2 ** 3 and **bold type**") == ["2 ** 3 and **bold type**"]
