@@ -28,7 +28,8 @@ _FILE = re.compile(
 _DISTINCT = 10
 """Characters of a function's name, in two words at least, that stands in a text for no other reason."""
 _PRIVATE = re.compile(r"(?<!\w)_[a-z]{2,20}(?:_[a-z]{2,20}){2,6}(?!\w)")
-"""A name that a class keeps for itself, `_tied_weights_keys`: a text and a cause that have it tell of one thing."""
+"""A name that a class keeps for itself, `_tied_weights_keys`: no other text has it. Where a signature's texts are about
+it, it tells as much as a place."""
 _ASSERTS = re.compile(r"\b(?P<code>assert [^`\n]{12,200})")
 _CLASS = re.compile(r"(?<![\w.'\"])(?:[a-z_]\w{0,40}\.){0,6}(?P<name>[A-Z]\w{5,60}Error)\b(?!:)")
 _DOUBT = 0.1
@@ -77,11 +78,11 @@ def _placed(signature: Signature, raised: Raised, text: str, lines: Sequence[str
     wanted = [*signature.frames, *signature.frames_any]
     if not (wanted or signature.code or signature.about) or signature.not_frames:
         return None
-    if wanted and _PRIVATE.search(text) and set(_PRIVATE.findall(signature.cause)) & set(_PRIVATE.findall(text)):
-        return replace(raised, frames=tuple(Frame(each.file, 0, each.function) for each in wanted))
     if not (wanted or signature.code):
         about = next((found[0] for found in signature.about_pattern.finditer(text) if _is_distinct(found[0])), "")
         return replace(raised, frames=(Frame("", 0, about),)) if about else None
+    if wanted and signature.about and any(signature.about_pattern.search(name) for name in _PRIVATE.findall(text)):
+        return replace(raised, frames=tuple(Frame(each.file, 0, each.function) for each in wanted))
     if any(not _spoken_of(each, text) for each in signature.frames):
         return None
     any_of = [each for each in signature.frames_any if _spoken_of(each, text)]

@@ -54,3 +54,11 @@ def test_a_text_tells_the_place(text: str, signature: str, line: int) -> None:
 )
 def test_what_tells_no_place_has_no_name(text: str) -> None:
     assert named(text)[0] is None
+
+
+def test_a_private_name_that_a_signature_is_about_tells_as_much_as_a_place() -> None:
+    told = "Loading fails: `AttributeError: 'list' object has no attribute 'keys'`"
+    named = explain(f"{told} since the model sets `_tied_weights_keys`.").signature
+    assert named is not None and named.id == "tied-weights-as-list"
+    assert explain(f"{told} since the model sets `_other_weights_keys`.").signature is None
+    assert explain(f"{told} since the model's weights are tied.").signature is None
