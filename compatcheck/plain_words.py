@@ -20,8 +20,10 @@ WIDTH = 112
 
 GAP = re.compile(r"\{([a-z_]+)\}")
 """What is to be filled in."""
-_PLAIN = re.compile(r"[\w.+<>=!~,/\[\]-]{1,120}", re.ASCII)
+_PLAIN = re.compile(r"[\w.+=,/-]{1,120}", re.ASCII)
 """What may be put into a command that is going to be copied into a shell."""
+_RANGE = re.compile(r"[\w.<>=!~,-]{1,120}", re.ASCII)
+"""The same where it stands between quotation marks."""
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,9 @@ class Explanation:
         signature, diagnosis = self.signature, self.diagnosis
         if signature is None or diagnosis is None:
             return ""
+        harmless = _RANGE if '"' in signature.command else _PLAIN
         said = {
-            name.rstrip("0123456789"): value for name, value in diagnosis.captures.items() if _PLAIN.fullmatch(value)
+            name.rstrip("0123456789"): value for name, value in diagnosis.captures.items() if harmless.fullmatch(value)
         }
         if package := said.get("package"):
             said["package"] = project_of(package)

@@ -97,6 +97,10 @@ def test_a_missing_file_is_said_in_one_line(tmp_path: Path, capsys: pytest.Captu
         ("ImportError: cannot import name 'DPOTrainer' from 'trl' (/e/trl/__init__.py)", "pip install -U trl"),
         ("AttributeError: 'tokenizers.AddedToken' object has no attribute 'x_y'", "pip install -U tokenizers"),
         ("Segmentation fault (core dumped)", "python -X faulthandler {script}"),
+        (
+            "ImportError: tqdm>=4.27,<5 is required for a normal functioning of this module, but found tqdm==4.20.0.",
+            'pip install "tqdm>=4.27,<5"',
+        ),
     ],
 )
 def test_a_command_names_what_the_text_names(line: str, command: str) -> None:
@@ -109,6 +113,6 @@ def test_what_a_shell_would_run_is_not_put_into_a_command() -> None:
     raised = Raised("ImportError", "", "x")
     signature = shipped_signature("build-needs-torch")
     assert signature is not None and "{package}" in signature.command
-    for said, command in (("apex", "apex"), ("a; rm -rf x", "{package}"), ("$(x)", "{package}")):
+    for said, command in (("apex", "apex"), ("a; rm -rf x", "{package}"), ("$(x)", "{package}"), ("a>b", "{package}")):
         told = Explanation(Diagnosis(signature.id, None, raised, {"package": said}), signature)
         assert told.command == signature.command.replace("{package}", command)
