@@ -116,9 +116,11 @@ def _closer_in_text(text: str, found: Explanation, catalogue: Catalogue) -> Expl
     raised = found.diagnosis.exception if found.diagnosis else None
     if raised is None or raised.frames or found.signature is None or not found.signature.fallback:
         return found
-    diagnosis = diagnose_chain((raised,), catalogue.closest, whole=False, versions=found.versions, text=text)
-    signature = catalogue.get(diagnosis.signature)
-    return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
+    return _renamed(
+        found,
+        diagnose_chain((raised,), catalogue.closest, whole=False, versions=found.versions, text=text),
+        catalogue,
+    )
 
 
 def _closer_by_frames(found: Explanation, unfinished: Raised | None, catalogue: Catalogue) -> Explanation:
@@ -130,22 +132,23 @@ def _closer_by_frames(found: Explanation, unfinished: Raised | None, catalogue: 
     if unfinished.type not in ("", raised.type):
         return found
     whole = replace(raised, frames=unfinished.frames)
-    diagnosis = diagnose_chain((whole,), catalogue.sure, whole=False, versions=found.versions)
-    signature = catalogue.get(diagnosis.signature)
-    if signature is None or found.signature.id not in signature.beside:
-        return found
-    return replace(found, diagnosis=diagnosis, signature=signature)
+    closer = _renamed(found, diagnose_chain((whole,), catalogue.sure, whole=False, versions=found.versions), catalogue)
+    return closer if closer.signature and found.signature.id in closer.signature.beside else found
 
 
 def _completed(text: str, found: Explanation, catalogue: Catalogue) -> Explanation:
     """The same, where the end of the text cut off what its heading, another process, or the code that raised tells in
     full."""
     known = found.signature
-    unnamed = known is None or known.broad or bool(known.within)
+    unnamed = known is None or known.broad
     raised = found.diagnosis.exception if found.diagnosis and unnamed else None
     if raised is None or (whole := completed(text, raised)) is None:
         return found
-    diagnosis = diagnose_chain((whole,), catalogue, whole=False, versions=found.versions)
+    return _renamed(found, diagnose_chain((whole,), catalogue, whole=False, versions=found.versions), catalogue)
+
+
+def _renamed(found: Explanation, diagnosis: Diagnosis, catalogue: Catalogue) -> Explanation:
+    """The same by another diagnosis, where that has a name."""
     signature = catalogue.get(diagnosis.signature)
     return replace(found, diagnosis=diagnosis, signature=signature) if signature else found
 

@@ -135,7 +135,7 @@ def _joined(
             whole = replace(raised, frames=unfinished.frames)
             diagnosis = diagnose_chain((whole,), catalogue.sure, whole=False, versions=versions)
             if diagnosis.signature:
-                return line.number, replace(diagnosis, confidence=round(diagnosis.confidence - 0.1, 2))
+                return line.number, diagnosis.doubted
     return None
 
 
@@ -146,16 +146,14 @@ def _worded(
     every exception of its type, or of those that come from these frames."""
     if not unfinished.type:
         return None
-    there = _of_file(text, unfinished, catalogue)
-    if len(unfinished.message) < LEAST:
-        unfinished = replace(unfinished, message="")
-    diagnosis = diagnose_chain((unfinished,), catalogue.sure, whole=False, versions=versions)
-    if not diagnosis.signature and there:
+    told = unfinished if len(unfinished.message) >= LEAST else replace(unfinished, message="")
+    diagnosis = diagnose_chain((told,), catalogue.sure, whole=False, versions=versions)
+    if not diagnosis.signature and (there := _of_file(text, unfinished, catalogue)):
         diagnosis = there
     if not diagnosis.signature:
         return None
     stands = [number for number, line in carried(split_lines(text)) if unfinished.code in line]
-    return stands[-1] if stands else 1, replace(diagnosis, captures={}, confidence=round(diagnosis.confidence - 0.1, 2))
+    return stands[-1] if stands else 1, replace(diagnosis.doubted, captures={})
 
 
 def _of_file(text: str, unfinished: Raised, catalogue: Catalogue) -> Diagnosis | None:
@@ -167,11 +165,10 @@ def _of_file(text: str, unfinished: Raised, catalogue: Catalogue) -> Diagnosis |
     above = text.rpartition(unfinished.code)[0].rstrip().rpartition("\n")[0].rstrip().rpartition("\n")[2]
     asked = _ASKS_FOR.search(above)
     wanted = asked["package"] if asked else ""
-    sites = [site for site in shipped_sources().raised_at(unfinished) if wanted in site.template.lower()]
     told = [
-        diagnose_chain((replace(unfinished, message=site.filled(filling)),), catalogue.sure, whole=False)
-        for site in sites
-        for filling in _FILLINGS[:1]
+        diagnose_chain((replace(unfinished, message=site.filled(FILLING)),), catalogue.sure, whole=False)
+        for site in shipped_sources().raised_at(unfinished)
+        if wanted in site.template.lower()
     ]
     if len({each.signature for each in told}) != 1 or not told[0].signature:
         return None

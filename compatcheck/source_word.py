@@ -4,7 +4,7 @@ missed, that none has it, or where the message is raised; and the pins that foll
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,10 +96,10 @@ def _member(owner: str, name: str, versions: Mapping[str, str]) -> tuple[str, Li
     return base, life
 
 
-def _bases(owner: str) -> list[str]:
-    """What a class of transformers is derived from: by its name, and in the newest release."""
-    by_name = next((bases for kind, bases in _DERIVED if kind.search(owner)), ())
-    return [*by_name, *shipped_members().packages["transformers"].line(owner)[1:]]
+def _bases(owner: str) -> Iterator[str]:
+    """What a class of transformers is derived from: by its name, and where that does not do, in the newest release."""
+    yield from next((bases for kind, bases in _DERIVED if kind.search(owner)), ())
+    yield from shipped_members().packages["transformers"].line(owner)[1:]
 
 
 def _of_name(module: str, name: str, versions: Mapping[str, str]) -> SourceWord | None:
@@ -124,8 +124,10 @@ def _of_class(found: re.Match[str], what: str, life: Lifetime | None, versions: 
 def _of_newest(owner: str, name: str, raised: Raised) -> SourceWord | None:
     """What the newest release's class has, where no release that was compared tells more: the member all the same, one
     that is called alike, or other classes that have it."""
-    package, members = shipped_sources().class_of(owner), shipped_members()
-    if package is None or package not in members.packages or owner not in members.packages[package].own:
+    if (package := shipped_sources().class_of(owner)) is None:
+        return None
+    members = shipped_members()
+    if package not in members.packages or owner not in members.packages[package].own:
         return None
     newest = f"{package} {members.packages[package].release}"
     if bearer := members.bearer(package, owner, name):

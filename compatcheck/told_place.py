@@ -32,7 +32,6 @@ _PRIVATE = re.compile(r"(?<!\w)_[a-z]{2,20}(?:_[a-z]{2,20}){2,6}(?!\w)")
 it, it tells as much as a place."""
 _ASSERTS = re.compile(r"\b(?P<code>assert [^`\n]{12,200})")
 _CLASS = re.compile(r"(?<![\w.'\"])(?:[a-z_]\w{0,40}\.){0,6}(?P<name>[A-Z]\w{5,60}Error)\b(?!:)")
-_DOUBT = 0.1
 
 
 def told_elsewhere(
@@ -136,4 +135,4 @@ def _classes(line: ProseLine) -> Iterator[Raised]:
 
 
 def _doubted(diagnosis: Diagnosis, raised: Raised) -> Diagnosis:
-    return replace(diagnosis, exception=raised, confidence=round(diagnosis.confidence - _DOUBT, 2))
+    return replace(diagnosis.doubted, exception=raised)

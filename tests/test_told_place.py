@@ -26,7 +26,7 @@ def named(text: str) -> tuple[str | None, int | None]:
         # a function that the signature asks for
         (f"Loading a tokenizer crashes in `_set_model_specific_special_tokens()`:\n\n```\n{LIST}\n```",
          "tokenizer-config-too-new", 4),
-        # a name that the cause has, too
+        # a private name that the signature is about
         (f"- `_tied_weights_keys` was a list in this transformers model\n- It says `{LIST}`",
          "tied-weights-as-list", 2),
         # a line of code
