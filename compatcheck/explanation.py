@@ -195,7 +195,7 @@ def _by_fuller_heading(text: str, found: Explanation, catalogue: Catalogue) -> E
     before it are known by a last resort alone."""
     told = _of_prose(_first_line(text), found, catalogue)
     known, raised = told.signature, told.diagnosis.exception if told.diagnosis else None
-    wide = known is None or known.fallback or known.weak or known.broad or known.within
+    wide = known is None or known.weak or known.broad
     return found if wide or raised is None or not raised.type else told
 
 
