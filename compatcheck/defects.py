@@ -24,8 +24,12 @@ from .plain_words import GAP
 from .signature_fit import MESSAGE_CAP, covers, fitting
 from .signatures import CAPTURED, Signature, unusable_patterns
 
-SLOW_SECONDS = 0.1
-"""A search in a message that takes longer is a defect of its pattern: a sound one takes a few milliseconds at most."""
+QUADRATIC = re.compile(r"[^\x01]*\x01")
+"""Looked for in vain, it reads the rest of a text from each of its characters: the measure of the machine that checks."""
+SLOW_FACTOR = 2
+"""A search in a message that takes this many times longer than QUADRATIC's is a defect of its pattern."""
+SOUND_SECONDS = 0.02
+"""A search that takes no longer is sound whatever QUADRATIC's takes: in short texts both are told by the clock alone."""
 TRIES = 3
 """Searches that must all be too slow: on a busy machine a single one may be."""
 HOPELESS_SECONDS = 1.0
@@ -191,12 +195,10 @@ def _slow(pattern: re.Pattern[str], signature: Signature) -> str:
     for seed in {"a", " ", "1", "'", "/a", "a b", "a.", *words[:4], *(each[:200] for each in signature.examples[:1])}:
         size = 16.0
         while size < MESSAGE_CAP:
-            size *= 1.1 if size < SMALL else 1.6
+            size = min(size * (1.1 if size < SMALL else 1.6), MESSAGE_CAP)
             text = (seed * (int(size) // len(seed) + 1))[: int(size)] + "\x00"
             if _takes_long(pattern, text):
-                return (
-                    f"takes over {SLOW_SECONDS} s for {int(size)} characters: bound its repetitions, as in [^']{{1,80}}"
-                )
+                return f"takes too long in {int(size)} characters: bound its repetitions, as in [^']{{1,80}}"
     return ""
 
 
@@ -205,7 +207,7 @@ def _takes_long(pattern: re.Pattern[str], text: str) -> bool:
         seconds = _seconds(pattern, text)
         if seconds > HOPELESS_SECONDS:
             return True
-        if seconds <= SLOW_SECONDS:
+        if seconds <= SOUND_SECONDS or seconds <= SLOW_FACTOR * _seconds(QUADRATIC, text):
             return False
     return True
 
