@@ -25,11 +25,11 @@ from .signature_fit import MESSAGE_CAP, covers, fitting
 from .signatures import CAPTURED, Signature, unusable_patterns
 
 QUADRATIC = re.compile(r"[^\x01]*\x01")
-"""Looked for in vain, it reads the rest of a text from each of its characters: the measure of the machine that checks."""
+"""Looked for in vain, it reads the rest of a text from each of its characters: the machine's measure."""
 SLOW_FACTOR = 2
 """A search in a message that takes this many times longer than QUADRATIC's is a defect of its pattern."""
 SOUND_SECONDS = 0.02
-"""A search that takes no longer is sound whatever QUADRATIC's takes: in short texts both are told by the clock alone."""
+"""A search that takes no longer is sound, whatever QUADRATIC's takes in a text as short."""
 TRIES = 3
 """Searches that must all be too slow: on a busy machine a single one may be."""
 HOPELESS_SECONDS = 1.0
