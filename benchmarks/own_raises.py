@@ -16,11 +16,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from compatcheck.explanation import explain, shipped_catalogue
+from compatcheck.raise_site import HOLE
 from compatcheck.signatures import Signature
 from compatcheck.source_archives import name_of
 from compatcheck.source_messages import Said
 from compatcheck.source_reader import read_wheel
-from compatcheck.sources import HOLE
 
 VALUES = ("default", "4", "['q_proj', 'v_proj']", "torch.float16")
 KINDS = ("of its own", "by its source", "by its place", "none")

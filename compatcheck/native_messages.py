@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from .native_tokens import Kind, Token, closing, split, tokens_of
+from .raise_site import HOLE
 from .source_messages import Said, told_as
-from .sources import HOLE
 
 ENDINGS = (".cpp", ".cc", ".cu", ".cuh", ".h", ".hpp", ".mm", ".c")
 """Of files that are read."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from .domain import digest_of
 from .native_messages import messages_in
+from .raise_site import HOLE
 from .source_archives import library_texts, native_files
 from .source_messages import LEAST_PART, Said
-from .sources import HOLE
 
 _LEAST_LITERAL = 8
 """Characters of a literal that is looked for in a library by itself."""

@@ -22,9 +22,10 @@ from .logcarrier import carried
 from .logline import TITLES_TAG, cleaned, exception_of, split_lines
 from .prose_lines import ProseLine, lines_of, refusing, rejoined
 from .quotation import CLOSED_BY, MARKS, QUOTES, told_in, unmarked
+from .raise_site import HOLE
 from .raising_code import FILLING, RAISES, message_in_code, wording_in_code
 from .signature_fit import covers, searched, takes
-from .sources import HOLE, shipped_sources
+from .sources import shipped_sources
 from .told_place import told_elsewhere
 from .trade import packages_named
 

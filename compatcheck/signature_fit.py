@@ -13,8 +13,9 @@ from .logline import as_python_writes
 from .logplace import place_of
 from .of_the_script import is_of_the_script, is_slip, may_be_of_the_script
 from .python_library import ASKED, shipped_library
+from .raise_site import Site
 from .signatures import CAPTURED, Signature
-from .sources import Site, shipped_sources
+from .sources import shipped_sources
 
 MESSAGE_CAP = 8000
 """Characters of a message that patterns see."""

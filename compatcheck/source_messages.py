@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from .sources import HOLE
+from .raise_site import HOLE
 
 LEAST_PART, LEAST_ALL = 14, 24
 """Characters of a message's longest part between holes, and of all of them: less is not a message's own wording."""

@@ -14,11 +14,11 @@ from typing import Any
 from packaging.version import Version
 
 from .native_words import held, read_native
+from .raise_site import Span
 from .source_archives import NATIVE, is_project, name_of
 from .source_messages import Said
 from .source_packages import BUILT_ON, PACKAGES, WHOLE
 from .source_reader import SourceFacts, read_wheel
-from .sources import Span
 
 _PYTHONS_OWN = re.compile(
     r"has no attribute|cannot import name|No module named|unexpected keyword argument|index out of range"

@@ -17,38 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from .domain import Raised
+from .raise_site import Site, Span, parts_of, plain_text
 from .source_packages import ALSO_IN, PACKAGES, TOOLS, folder_of
 
 SHIPPED = Path(__file__).resolve().parent / "data" / "sources.json"
 MESSAGE_CAP = 4000
 """Characters of a message that are compared."""
-HOLE = "{}"
-"""Where a message has a value in it."""
 _START = 8
 """Characters by which a message is looked up, at most."""
-
-ABRIDGED = 18
-"""Characters, in four words at least, by which the beginning of a message is known."""
-GAP = 60
-"""Characters that may follow the last of its words in a beginning: what filled the next gap."""
-
-PLAIN_WORDS, PLAIN_LENGTH = 6, 40
-"""What has fewer words, or is shorter, anybody may say: `Required field {} is missing`."""
-PLAIN_OF_TOOLS = 60
-"""What is shorter and has no word of the trade, if only a tool beside the stack says it."""
-_TRADE = re.compile(
-    r"\w_[a-z]|[a-z][A-Z]|\w\.\w{3}|\b(?i:torch|cuda|gpus?|nccl|triton|tensors?|dtypes?|tokeniz\w+|logits|embeddings?"
-    r"|attention|adapters?|q?lora|(?:de)?quantiz\w+|checkpoints?|optimizers?|gradients?|transformers?|deepspeed|fsdp"
-    r"|vllm|peft|safetensors)\b"
-)
-"""The form of a name in code, and words of the trade: a short message with one of them may well be the stack's."""
-
-_PYTHON_SAYS = re.compile(
-    r"attempted relative import|invalid literal for int\(\)|could not convert string to float|not in list$"
-    r"|is not JSON serializable|got multiple values for|positional arguments? but|slice step cannot be zero"
-    r"|[Cc]an't pickle|not the same object as|Cannot call rmtree|pickle (?:protocol|stream)|not defined for negative"
-)
-"""What Python says itself; copies of its parts in a package's source, or stand-ins in TorchScript, say it too."""
 
 _WORDS_BESIDE = 4
 """Words of a plain message that count where the package is spoken of beside it."""
@@ -64,9 +40,6 @@ _ALIASES = {"EnvironmentError": "OSError", "IOError": "OSError", "_LinAlgError":
 
 _SAYS_ITSELF = re.compile(r"\s*(?:raise|assert)\b")
 """A line of Python that raised what it says: then nothing that it calls did."""
-
-Span = tuple[int, int]
-"""The first and the last of the releases read that have something, as places in their list."""
 
 
 @dataclass(frozen=True)
@@ -105,105 +78,10 @@ def _by_class(raised: Raised) -> bool:
     return bool(raised.type) and not (raised.type == "TypeError" and _PYTHONS_OWN.search(raised.message))
 
 
-def _plain(text: str) -> str:
-    """With single blanks, and without the backticks that Markdown takes for its own."""
-    return " ".join(text.replace("`", "").split())
-
-
-def _parts(template: str) -> tuple[str, ...]:
-    """The words between the holes of a template, which has single blanks already; who quotes it leaves out its full
-    stop."""
-    bare = (_plain(template) if "`" in template else template).rstrip(" .")
-    if HOLE not in bare:
-        return (bare,)
-    return tuple(part for each in bare.split(HOLE) if (part := each.strip())) or (bare,)
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a message is raised."""
-
-    package: str
-    exception: str
-    template: str
-    file: str
-    function: str
-    span: Span
-
-    @cached_property
-    def parts(self) -> tuple[str, ...]:
-        return _parts(self.template)
-
-    @property
-    def native(self) -> bool:
-        """Whether it is raised in C++: then no frame of a traceback shows the place."""
-        return not self.file.endswith(".py")
-
-    @cached_property
-    def plain(self) -> bool:
-        """Whether any program may say this: then it tells of the package only where the traceback ends in it."""
-        words = " ".join(self.parts)
-        if _PYTHON_SAYS.search(words):
-            return True
-        of_the_trade = bool(_TRADE.search(words))
-        if self.package in TOOLS:
-            return self.few or (len(words) < PLAIN_OF_TOOLS and not of_the_trade)
-        return self.few and not of_the_trade
-
-    @cached_property
-    def few(self) -> bool:
-        """Whether these are so few words that two programs may come upon them."""
-        return len(" ".join(self.parts)) < PLAIN_LENGTH or self.words < PLAIN_WORDS
-
-    @cached_property
-    def words(self) -> int:
-        return len(re.findall(r"[A-Za-z]{2,}", " ".join(self.parts)))
-
-    def says(self, text: str, *, from_start: bool) -> bool:
-        """Whether the words stand in `text` in their order; at its start where the template begins with words."""
-        place = 0
-        for number, part in enumerate(self.parts):
-            found = text.find(part, place)
-            if found < 0 or (number == 0 and from_start and found and not self.template.startswith(HOLE)):
-                return False
-            place = found + len(part)
-        return True
-
-    def begins(self, text: str) -> bool:
-        """Whether `text` is the beginning of this, cut off somewhere: enough of its words, and little after them."""
-        if self.template.startswith(HOLE) or not self.parts:
-            return False
-        if self.parts[0].startswith(text):
-            return _enough(text)
-        said, place = "", 0
-        for part in self.parts:
-            found = text.find(part, place)
-            if found < 0 and said and (cut := _end_within(text, part, place)):
-                return _enough(f"{said} {cut}")
-            if found < 0 or (not said and found):
-                break
-            said, place = f"{said} {part}", found + len(part)
-        return _enough(said) and len(text) - place <= GAP
-
-    def filled(self, filling: str) -> str:
-        """What it says with something in its gaps."""
-        return self.template.replace(HOLE, filling)
-
-
 def _tails(file: str) -> Iterator[str]:
     """A path, and what is left of it without its first folders."""
     parts = file.split("/")
     yield from ("/".join(parts[place:]) for place in range(len(parts)))
-
-
-def _end_within(text: str, part: str, place: int) -> str:
-    """What the end of `text` holds of a part's beginning, from behind `place` on; empty where that is too little."""
-    found = text.find(part[:ABRIDGED], place) if len(part) > ABRIDGED else -1
-    return text[found:] if found >= 0 and part.startswith(text[found:]) else ""
-
-
-def _enough(words: str) -> bool:
-    return len(words) >= ABRIDGED and len(words.split()) >= 4
 
 
 @dataclass(frozen=True)
@@ -250,7 +128,7 @@ class Sources:
     @cached_property
     def _needles(self) -> tuple[str, ...]:
         """The longest words of every message, by which it is found."""
-        return tuple(max(_parts(row[1]), key=len) for _, row in self._rows)
+        return tuple(max(parts_of(row[1]), key=len) for _, row in self._rows)
 
     @cached_property
     def _rows_by_start(self) -> tuple[int, dict[str, list[int]]]:
@@ -277,7 +155,7 @@ class Sources:
         `spoken_of`: the packages that the text around it names; a plain message of theirs counts by itself, where its
         class is given, it has four words and Python does not say it of any call.
         """
-        text = _plain(raised.message[:MESSAGE_CAP])
+        text = plain_text(raised.message[:MESSAGE_CAP])
         if raised.type == "KeyError":  # its text is the repr of what was given to it
             text = text.strip("'\"")
         sites = self._sites(raised, text, spoken_of)
@@ -333,13 +211,13 @@ class Sources:
         """The first characters of a message's first words to the places of the messages that begin with them."""
         found: dict[str, list[int]] = {}
         for place, (_, row) in enumerate(self._rows):
-            found.setdefault(_parts(row[1])[0][:_START], []).append(place)
+            found.setdefault(parts_of(row[1])[0][:_START], []).append(place)
         return found
 
     def begun(self, raised: Raised, spoken_of: Collection[str] = ()) -> list[Site]:
         """The messages of the stack, and of the tools that the text around it names, of its class, that this is the
         beginning of."""
-        text = _plain(raised.message[:MESSAGE_CAP]).rstrip(" .,:;'\"")
+        text = plain_text(raised.message[:MESSAGE_CAP]).rstrip(" .,:;'\"")
         sites = (
             self._site(place)
             for size in range(1, _START + 1)
@@ -350,7 +228,7 @@ class Sources:
 
     def raised_at(self, raised: Raised) -> list[Site]:
         """What the function that the traceback ends in raises, of this class, and begins with this message."""
-        last, text = raised.frames[-1], _plain(raised.message[:MESSAGE_CAP])
+        last, text = raised.frames[-1], plain_text(raised.message[:MESSAGE_CAP])
         function = last.function.rsplit(".", 1)[-1]
         where = {f"{file} {function}" for file in _tails(last.file)}
         return [
@@ -358,7 +236,7 @@ class Sources:
             for place, (_, row) in enumerate(self._rows)
             if row[2] in where and _shown(row[0]) == _shown(raised.type)
             for site in (self._site(place),)
-            if _plain(site.template).startswith(text)
+            if plain_text(site.template).startswith(text)
         ]
 
     def lifetime(self, site: Site) -> Lifetime:
