@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timezone
 from functools import cache, cached_property, partial
@@ -20,16 +20,13 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 from .catalogues import shipped_signature
-from .domain import CORE, Basis, Lock, Outcome, Policy, listed
+from .domain import Basis, Lock, Outcome, listed
 from .errors import UsageError
 from .known import KnownCell, KnownTable
-from .measured_cells import whatever_python
+from .nearness import how_far, rank_of, steps_between, with_version
 from .own_runs import known_table
 from .request import PYTHON, Prefer, Request, request_of
 from .verdict import cell_json, days
-
-Rank = Callable[[KnownCell], tuple[Any, ...]]
-"""What to sort cells by, the best first."""
 
 
 @dataclass(frozen=True)
@@ -240,11 +237,11 @@ def recommend(
 
 def candidates(asked: Request, table: KnownTable) -> list[KnownCell]:
     """The cells that work, the best first: those within what is asked, then the near misses."""
-    rank = _rank(asked.prefer, table)
-    steps = cache(partial(_steps, asked, table))
+    rank = rank_of(asked.prefer, table)
+    steps = cache(partial(steps_between, asked, table))
 
     def order(cell: KnownCell) -> tuple[Any, ...]:
-        return (*_far(cell, asked.misses(cell, _locked(cell, asked, table)), steps), rank(cell))
+        return (*how_far(cell, asked.misses(cell, _locked(cell, asked, table)), steps), rank(cell))
 
     found = sorted((cell for cell in table.cells if cell.works), key=order)
     return found if found and not _misses(found[0], asked, table) else [*_alone(asked, table), *found]
@@ -290,82 +287,6 @@ def _locked(cell: KnownCell, asked: Request, table: KnownTable) -> Mapping[str, 
     return lock.versions if lock else {}
 
 
-# ------------------------------------------------------------------ the order
-
-
-def _rank(prefer: Prefer, table: KnownTable) -> Rank:
-    places = {name: {version: place for place, version in enumerate(axis)} for name, axis in table.axes.items()}
-
-    @cache
-    def behind(name: str, version: str) -> float:
-        newest = table.axes[name][-1]
-        here, last = table.released.get(f"{name} {version}"), table.released.get(f"{name} {newest}")
-        return (last - here).days if here and last else len(places[name]) - 1 - places[name][version]
-
-    def age(cell: KnownCell) -> float:
-        """Days by which the releases are behind the newest of their packages; places, where dates are not known."""
-        return sum(behind(name, version) for name, version in cell.versions.items())
-
-    def common(cell: KnownCell) -> tuple[Any, ...]:
-        return (not cell.source.own, cell.policy is not Policy.TODAY, tuple(-part for part in _minor(cell.python)))
-
-    def newest(cell: KnownCell) -> tuple[Any, ...]:
-        return (cell.basis is not Basis.MEASURED, age(cell), *common(cell))
-
-    def oldest(cell: KnownCell) -> tuple[Any, ...]:
-        return (cell.basis is not Basis.MEASURED, -age(cell), *common(cell))
-
-    def stable(cell: KnownCell) -> tuple[Any, ...]:
-        shaky = bool(cell.caveat), -_surrounded(cell, table)
-        return (cell.basis is not Basis.MEASURED, *shaky, age(cell), *common(cell))
-
-    return {Prefer.NEWEST: newest, Prefer.OLDEST: oldest, Prefer.STABLE: stable}[prefer]
-
-
-def _minor(python: str) -> tuple[int, ...]:
-    return Version(python).release
-
-
-def _surrounded(cell: KnownCell, table: KnownTable) -> float:
-    """The share of the cell's neighbours, one version away along one axis, that work."""
-    near: list[bool] = []
-    for name, version in cell.versions.items():
-        axis = table.axes[name]
-        place = axis.index(version)
-        for other in axis[max(0, place - 1) : place] + axis[place + 1 : place + 2]:
-            found = _with(name, other, cell, table)
-            near += [any(each.works for each in found)] if found else []
-    return sum(near) / len(near) if near else 0.0
-
-
-def _with(name: str, version: str, cell: KnownCell, table: KnownTable) -> Sequence[KnownCell]:
-    """The cells that differ from `cell` in this version alone, on its Python, or where there is none on any."""
-    versions = {**cell.versions, name: version}
-    return table.at(versions, cell.python) or whatever_python(table.at(versions))
-
-
-def _far(cell: KnownCell, missed: Sequence[str], steps_of: Callable[[str, str], float]) -> tuple[Any, ...]:
-    """How far a working cell is from the request: the Python gives last, then as few packages as can be, torch late."""
-    core = [name for name in missed if name in CORE]
-    steps = sum(steps_of(name, cell.versions[name]) for name in core)
-    return PYTHON in missed, len(core), "torch" in core, len(missed), steps
-
-
-def _steps(asked: Request, table: KnownTable, name: str, version: str) -> float:
-    """How many measured versions lie between `version` and the nearest end of what is asked."""
-    axis = table.axes[name]
-    place = axis.index(version)
-    allowed = [other for other, each in enumerate(axis) if asked.admits(name, each)]
-    if allowed:
-        return min(abs(place - other) for other in allowed)
-    named = [Version(each.version.removesuffix(".*")) for each in asked.ranges[name]]
-    between = [sum(Version(each) < wanted for each in axis) - 0.5 for wanted in named]
-    return min((abs(place - other) for other in between), default=len(axis))
-
-
-# ------------------------------------------------------------------ the reasons
-
-
 def _forgone(best: KnownCell, asked: Request, table: KnownTable) -> tuple[Concession, ...]:
     """Why no newer release that was allowed is taken (no older one, where the oldest is preferred)."""
     if asked.prefer is Prefer.STABLE:
@@ -375,7 +296,7 @@ def _forgone(best: KnownCell, asked: Request, table: KnownTable) -> tuple[Conces
         allowed = [each for each in table.axes[name] if asked.admits(name, each)] or [version]
         end = allowed[-1] if asked.prefer is Prefer.NEWEST else allowed[0]
         if end != version:
-            reason = _said_of(_with(name, end, best, table), "beside the other pins")
+            reason = _said_of(with_version(name, end, best, table), "beside the other pins")
             found.append(Concession(name, end, version, reason))
     return tuple(found)
 
@@ -401,7 +322,7 @@ def _given_up(
     elif not allowed:
         reason = f"no such version was measured (nearest: {_beside_range(name, asked, axis)})"
     else:
-        here = [cell for each in allowed for cell in _with(name, each, nearest, table)]
+        here = [cell for each in allowed for cell in with_version(name, each, nearest, table)]
         reason = _said_of(here, "beside the other pins") if here else _said_of(fitting, "within what was asked")
     return Concession(name, wanted, nearest.versions[name], reason)
 
