@@ -133,6 +133,8 @@ TITLES_TAG = re.compile(
 """What a tracker's title begins with, `[Bug]`; and no warning's mark, `[W socket.cpp:601]`."""
 _ESCAPED = re.compile(r"\\(?=[_*'\"`<>\[\]()#~|-])")
 """A backslash that Markdown, JSON or a shell wants before a mark."""
+_JSON_MARK = re.compile(r"\\{1,8}u00(?P<code>2[27]|3[ce]|60)", re.IGNORECASE)
+"""A mark that JSON writes by its number, as a server's answer holds it: `\\u0027` for an apostrophe."""
 _BOLD_DUNDER = re.compile(r"\*\*(?=[a-z_]{2,30}\*\*)(?P<name>[a-z_]+)\*\*")
 """What Markdown makes of `__init__`, once it is written as Markdown again."""
 _AS_CODE = re.compile(r"(?<![\w`])(?P<mark>``?)(?P<text>[^`\n]{1,200})(?P=mark)(?![\w`])")
@@ -164,6 +166,8 @@ def as_python_writes(message: str) -> list[str]:
     """A message as Python may have written it: without backslashes before marks and with `__init__` in the place of
     `**init**`, and with the mark that a name at its beginning or end has lost; besides with single quotation marks
     around names, in the place of Markdown's; of all others; and of none."""
+    if "\\u00" in message:
+        message = _JSON_MARK.sub(lambda mark: chr(int(mark["code"], 16)), message)
     if "\\" in message:
         message = _ESCAPED.sub("", message)
     if "**" in message:

@@ -130,7 +130,21 @@ def searched(signature: Signature, message: str) -> re.Match[str] | None:
             return missed
     if signature.library and not signature.message:
         return None
-    return next((found for each in readings if (found := signature.message_pattern.search(each))), None)
+    return next((found for each in readings if (found := _place(signature, each))), None)
+
+
+def _place(signature: Signature, message: str) -> re.Match[str] | None:
+    """Where the signature's words stand in one reading of a message."""
+    if not signature.packed:
+        return signature.message_pattern.search(message)
+    return next((found for found in signature.message_pattern.finditer(message) if _is_packed(found)), None)
+
+
+def _is_packed(found: re.Match[str]) -> bool:
+    """Whether a column of so many numbers holds a weight of so many rows and columns, as bitsandbytes packs them: two
+    values of four bits a byte, stored in numbers of one, two or four bytes."""
+    values, column = int(found["rows"]) * int(found["columns"]), int(found["column"])
+    return any(values == column * each for each in (2, 4, 8))
 
 
 @lru_cache(maxsize=256)

@@ -188,6 +188,9 @@ releases, as `data/python_library.json` has them."""
     known_keyword: bool = False
     """The captures `function` and `keyword` must be a function of the stack's packages and a keyword that some of \
 their releases take and others do not, as `data/sources.json` has them."""
+    packed: bool = False
+    """For the shapes of two weights: of all places of a message where the pattern fits, one counts whose captures \
+`column`, `rows` and `columns` are numbers of which bitsandbytes makes the first where it packs a weight of the others."""
     outside_scripts: bool = False
     """For what Python says of any program: it does not count where the traceback stops in a script's own code, \
 which is the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""
@@ -259,6 +262,8 @@ torch, NumPy or Python's library what was refused there. Counts after everything
             for name in CAPTURED.findall(self.code)
             if f"(?P<{name}>" not in self.message
         ]
+        if self.packed and not all(f"(?P<{name}>" in self.message for name in ("column", "rows", "columns")):
+            problems.append("packed: the message has no groups 'column', 'rows' and 'columns'")
         if self.known_keyword and not ("(?P<function>" in self.message and "(?P<keyword>" in self.message):
             problems.append("known_keyword: the message has no groups 'function' and 'keyword'")
         if problems:

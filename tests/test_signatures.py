@@ -10,6 +10,7 @@ import pytest
 from compatcheck import catalogues
 from compatcheck.catalogues import FOLDER, load_catalogue
 from compatcheck.errors import InputError
+from compatcheck.explanation import explain
 from compatcheck.signatures import address
 
 GOOD = """
@@ -44,6 +45,7 @@ def test_the_shipped_catalogue_is_whole() -> None:
         (GOOD + "code = '(?P=who)'\n", "signature[0]: code: the message has no group 'who'"),
         (GOOD + "unheard = 'who'\nmessage = '(?P<package>x)'\n", "unheard: the message has no group 'who'"),
         (GOOD + "unheard = 'who'\nmessage = '(?P<who>x)'\n", "unheard: the message has neither a group 'package' nor"),
+        (GOOD + "packed = true\nmessage = '(?P<column>x)'\n", "packed: the message has no groups 'column', 'rows' and"),
         (GOOD + 'stages = ["lunch"]\n', "signature[0].stages[0]: 'lunch' is none of resolve, "),
         (GOOD.replace("some-words", "Some Words"), "signature[0]: id: 'Some Words' is not of the form some-words"),
         (GOOD.replace('exception = "KeyError"\n', ""), "signature[0]: nothing to recognise it by"),
@@ -101,3 +103,22 @@ def test_the_shipped_patterns_are_compiled_when_they_are_searched_with(monkeypat
     known = catalogue.get("cache-layers-empty")
     said = "Cache only has 0 layers, attempted to access layer with index 0"
     assert known is not None and known.message_pattern.search(said) and known.message in compiled
+
+
+@pytest.mark.parametrize(
+    ("saved", "have", "named"),
+    [
+        ("8388608, 1", "4096, 4096", "four-bit-weights-for-plain-model"),
+        ("4194304, 1", "4096, 4096", "four-bit-weights-for-plain-model"),  # stored in numbers of two bytes
+        ("4096, 4096", "8388608, 1", "plain-weights-for-four-bit-model"),
+        ("11008, 1", "32, 11008", "weights-other-shape"),  # GPTQ's scales, of another group size
+        ("8388608, 1", "4096, 4000", "weights-other-shape"),
+        ("4096, 4096", "4096, 1", "weights-other-shape"),
+    ],
+)
+def test_a_weight_packed_into_four_bits_is_known_by_its_size(saved: str, have: str, named: str) -> None:
+    listed = "size mismatch for {}: copying a param with shape torch.Size([{}]) from checkpoint, the shape in current model is torch.Size([{}])."
+    lines = [listed.format("a.bias", "7", "8"), listed.format("a.weight", saved, have)]
+    text = "RuntimeError: Error(s) in loading state_dict for Linear:\n\t" + "\n\t".join(lines)
+    signature = explain(text).signature
+    assert signature is not None and signature.id == named

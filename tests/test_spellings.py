@@ -68,3 +68,4 @@ def test_what_python_may_have_written() -> None:
     assert as_python_writes("'Tok' object has no attribute 'x_")[0] == "'Tok' object has no attribute 'x_"  # cut off
     assert "'Tok' object has no attribute 'x_y'" in as_python_writes("'Tok' object has no attribute x_y()")
     assert as_python_writes("2 ** 3 and **bold type**") == ["2 ** 3 and **bold type**"]
+    assert as_python_writes(r"\\u0027llama\\u0027 is not \u003cx\u003e") == ["'llama' is not <x>"]  # a server's answer
