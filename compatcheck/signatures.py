@@ -190,7 +190,7 @@ releases, as `data/python_library.json` has them."""
 their releases take and others do not, as `data/sources.json` has them."""
     packed: bool = False
     """For the shapes of two weights: of all places of a message where the pattern fits, one counts whose captures \
-`column`, `rows` and `columns` are numbers of which bitsandbytes makes the first where it packs a weight of the others."""
+`column`, `rows` and `columns` are numbers of which bitsandbytes makes the first as it packs a weight of the others."""
     outside_scripts: bool = False
     """For what Python says of any program: it does not count where the traceback stops in a script's own code, \
 which is the script's slip; it does where no traceback stands beside it, or where the traceback stops in a package."""

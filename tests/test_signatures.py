@@ -117,7 +117,10 @@ def test_the_shipped_patterns_are_compiled_when_they_are_searched_with(monkeypat
     ],
 )
 def test_a_weight_packed_into_four_bits_is_known_by_its_size(saved: str, have: str, named: str) -> None:
-    listed = "size mismatch for {}: copying a param with shape torch.Size([{}]) from checkpoint, the shape in current model is torch.Size([{}])."
+    listed = (
+        "size mismatch for {}: copying a param with shape torch.Size([{}]) from checkpoint, "
+        "the shape in current model is torch.Size([{}])."
+    )
     lines = [listed.format("a.bias", "7", "8"), listed.format("a.weight", saved, have)]
     text = "RuntimeError: Error(s) in loading state_dict for Linear:\n\t" + "\n\t".join(lines)
     signature = explain(text).signature
