@@ -112,6 +112,8 @@ def diagnose_prose(
         return found
     if unfinished and (found := _worded(text, unfinished, catalogue, versions)):
         return found
+    if unfinished and counting and (found := _titled(counting[0], text, unfinished, catalogue, versions)):
+        return found
     spoken_of = packages_named(text) if named else frozenset()
     for line, raised in named:
         if diagnosis := _begun(raised, catalogue, spoken_of):
@@ -155,6 +157,22 @@ def _worded(
         return None
     stands = [number for number, line in carried(split_lines(text)) if unfinished.code in line]
     return stands[-1] if stands else 1, replace(diagnosis.doubted, captures={})
+
+
+def _titled(
+    title: ProseLine, text: str, unfinished: Raised, catalogue: Catalogue, versions: Mapping[str, str]
+) -> tuple[int, Diagnosis] | None:
+    """What an issue's title tells that holds the message alone, where the traceback below names the class and its end
+    with the message was cut off."""
+    told = title.text.strip().lstrip("#").strip()
+    first = text.lstrip().partition("\n")[0].strip()
+    if not unfinished.type or unfinished.message or first != title.text.strip() or _OF_ONESELF.search(told):
+        return None
+    whole = replace(unfinished, message=told)
+    diagnosis = diagnose_chain((whole,), catalogue.sure, whole=False, versions=versions)
+    signature = catalogue.get(diagnosis.signature)
+    found = searched(signature, told) if signature and signature.message else None
+    return (title.number, diagnosis.doubted) if found and len(found[0]) >= LEAST_TITLE else None
 
 
 def _of_file(text: str, unfinished: Raised, catalogue: Catalogue) -> Diagnosis | None:

@@ -493,3 +493,32 @@ def test_where_a_message_is_cut_off_all_that_its_function_raises_tells_it() -> N
     assert found.signature
     assert found.signature.id == "quantization-needs-package"
     assert explain(f'{QUANTIZER}         63             "Something\n').signature is None
+
+
+TITLED = """{title}
+
+{kind}                                   Traceback (most recent call last)
+Cell In[3], line 2
+----> 2 AutoModel.from_pretrained("org/model")
+
+File ~/.local/lib/python3.10/site-packages/transformers/models/auto/auto_factory.py:526, in from_pretrained(cls, path)
+--> 526 config, kwargs = AutoConfig.from_pretrained(
+"""
+
+
+def test_a_title_that_is_the_message_alone_is_read_with_the_class_of_the_traceback_below() -> None:
+    found = explain(TITLED.format(title="org/model does not appear to have a file named config.json", kind="OSError"))
+    assert found.signature
+    assert (found.signature.id, found.line) == ("hub-file-missing", 1)
+
+
+@pytest.mark.parametrize(
+    ("title", "kind"),
+    [
+        ("org/model does not appear to have a file named config.json", "KeyError"),
+        ("My org/model does not appear to have a file named config.json", "OSError"),
+        ("Error with a file", "OSError"),
+    ],
+)
+def test_a_title_of_another_class_or_of_a_person_is_no_message(title: str, kind: str) -> None:
+    assert explain(TITLED.format(title=title, kind=kind)).signature is None
