@@ -96,6 +96,14 @@ class Catalogue:
     def wrappers(self) -> tuple[Signature, ...]:
         return tuple(each for each in self.signature if each.wrapper)
 
+    def wrapping(self, message: str) -> list[Signature]:
+        """The wrappers that may fit an exception, by its message in small letters."""
+        return [self.wrappers[place] for place in self._of_wrappers.possible(message)]
+
+    @cached_property
+    def _of_wrappers(self) -> Needles:
+        return Needles(each.message_needles for each in self.wrappers)
+
     @cached_property
     def lines(self) -> tuple[tuple[Signature, Line], ...]:
         """Every line that ends a log, with the signature that knows it."""

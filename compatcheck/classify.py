@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion
 from .catalogues import Catalogue
 from .domain import CellResult, Diagnosis, Digest, Mode, Observation, Outcome, Raised, Retold, Stage, digest_of
 from .logtext import RESOLVER, Finding, Log
-from .signature_fit import MESSAGE_CAP, fitted, possible, stands
+from .signature_fit import MESSAGE_CAP, fitted, possible, stands, wrapping
 from .signatures import Signature
 
 Fit = tuple[Signature, dict[str, str], float]
@@ -238,13 +238,12 @@ def diagnose_finding(finding: Finding, catalogue: Catalogue, versions: Mapping[s
 
 def _uncovered(chain: Sequence[Raised], catalogue: Catalogue) -> list[Raised]:
     """The chain without what only wraps; where nothing else is left, the text that a wrapper quotes."""
-    wrappers = catalogue.wrappers
     bare, quoted = [], []
     for raised in chain:
-        covers = next((fit for fit in (fitted(each, raised, whole=True) for each in wrappers) if fit is not None), None)
-        if covers is None:
+        wrapped = wrapping(raised, catalogue)
+        if wrapped is None:
             bare.append(raised)
-        elif inner := _innermost(covers.get("inner", ""), wrappers):
+        elif inner := _innermost(wrapped[1].get("inner", ""), catalogue.wrappers):
             quoted.append(Raised("", "", inner, raised.frames))
     return bare or quoted[:1]
 

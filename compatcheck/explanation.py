@@ -19,7 +19,7 @@ from .logtext import RESOLVER, Finding, Log, read_stream
 from .logversions import STACK
 from .plain_words import Explanation, Other
 from .prose import CAP, completed, diagnose_prose, names_exception
-from .signature_fit import covers
+from .signature_fit import covers, wrapping
 from .signatures import Signature
 from .sudden_end import sudden_end, sudden_end_of
 from .trade import of_models
@@ -218,11 +218,8 @@ def _of_log(log: Log, catalogue: Catalogue) -> Explanation:
     refused = finding.chain[-1].type == RESOLVER
     stage = Stage.RESOLVE if refused else _stage(signature, frames)
     raised = diagnosis.exception
-    report = (
-        next((each for each in catalogue.wrappers if raised and covers(each, raised)), None)
-        if signature is None
-        else None
-    )
+    wrapped = wrapping(raised, catalogue) if raised and signature is None else None
+    report = wrapped[0] if wrapped else None
     return Explanation(
         diagnosis,
         signature,

@@ -10,6 +10,7 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import BinaryIO
 
 from .crash_reader import NEEDLES as CRASH_NEEDLES
@@ -194,6 +195,12 @@ def _form(text: str) -> str:
     return text.translate(_DIGITS)
 
 
+@lru_cache(maxsize=4)
+def _forms(needles: tuple[str, ...]) -> dict[str, str]:
+    """What a log's lines are found by, each with its form."""
+    return {needle: _form(needle) for needle in (*_ALWAYS, *VERSION_NEEDLES, *needles)}
+
+
 @dataclass
 class _Source:
     """One process of a log."""
@@ -211,8 +218,7 @@ class _LogReader:
         self.ends = frozenset(needles)
         self.active_ends: list[str] = []
         """Those that stand in the block that is being read."""
-        self.needles = {needle: _form(needle) for needle in (*_ALWAYS, *VERSION_NEEDLES, *needles)}
-        """With their forms."""
+        self.needles = _forms(tuple(needles))
         self.versions = Versions()
         self.sources: dict[str, _Source] = {}
         self.first: list[Finding] = []

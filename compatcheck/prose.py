@@ -24,7 +24,7 @@ from .prose_lines import ProseLine, lines_of, refusing, rejoined
 from .quotation import CLOSED_BY, MARKS, QUOTES, told_in, unmarked
 from .raise_site import HOLE
 from .raising_code import FILLING, RAISES, message_in_code, wording_in_code
-from .signature_fit import covers, searched, takes
+from .signature_fit import searched, takes, wrapping
 from .sources import shipped_sources
 from .told_place import told_elsewhere
 from .trade import packages_named
@@ -296,7 +296,7 @@ def _heading_of(text: str) -> str:
 
 def _only_wraps(raised: Raised, catalogue: Catalogue) -> bool:
     """Whether the exception is one that hides the real one, which is not told."""
-    return any(covers(each, raised) for each in catalogue.wrappers)
+    return wrapping(raised, catalogue) is not None
 
 
 def _plain(raised: Raised, catalogue: Catalogue, spoken_of: frozenset[str]) -> Diagnosis | None:

@@ -51,7 +51,24 @@ def covers(signature: Signature, raised: Raised) -> bool:
 
 def possible(raised: Raised, catalogue: Catalogue) -> tuple[list[Signature], ...]:
     """Of every tier of a catalogue the signatures that may fit, by the class and the words of the exception."""
-    return catalogue.possible(raised.type, "\0".join(_readings(_searched_in(raised)[:MESSAGE_CAP])).lower())
+    return catalogue.possible(raised.type, _words(raised))
+
+
+def wrapping(raised: Raised, catalogue: Catalogue) -> tuple[Signature, dict[str, str]] | None:
+    """The first wrapper that fits an exception, and its captures; None where none does."""
+    return next(
+        (
+            (signature, captures)
+            for signature in catalogue.wrapping(_words(raised))
+            if (captures := fitted(signature, raised, whole=True)) is not None
+        ),
+        None,
+    )
+
+
+def _words(raised: Raised) -> str:
+    """What needles are looked for in: all that a message's pattern is tried on, in small letters."""
+    return "\0".join(_readings(_searched_in(raised)[:MESSAGE_CAP])).lower()
 
 
 def _searched_in(raised: Raised) -> str:
