@@ -9,22 +9,17 @@ from __future__ import annotations
 import codecs
 import functools
 import re
-import sys
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import cattrs
+import tomli
 from cattrs import Converter, transform_error
 from cattrs.gen import make_dict_unstructure_fn, override
 
 from .domain import Raised, Word
 from .errors import InputError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 T = TypeVar("T")
 
@@ -121,11 +116,11 @@ def toml(path: Path, remedy: str = "") -> dict[str, Any]:
         body = path.read_bytes()
         if body.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             raise InputError(str(path), ["is UTF-16, and TOML is UTF-8"], "Save it as UTF-8.")
-        data: dict[str, Any] = tomllib.loads(body.decode("utf-8-sig"))
+        data: dict[str, Any] = tomli.loads(body.decode("utf-8-sig"))
         return data
     except FileNotFoundError:
         raise InputError(str(path), ["no such file"], remedy) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), [f"cannot be read: {error}"], remedy) from None
-    except tomllib.TOMLDecodeError as error:
+    except tomli.TOMLDecodeError as error:
         raise InputError(str(path), [f"not TOML: {error}"], remedy) from None

@@ -11,12 +11,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import tomli
 import yaml
 
 from compatcheck import cli, import_needs, lexicon, members
 from compatcheck.domain import digest_of
 from compatcheck.lock_files import read_lock
-from compatcheck.parse import tomllib
 
 ROOT = Path(__file__).parent.parent
 ACTION = ROOT / ".github" / "actions" / "check"
@@ -178,7 +178,7 @@ def test_the_workflow_has_one_job_for_every_torch_of_the_default_matrix(tmp_path
     }
     subprocess.run(["bash", "-e", "-c", listing], cwd=ROOT, env=environment, check=True)
     name, _, value = (tmp_path / "output").read_text().strip().partition("=")
-    torch = tomllib.loads((ROOT / "matrix" / "article.toml").read_text())["axes"]["torch"]
+    torch = tomli.loads((ROOT / "matrix" / "article.toml").read_text())["axes"]["torch"]
     assert name == "sessions" and json.loads(value) == [f"matrix(torch-{each})" for each in torch]
 
 
@@ -203,7 +203,7 @@ RENEWED = [str(table.SHIPPED.relative_to(ROOT)) for table in (import_needs, lexi
 
 def test_the_refresh_runs_commands_that_there_are_over_a_matrix_that_is_explored() -> None:
     matrix = REFRESH["env"]["MATRIX"]
-    assert tomllib.loads((ROOT / matrix).read_text())["explore"] == "adaptive"
+    assert tomli.loads((ROOT / matrix).read_text())["explore"] == "adaptive"
     asked = [step["run"] for step in REFRESH["steps"] if step.get("run", "").startswith("compatcheck ")]
     assert [each.split()[1] for each in asked] == [*["catalogue"] * len(RENEWED), "refresh", "report"]
     for each in asked:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import packaging.pylock
 import pytest
+import tomli
 from conftest import PYTHON
 from minimatrix.index import LocalIndex
 from minimatrix.releases import DRIFT, NEW
@@ -23,7 +24,6 @@ from compatcheck.environment import Uv
 from compatcheck.errors import MachineError, UsageError
 from compatcheck.matrix import Index, Matrix
 from compatcheck.own_runs import known_table, own_table
-from compatcheck.parse import tomllib
 from compatcheck.pin_formats import PinFormat, pins_text
 from compatcheck.pipeline import Run
 from compatcheck.recommendation import Recommendation, recommend
@@ -180,7 +180,7 @@ def test_a_tampered_wheel_is_refused(answer: Recommendation, index: LocalIndex, 
 
 def test_the_pylock_is_valid_and_names_only_measured_wheels(answer: Recommendation, index: LocalIndex) -> None:
     text = pins_text(answer, PinFormat.PYLOCK, PackageIndex(index.url))
-    lock = packaging.pylock.Pylock.from_dict(tomllib.loads(text))
+    lock = packaging.pylock.Pylock.from_dict(tomli.loads(text))
     assert answer.lock is not None
     assert {package.name: str(package.version) for package in lock.packages} == answer.lock.versions
     hashes = {item.name: set(item.hashes) for item in answer.lock.distributions}
