@@ -61,6 +61,13 @@ def test_a_class_that_no_package_has_misses_what_other_releases_bases_have() -> 
     assert source_word(always, {}) is None
 
 
+def test_what_a_base_lost_before_transformers_4_is_no_advice() -> None:
+    raised = Raised("AttributeError", "", "'DistilBertConfig' object has no attribute 'use_cache'")
+    assert source_word(raised, {}) is None or "3.5.1" not in str(source_word(raised, {}))
+    told = source_word(raised, {"transformers": "3.5.1"})
+    assert told and "2.9.1 to 3.5.1" in told.says
+
+
 def test_where_a_message_is_raised() -> None:
     says, pins = word("ValueError", "Please specify `target_modules` in `peft_config`")
     assert says.startswith("raised in peft/tuners/") and not pins
