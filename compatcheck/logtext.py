@@ -37,6 +37,7 @@ _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
     "esolution", "o solution found", "is caused by", "Cannot install", "atisfies the requirement", "different Python",
     "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", "terminate called", DURING, *CRASH_NEEDLES,
+    "Logging error", "Call stack:",
 )  # fmt: skip
 _PYTHON = (
     ".py",

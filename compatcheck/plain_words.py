@@ -25,6 +25,10 @@ _PLAIN = re.compile(r"[\w.+=,/-]{1,120}", re.ASCII)
 _RANGE = re.compile(r"[\w.<>=!~,-]{1,120}", re.ASCII)
 """The same where it stands between quotation marks."""
 
+_UPGRADE = "pip install -U "
+_BELOW = re.compile(r"<|(?<!=)==")
+"""In a pin: releases above it do not count."""
+
 
 @dataclass(frozen=True)
 class Other:
@@ -70,6 +74,8 @@ class Explanation:
         signature, diagnosis = self.signature, self.diagnosis
         if signature is None or diagnosis is None:
             return ""
+        if signature.command.startswith(_UPGRADE) and (pins := self._pins_against(signature.command)):
+            return f"pip install {pins}"
         harmless = _RANGE if '"' in signature.command else _PLAIN
         said = {
             name.rstrip("0123456789"): value for name, value in diagnosis.captures.items() if harmless.fullmatch(value)
@@ -77,6 +83,14 @@ class Explanation:
         if package := said.get("package"):
             said["package"] = project_of(package)
         return GAP.sub(lambda gap: said.get(gap[1], gap[0]), signature.command)
+
+    def _pins_against(self, upgrade: str) -> str:
+        """The pins that the sources name, where they hold a package below its newest release that `upgrade` would raise:
+        what is missed is in older ones alone."""
+        pins = self.sources.pins if self.sources else ()
+        raised = {project_of(word) for word in upgrade.removeprefix(_UPGRADE).split()}
+        held = any(_BELOW.search(pin) and re.split("[<>=!~]", pin)[0] in raised for pin in pins)
+        return " ".join(f'"{pin}"' for pin in pins) if held and all(_RANGE.fullmatch(pin) for pin in pins) else ""
 
     def as_json(self) -> dict[str, Any]:
         """Plain data. The signature is null where the failure is unknown, the exception too where there is none."""

@@ -36,6 +36,9 @@ _NOTEBOOK_HEAD = re.compile(r"(?P<type>[\w.]{1,200})\s{2,200}Traceback \(most re
 _IGNORED = re.compile(
     r"Exception ignored (?:in|on|while)|--- Logging error ---|Error in atexit|Error in sys\.excepthook"
 )
+_CALL_STACK = "Call stack:"
+"""Before the frames through which a message came that `logging` could not print; `Message: ` and `Arguments: ` end
+them."""
 _PYTEST = re.compile(r"^E {2,}(?P<text>\S.*)$|^E$")
 _PYTEST_FRAME = re.compile(r"E {2,}(?P<frame>File \".*)")
 """A traceback within what pytest shows of an exception, whose beginning is cut off."""
@@ -115,6 +118,7 @@ class TracebackReader:
         self._whole = False
         """Of the first traceback of the chain."""
         self._ignored = False
+        self._in_call_stack = False
         self._message_open = False
         self._message_lines = self._message_indent = 0
         self._blank = 0
@@ -179,6 +183,15 @@ class TracebackReader:
             exits = self.end()
             self._ignored = True
             return exits
+        if bare == _CALL_STACK:
+            exits = self.end()
+            self._in_call_stack = True
+            return exits
+        if self._in_call_stack:
+            self._in_call_stack = not bare.startswith("Arguments: ")
+            if not self._in_call_stack or not bare or text[:1].isspace() or bare.startswith(("File ", "Message: ")):
+                return exits
+            self._in_call_stack = False
         if bare.startswith((CAUSED_BY, DURING)):
             if self.inside:
                 self._abandon()

@@ -316,6 +316,31 @@ def test_a_launchers_report_alone_says_nothing() -> None:
     assert found.diagnosis.exception.type == "ChildFailedError"
 
 
+UNPRINTED = """
+--- Logging error ---
+Traceback (most recent call last):
+  File "/opt/py/logging/__init__.py", line 377, in getMessage
+    msg = msg % self.args
+          ~~~~^~~~~~~~~~~
+TypeError: not all arguments converted during string formatting
+Call stack:
+  File "/opt/env/lib/python3.11/site-packages/transformers/modeling_utils.py", line 1411, in __init__
+    self.generation_config = GenerationConfig.from_model_config(config) if self.can_generate() else None
+  File "/opt/env/lib/python3.11/site-packages/transformers/utils/logging.py", line 328, in warning_once
+    self.warning(*args, **kwargs)
+Message: 'You have set `use_cache` to `False`.'
+Arguments: (<class 'UserWarning'>,)
+"""
+
+
+def test_a_message_that_logging_could_not_print_ends_nothing() -> None:
+    """Neither the traceback of `logging` nor the call stack below it is the run's end."""
+    (finding,) = read_text(UNPRINTED).findings
+    assert finding.ignored and explain(UNPRINTED).signature is None
+    cut = UNPRINTED[: UNPRINTED.index("Message: ")]
+    assert verdict(UNPRINTED + LOG) == verdict(LOG + UNPRINTED) == verdict(cut + "step 1\n" + LOG) == NAME
+
+
 def test_a_progress_bar_before_the_head() -> None:
     assert verdict("  0%|          | 0/10 [00:00<?, ?it/s]" + LOG) == NAME
     assert verdict("\r 10%|#         | 1/10\r 20%|##        | 2/10" + LOG.replace("\n", "\r\n")) == NAME

@@ -84,3 +84,12 @@ def test_explain_tells_it() -> None:
     assert "LoraConfig(loftq_config=) is in peft 0.7.1 and later (peft>=0.7.1)" in explanation.as_text()
     sources = explanation.as_json()["sources"]
     assert sources == {"says": "LoraConfig(loftq_config=) is in peft 0.7.1 and later", "pins": ["peft>=0.7.1"]}
+
+
+def test_a_command_that_upgrades_gives_way_to_pins_that_hold_the_package_down() -> None:
+    gone = explain("AttributeError: 'BertModel' object has no attribute 'get_head_mask'")
+    assert gone.signature is not None and gone.signature.command == "pip install -U transformers peft"
+    assert gone.sources is not None and gone.sources.pins == ("transformers>=2.9.1,<=4.57.6",)
+    assert gone.command == 'pip install "transformers>=2.9.1,<=4.57.6"'
+    newer = explain("AttributeError: 'LlamaModel' object has no attribute 'post_init'")
+    assert newer.command == "pip install -U transformers peft"
