@@ -13,9 +13,10 @@ from typing import BinaryIO, cast
 
 from .catalogues import Catalogue, load_catalogue
 from .classify import diagnose, diagnose_chain, diagnose_finding, diagnose_log
+from .console import broken_at_its_width, unbroken, without_panels
 from .domain import Diagnosis, Frame, Observation, Outcome, Raised, Stage
 from .logline import short_file
-from .logtext import RESOLVER, Finding, Log, read_stream
+from .logtext import RESOLVER, Finding, Log, read_stream, read_text
 from .logversions import STACK
 from .plain_words import Explanation, Other
 from .prose import CAP, completed, diagnose_prose, names_exception
@@ -67,8 +68,27 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
     text = head.decode("utf-8", "replace")
     known = known if of_models(text) else known.of_models
     if len(head) < CAP:
-        return _of_text(text, read_stream(io.BytesIO(head), known.needles), known)
+        return _of_console(text, head, known)
     return _of_log(read_stream(cast(BinaryIO, _Rejoined(head, stream)), known.needles), known)
+
+
+def _of_console(text: str, head: bytes, catalogue: Catalogue) -> Explanation:
+    """What a text is of which all was read: with its lines whole, where a console broke them; where that is not sure,
+    only if it tells more."""
+    if (plain := without_panels(text)) != text:
+        text, head = plain, plain.encode()
+    found = None
+    if not broken_at_its_width(text):
+        found = _of_text(text, read_stream(io.BytesIO(head), catalogue.needles), catalogue)
+        if found.signature and not found.signature.broad:
+            return found
+    if (whole := unbroken(text)) is None:
+        return found or _of_text(text, read_stream(io.BytesIO(head), catalogue.needles), catalogue)
+    again = _of_text(whole.text, read_text(whole.text, catalogue.needles), catalogue)
+    if found and (again.signature is None or again.signature.broad):
+        return found
+    others = tuple(replace(each, line=whole.place(each.line) or each.line) for each in again.others)
+    return replace(again, line=whole.place(again.line), others=others)
 
 
 def _of_text(text: str, log: Log, catalogue: Catalogue) -> Explanation:

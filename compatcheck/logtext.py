@@ -36,8 +36,8 @@ RESOLVER = "ResolutionImpossible"
 _ALWAYS = (
     "Traceback", "File ", ".py", "Error", "Exception", "Interrupt", "E   ", "Expired", CAUSED_BY,
     "esolution", "o solution found", "is caused by", "Cannot install", "atisfies the requirement", "different Python",
-    "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", "terminate called", DURING, *CRASH_NEEDLES,
-    "Logging error", "Call stack:",
+    " depends on ", "No matching", "has invalid metadata", "ArrowInvalid", "ModeIsEnabled", "terminate called", DURING,
+    "Logging error", "Call stack:", *CRASH_NEEDLES,
 )  # fmt: skip
 _PYTHON = (
     ".py",
@@ -73,6 +73,11 @@ _CELL = re.compile(r"ipykernel_|ipython-input|^<(?:stdin|input|cell|python-input
 _NOT_DEFINED = re.compile(r"name '\w{1,100}' is not defined(?:\. Did you mean: '\w{1,100}'\?)?")
 _REFUSAL_END = re.compile(r"(?:ERROR: )?ResolutionImpossible|ERROR: No matching distribution found")
 REFUSAL_LINES = 60
+_DEPENDS = re.compile(
+    r"[A-Za-z][\w.\[\],-]{0,60}(?: |==)\d[\w.+!-]{0,40} depends on "
+    r"(?P<package>[A-Za-z][\w.-]{1,60}?) ?(?P<wanted>[<>=!~][^;]{1,60})"
+)
+"""A line of what pip lists as the reasons of a conflict."""
 
 
 @dataclass(frozen=True)
@@ -228,6 +233,8 @@ class _LogReader:
         self.number = 0
         self.refusal: list[str] = []
         self.refusal_line = 0
+        self.depends = (0, "", "")
+        """The last line that says what a release depends on: its number, the package, and the line."""
         self.tail: list[str] = []
         self.prefix = LearnedPrefix()
         self.inner_prefix = LearnedPrefix()
@@ -312,6 +319,8 @@ class _LogReader:
         if not self.refusal:
             if _REFUSAL.match(text.strip()):
                 self.refusal, self.refusal_line = [text.strip()], self.number
+            elif " depends on " in text:
+                self._depends(text.strip())
             return
         ended = _REFUSAL_END.match(text.strip())
         if len(self.refusal) >= REFUSAL_LINES or text.startswith(("Traceback", "##[")):
@@ -320,6 +329,17 @@ class _LogReader:
         self.refusal.append(text.strip())
         if ended:
             self._end_refusal()
+
+    def _depends(self, bare: str) -> None:
+        """Two lines of the reasons of a conflict, one below the other and of the same package, tell of it where the
+        sentence above them is missing."""
+        found = _DEPENDS.match(bare)
+        above, self.depends = self.depends, (self.number, found["package"].lower(), bare) if found else (0, "", "")
+        if self.refusal_line or not found or above[:2] != (self.number - 1, found["package"].lower()):
+            return  # said by the sentence above it, or no such lines
+        if found["wanted"] not in above[2]:
+            message = f"{above[2]}\n{bare}"
+            self._keep(Finding(self.number - 1, (Raised(RESOLVER, "", message),), whole=True))
 
     def _end_refusal(self) -> None:
         went_on = self.refusal[:1] and self.refusal[0].startswith("WARNING")
