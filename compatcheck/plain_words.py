@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from .domain import Diagnosis, Stage, inert, printable
+from .measured_failure import MeasuredFailure, measured_failure
 from .measured_word import MeasuredWord, measured_word
-from .signatures import Affected, Roles, Signature, address
+from .signatures import Affected, Basis, Roles, Signature, address
 from .source_packages import project_of
 from .source_word import SourceWord, source_word
 from .sudden_end import SuddenEnd
@@ -63,6 +64,22 @@ class Explanation:
         return measured_word(self.versions)
 
     @cached_property
+    def failing(self) -> MeasuredFailure | None:
+        """What the measured table says of this failure; None where it knows nothing of it, or where the packages'
+        sources tell the releases."""
+        signature = self.signature
+        if signature is None or all(each.basis is not Basis.MEASURED for each in signature.affected):
+            return None
+        return None if self.sources and self.sources.pins else measured_failure(signature.id, self.versions)
+
+    @property
+    def pins(self) -> tuple[str, ...]:
+        """What to pin: the signature's own, or the releases that nearly every measured combination passes with."""
+        if self.signature is None or self.signature.pins:
+            return self.signature.pins if self.signature else ()
+        return tuple(mend.specifier for mend in (self.failing.mends[:1] if self.failing else ()) if mend.sure)
+
+    @cached_property
     def sources(self) -> SourceWord | None:
         """What the packages' own sources say of it; None where they say nothing."""
         return source_word(self.diagnosis.exception, self.versions) if self.diagnosis and self.signature else None
@@ -112,7 +129,7 @@ class Explanation:
                 "fixed_in": roles.fixed_in or None,
             },
             "remedy": signature.remedy if signature else None,
-            "pins": list(signature.pins) if signature else [],
+            "pins": list(self.pins),
             "command": self.command or None,
             "end": str(self.end.end) if self.end else None,
             "advice": [*(self.end.advice if self.end else ()), *([self.report.remedy] if self.report else ())],
@@ -121,6 +138,7 @@ class Explanation:
             "affected": [_affected_json(each) for each in signature.affected] if signature else [],
             "versions": dict(self.versions),
             "measured": self.measured.as_json() if self.measured else None,
+            "failing": self.failing.as_json() if self.failing else None,
             "sources": self.sources.as_json() if self.sources else None,
             "fingerprint": diagnosis.fingerprint if diagnosis else None,
             "line": self.line,
@@ -145,6 +163,10 @@ class Explanation:
             lines.append("measured   " + self.measured.says)
             if self.measured.nearest and not (self.signature and self.signature.transient):
                 lines.append("passed     " + " ".join(self.measured.nearest) + " (the nearest that did)")
+        if self.failing:
+            if self.measured is None or self.measured.signature is None:
+                lines.append("measured   " + self.failing.words())
+            lines += [f"passed     {mend.words()}" for mend in self.failing.mends]
         for other in self.others:
             lines.append(f"also       line {other.line}: {other.exception} ({other.signature or 'unknown'})")
         return "\n".join(inert(_wrapped(printable(line))) for line in lines) + "\n"
@@ -173,8 +195,8 @@ class Explanation:
         if roles.owner:
             lines.append(f"to fix in  {roles.owner}" + (f" (fixed in {roles.fixed_in})" if roles.fixed_in else ""))
         lines.append(f"remedy     {signature.remedy}")
-        if signature.pins:
-            lines.append("pins       " + " ".join(signature.pins))
+        if self.pins:
+            lines.append("pins       " + " ".join(self.pins))
         if self.command:
             lines.append("command    " + self.command)
         if self.sources:

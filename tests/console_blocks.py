@@ -1,4 +1,4 @@
-"""The README's answers of `compatcheck recommend` and `check`, asked again: python tests/console_blocks.py README.md
+"""The README's answers of `compatcheck recommend`, `check` and `explain`: python tests/console_blocks.py README.md
 
 A block of ```console holds commands after `$ ` and what they say. `[...]` stands for lines that are left out. A comment
 after `-r requirements.txt` is that file's content. Nothing but the shipped table is asked, so it takes a second; what
@@ -20,8 +20,12 @@ from pathlib import Path
 
 from compatcheck import cli
 
+HERE = Path(__file__).resolve().parent.parent
+
 _BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_ASKED = re.compile(r"compatcheck (recommend|check)\b")
+_ASKED = re.compile(r"compatcheck (recommend|check|explain)\b")
+_IN_TREE = re.compile(r"(?<= )tests/logs/\S+")
+"""A log of this tree."""
 LEFT_OUT = "[...]"
 
 
@@ -57,7 +61,7 @@ def asked_again(command: str) -> list[str]:
             if content:
                 lines = re.split(r",\s+", content.strip())
                 Path("requirements.txt").write_text("".join(f"{line}\n" for line in lines))
-            cli.main(shlex.split(words)[1:])
+            cli.main(shlex.split(_IN_TREE.sub(lambda path: str(HERE / path[0]), words))[1:])
         finally:
             os.chdir(before)
     return said.getvalue().splitlines()
