@@ -24,7 +24,8 @@ _BELOW = frozenset(
 _ANSWERS = ("transformers/agents/", "transformers/tools/")
 """Code that reads and runs what a language model wrote: where it stops, it is not for the package's sake."""
 _STDLIB = frozenset(sys.stdlib_module_names)
-_WINDOWS_LIBRARY = re.compile(r"/[Ll]ib/(?P<rest>[a-z_]\w{0,60}(?:\.py|/).*)$")
+_LIBRARY = re.compile(r"(?:/[Ll]ib|^[./]{0,4}python3(?:\.\d{1,2})?)/(?P<rest>[a-z_]\w{0,60}(?:\.py|/).*)$")
+"""Python's own library: on Windows, or where a person cut the path off before `python3.10/`."""
 _CHECKOUT = re.compile(r"/(?P<package>\w{1,60})/(?:src/)?(?P<path>(?P=package)/.+)$")
 """A checkout that is installed as it lies: `/home/me/peft/src/peft/config.py`, `/opt/trl/trl/trainer/utils.py`."""
 _SHORTENED = re.compile(r"(?:\.\.)?/(?P<path>(?P<package>\w{1,60})/.+\.py)$")
@@ -119,5 +120,5 @@ def _path(file: str) -> str:
             return found["path"]
     if (found := _SHORTENED.match(file)) and found["package"] in _FOLDERS:
         return found["path"]
-    found = _WINDOWS_LIBRARY.search(file)
+    found = _LIBRARY.search(file)
     return found["rest"] if found and found["rest"].partition("/")[0].removesuffix(".py") in _STDLIB else file

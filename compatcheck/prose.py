@@ -85,7 +85,7 @@ _IMPORTS = re.compile(r"from (?P<module>\w[\w.]*) import (?P<names>\w[\w, ]*)|im
 _DEFINES = re.compile(r"(?m)^[ \t]*(?:async )?def \w{1,80}\(")
 _TRACED = re.compile(r"(?m)^\W*(?:Traceback|File \"|\w{3,40}Error\b|-+> ?\d)|\bin <module>")
 """Code that is shown for itself, and what a traceback has besides code."""
-_ENDS_A_TITLE = re.compile(r"\W*(?:$|(?:when|while|in|on|at|with|during|after|using|for)\b)")
+_ENDS_A_TITLE = re.compile(r"\W*(?:$|(?:when|while|in|on|at|with|during|after|using|for|but (?:found|got|expected))\b)")
 """What may follow a message in a title without a mark: where something failed, and no sentence of its own."""
 _ASKS_FOR = re.compile(r"\bif not is_(?P<package>[a-z]\w{1,40}?)_available\(\):$")
 """The condition above what is raised where a companion is missing."""

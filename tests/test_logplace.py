@@ -24,6 +24,8 @@ def place(*files: str) -> tuple[str, str] | None:
         (("run.py", "transformers/x.py", "torch/nn/functional.py"), ("transformers", "transformers/x.py")),
         (("run.py", "transformers/config.py", "json/decoder.py"), ("transformers", "transformers/config.py")),
         (("run.py", "datasets/load.py", "C:/Python310/Lib/json/decoder.py"), ("datasets", "datasets/load.py")),
+        (("run.py", "datasets/load.py", ".../python3.10/json/encoder.py"), ("datasets", "datasets/load.py")),
+        (("datasets/load.py", "python3.10/mycode/run.py"), None),
         (("run.py", "/home/me/peft/src/peft/tuners/lora.py"), ("peft", "peft/tuners/lora.py")),
         (("run.py", "/opt/LLaMA-Factory/src/llamafactory/data/loader.py"),
          ("llamafactory", "llamafactory/data/loader.py")),

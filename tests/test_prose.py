@@ -522,3 +522,16 @@ def test_a_title_that_is_the_message_alone_is_read_with_the_class_of_the_traceba
 )
 def test_a_title_of_another_class_or_of_a_person_is_no_message(title: str, kind: str) -> None:
     assert explain(TITLED.format(title=title, kind=kind)).signature is None
+
+
+@pytest.mark.parametrize(
+    ("title", "signature"),
+    [
+        ("Expected all tensors to be on the same device, but found cuda:0 and cpu", "tensors-on-two-devices"),
+        ("Expected all tensors to be on the same device, and so they are now", None),
+    ],
+)
+def test_a_title_above_a_cut_traceback_may_go_on_with_what_was_found(title: str, signature: str | None) -> None:
+    cut = "\n\n   1063         return self.base_model(\n-> 1073     return self.base_model(\n   1074         input_ids,\n"
+    found = explain(f"{title}{cut}\nFile /opt/lib/python3.10/site-packages/torch/nn/modules/module.py:1501, in Module._call(self)\n")
+    assert (found.signature and found.signature.id) == signature
