@@ -61,6 +61,16 @@ _FOLDERS = {
 ALSO_IN = {"pytorch_lightning": "lightning/pytorch", "lightning_fabric": "lightning/fabric"}
 """Where another package brings the same modules."""
 
+_PROJECTS = {
+    "sklearn": "scikit-learn", "cv2": "opencv-python", "PIL": "pillow", "yaml": "pyyaml", "skimage": "scikit-image",
+    "faiss": "faiss-cpu", "imwatermark": "invisible-watermark", "cpuinfo": "py-cpuinfo", "hydra": "hydra-core",
+    "fla": "flash-linear-attention", "pynvml": "nvidia-ml-py", "flashinfer": "flashinfer-python",
+    "lycoris": "lycoris-lora", "llmtuner": "llamafactory", "clip": "git+https://github.com/openai/CLIP.git",
+    "apex": "git+https://github.com/NVIDIA/apex.git",
+}  # fmt: skip
+"""What the index calls the modules that are imported beside the stack under another name; what it has under these names
+is, where it has any, another project."""
+
 _NO_LIBRARY = frozenset(("tests", "test_utils", "commands", "cli", "scripts", "benchmark", "benchmarks"))
 _PARTS = {
     "langchain_community": frozenset(("chat_models", "cross_encoders", "embeddings", "llms")),
@@ -111,9 +121,9 @@ def folder_of(package: str) -> str:
 
 def project_of(module: str) -> str:
     """What is to be installed for a module of the stack or its companions: `awq` comes with autoawq, `torch._C` with
-    torch. Any other name is taken for the project's own."""
+    torch, `sklearn` with scikit-learn. Any other name is taken for the project's own."""
     top = module.partition(".")[0].strip("_").removesuffix("_rust")
-    return next((package for package, folder in _FOLDERS.items() if folder == top), top)
+    return _PROJECTS.get(top) or next((package for package, folder in _FOLDERS.items() if folder == top), top)
 
 
 def is_no_library(parts: tuple[str, ...]) -> bool:

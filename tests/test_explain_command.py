@@ -93,6 +93,9 @@ def test_a_missing_file_is_said_in_one_line(tmp_path: Path, capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("line", "command"),
     [
+        ("ModuleNotFoundError: No module named 'sklearn'", "python -m pip install scikit-learn"),
+        ("ModuleNotFoundError: No module named 'optimum.gptq'", "python -m pip install optimum"),
+        ("ModuleNotFoundError: No module named 'bert_score'", "python -m pip install bert_score"),
         ("AttributeError: module 'awq' has no attribute 'x_y'", "pip install -U autoawq"),
         ("ImportError: cannot import name 'DPOTrainer' from 'trl' (/e/trl/__init__.py)", "pip install -U trl"),
         ("AttributeError: 'tokenizers.AddedToken' object has no attribute 'x_y'", "pip install -U tokenizers"),
