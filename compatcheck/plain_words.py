@@ -102,7 +102,7 @@ class Explanation:
         return GAP.sub(lambda gap: said.get(gap[1], gap[0]), signature.command)
 
     def _pins_against(self, upgrade: str) -> str:
-        """The pins that the sources name, where they hold a package below its newest release that `upgrade` would raise:
+        """The pins that the sources name, where they hold what `upgrade` would raise below its newest release:
         what is missed is in older ones alone."""
         pins = self.sources.pins if self.sources else ()
         raised = {project_of(word) for word in upgrade.removeprefix(_UPGRADE).split()}

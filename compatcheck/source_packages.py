@@ -123,6 +123,8 @@ def project_of(module: str) -> str:
     """What is to be installed for a module of the stack or its companions: `awq` comes with autoawq, `torch._C` with
     torch, `sklearn` with scikit-learn. Any other name is taken for the project's own."""
     top = module.partition(".")[0].strip("_").removesuffix("_rust")
+    if top in PACKAGES:
+        return top
     return _PROJECTS.get(top) or next((package for package, folder in _FOLDERS.items() if folder == top), top)
 
 
