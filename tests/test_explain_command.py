@@ -116,6 +116,8 @@ def test_what_a_shell_would_run_is_not_put_into_a_command() -> None:
     raised = Raised("ImportError", "", "x")
     signature = shipped_signature("build-needs-torch")
     assert signature is not None and "{package}" in signature.command
-    for said, command in (("flash_attn", "flash_attn"), ("a; rm -rf x", "{package}"), ("$(x)", "{package}"), ("a>b", "{package}")):
+    for said, command in (
+        ("flash_attn", "flash_attn"), ("a; rm -rf x", "{package}"), ("$(x)", "{package}"), ("a>b", "{package}"),
+    ):  # fmt: skip
         told = Explanation(Diagnosis(signature.id, None, raised, {"package": said}), signature)
         assert told.command == signature.command.replace("{package}", command)
