@@ -53,6 +53,7 @@ _PYTHON = (
     "CUDA",
     "uv ",
     "tokenizers-lib",
+    "tokenizers/src/",
     "ProcessGroupNCCL",
 )
 _OTHER = (

@@ -958,3 +958,11 @@ def test_frames_without_marks_or_without_a_functions_name() -> None:
     (finding,) = read_text(flat).findings
     assert (finding.chain[-1].type, finding.chain[-1].message) == ("ValueError", "Unable to find it")
     assert finding.chain[-1].frames[-1].file == "llama_index/huggingface.py"
+
+
+@pytest.mark.parametrize(
+    ("source", "foreign"),
+    [("/__w/tokenizers/tokenizers/tokenizers/src/tokenizer/normalizer.rs:698:30", False), ("src/main.rs:12:5", True)],
+)
+def test_a_panic_of_the_tokenizers_library_is_the_stacks_own(source: str, foreign: bool) -> None:
+    assert read_text(f"thread '<unnamed>' panicked at 'NormalizedString bad split', {source}\n").foreign is foreign
