@@ -73,6 +73,13 @@ class Explanation:
         return None if self.sources and self.sources.pins else measured_failure(signature.id, self.versions)
 
     @property
+    def trigger(self) -> str:
+        """The package that brought the failure, with the release as closely as the signature or the sources know it."""
+        known = self.signature.roles.trigger if self.signature else ""
+        taken_away = self.sources.taken_away if self.sources else ""
+        return taken_away if known and taken_away.startswith(f"{known.replace('_', '-')} after ") else known
+
+    @property
     def pins(self) -> tuple[str, ...]:
         """What to pin: the signature's own, or the releases that nearly every measured combination passes with."""
         if self.signature is None or self.signature.pins:
@@ -124,7 +131,7 @@ class Explanation:
             "captures": dict(diagnosis.captures) if diagnosis else {},
             "cause": signature.cause if signature else None,
             "roles": {
-                "trigger": roles.trigger or None,
+                "trigger": self.trigger or None,
                 "owner": roles.owner or None,
                 "fixed_in": roles.fixed_in or None,
             },
@@ -190,8 +197,8 @@ class Explanation:
         if decided := self._decided_by():
             lines.append(f"seen       {decided}{at}")
         lines.append(f"cause      {signature.cause}")
-        if roles.trigger:
-            lines.append(f"came with  {roles.trigger}")
+        if self.trigger:
+            lines.append(f"came with  {self.trigger}")
         if roles.owner:
             lines.append(f"to fix in  {roles.owner}" + (f" (fixed in {roles.fixed_in})" if roles.fixed_in else ""))
         lines.append(f"remedy     {signature.remedy}")

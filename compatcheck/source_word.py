@@ -52,6 +52,9 @@ class SourceWord:
     says: str
     pins: tuple[str, ...] = ()
     """The releases that have what is missed."""
+    taken_away: str = ""
+    """`transformers after 4.57.6`: after which of the releases that were read it is gone; empty where the newest one has
+    it."""
 
     def as_json(self) -> dict[str, Any]:
         return {"says": self.says, "pins": list(self.pins)}
@@ -176,10 +179,12 @@ def _never(package: str | None, name: str) -> SourceWord | None:
 
 
 def _word(what: str, life: Lifetime, versions: Mapping[str, str], more: str = "") -> SourceWord:
-    if have := _has(life, versions):
+    have = _has(life, versions)
+    if have:
         more += f"; {have} should have it, so the installation is not whole or another one is imported"
     pin = f"{life.package.replace('_', '-')}{life.specifier}"
-    return SourceWord(f"{what} is in {life.as_text()}{more}", (pin,) if life.specifier else ())
+    taken_away = f"{life.package.replace('_', '-')} after {life.last}" if life.last and not have else ""
+    return SourceWord(f"{what} is in {life.as_text()}{more}", (pin,) if life.specifier else (), taken_away)
 
 
 def _has(life: Lifetime, versions: Mapping[str, str]) -> str | None:

@@ -532,6 +532,10 @@ def test_a_title_of_another_class_or_of_a_person_is_no_message(title: str, kind:
     ],
 )
 def test_a_title_above_a_cut_traceback_may_go_on_with_what_was_found(title: str, signature: str | None) -> None:
-    cut = "\n\n   1063         return self.base_model(\n-> 1073     return self.base_model(\n   1074         input_ids,\n"
-    found = explain(f"{title}{cut}\nFile /opt/lib/python3.10/site-packages/torch/nn/modules/module.py:1501, in Module._call(self)\n")
+    cut = (
+        "\n\n   1063         return self.base_model(\n-> 1073     return self.base_model(\n   1074         input_ids,\n"
+    )
+    found = explain(
+        f"{title}{cut}\nFile /opt/lib/python3.10/site-packages/torch/nn/modules/module.py:1501, in Module._call(self)\n"
+    )
     assert (found.signature and found.signature.id) == signature

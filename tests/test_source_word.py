@@ -44,6 +44,21 @@ def test_what_is_missed_and_which_releases_have_it(kind: str, message: str, says
     assert word(kind, message) == (says, pins)
 
 
+@pytest.mark.parametrize(
+    ("line", "trigger"),
+    [
+        ("ImportError: cannot import name 'cached_download' from 'huggingface_hub'", "huggingface-hub after 0.25.2"),
+        ("TypeError: Trainer.__init__() got an unexpected keyword argument 'tokenizer'", "transformers after 4.57.6"),
+        ("ImportError: cannot import name 'EncoderDecoderCache' from 'transformers'", "peft"),
+        ("TypeError: Trainer.__init__() got an unexpected keyword argument 'processing_class'", "transformers"),
+    ],
+)
+def test_the_release_that_took_a_name_away_is_what_the_failure_came_with(line: str, trigger: str) -> None:
+    told = explain(line)
+    assert told.as_json()["roles"]["trigger"] == trigger
+    assert f"came with  {trigger}\n" in told.as_text()
+
+
 def test_a_release_that_should_have_it_is_said_not_to_be_whole() -> None:
     says, _ = word("ImportError", "cannot import name 'prepare_model_for_int8_training' from 'peft'", peft="0.9.0")
     assert says.endswith("0.9.0 should have it, so the installation is not whole or another one is imported")
@@ -54,6 +69,7 @@ def test_a_class_that_no_package_has_misses_what_other_releases_bases_have() -> 
     told = SourceWord(
         "PreTrainedModel._extract_past_from_model_output is in transformers 4.25.1 to 4.48.3",
         ("transformers>=4.25.1,<=4.48.3",),
+        "transformers after 4.48.3",
     )
     assert source_word(lacks, {}) == source_word(lacks, {"transformers": "4.51.3"}) == told
     assert source_word(lacks, {"transformers": "4.40.0"}) is None  # the base is there: the class has another one
