@@ -53,8 +53,7 @@ class SourceWord:
     pins: tuple[str, ...] = ()
     """The releases that have what is missed."""
     taken_away: str = ""
-    """`transformers after 4.57.6`: after which of the releases that were read it is gone; empty where the newest one has
-    it."""
+    """`transformers after 4.57.6`: after which of the releases read it is gone; empty where the newest one has it."""
 
     def as_json(self) -> dict[str, Any]:
         return {"says": self.says, "pins": list(self.pins)}
