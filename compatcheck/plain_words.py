@@ -98,15 +98,16 @@ class Explanation:
         signature, diagnosis = self.signature, self.diagnosis
         if signature is None or diagnosis is None:
             return ""
-        if signature.command.startswith(_UPGRADE) and (pins := self._pins_against(signature.command)):
-            return f"pip install {pins}"
         harmless = _RANGE if '"' in signature.command else _PLAIN
         said = {
             name.rstrip("0123456789"): value for name, value in diagnosis.captures.items() if harmless.fullmatch(value)
         }
         if package := said.get("package"):
             said["package"] = project_of(package)
-        return GAP.sub(lambda gap: said.get(gap[1], gap[0]), signature.command)
+        filled = GAP.sub(lambda gap: said.get(gap[1], gap[0]), signature.command)
+        if filled.startswith(_UPGRADE) and (pins := self._pins_against(filled)):
+            return f"pip install {pins}"
+        return filled
 
     def _pins_against(self, upgrade: str) -> str:
         """The pins that the sources name, where they hold what `upgrade` would raise below its newest release:
