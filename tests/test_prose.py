@@ -478,7 +478,7 @@ CUT_CHAIN = (
 
 def test_a_heading_tells_more_than_a_last_resort_of_a_chain_that_is_cut_off() -> None:
     names = [explain(text).signature for text in (CUT_CHAIN, NARROWER + CUT_CHAIN)]
-    assert [name and name.id for name in names] == ["hub-not-found", "hub-file-missing"]
+    assert [name and name.id for name in names] == ["hub-not-found", "hub-config-missing"]
 
 
 QUANTIZER = """    File /usr/dist-packages/transformers/quantizers/quantizer_bnb_4bit.py:62, in Q.validate_environment()
@@ -509,7 +509,7 @@ File ~/.local/lib/python3.10/site-packages/transformers/models/auto/auto_factory
 def test_a_title_that_is_the_message_alone_is_read_with_the_class_of_the_traceback_below() -> None:
     found = explain(TITLED.format(title="org/model does not appear to have a file named config.json", kind="OSError"))
     assert found.signature
-    assert (found.signature.id, found.line) == ("hub-file-missing", 1)
+    assert (found.signature.id, found.line) == ("hub-config-missing", 1)
 
 
 @pytest.mark.parametrize(
