@@ -74,13 +74,13 @@ def explain_stream(stream: BinaryIO, catalogue: Catalogue | None = None) -> Expl
 
 def _of_console(text: str, head: bytes, catalogue: Catalogue) -> Explanation:
     """What a text is of which all was read: with its lines whole, where a console broke them; where that is not sure,
-    only if it tells more."""
+    only if the text as it stands has no name, or that of a place alone."""
     if (plain := without_panels(text)) != text:
         text, head = plain, plain.encode()
     found = None
     if not broken_at_its_width(text):
         found = _of_text(text, read_stream(io.BytesIO(head), catalogue.needles), catalogue)
-        if found.signature and not found.signature.broad:
+        if found.signature and not found.signature.within:
             return found
     if (whole := unbroken(text)) is None:
         return found or _of_text(text, read_stream(io.BytesIO(head), catalogue.needles), catalogue)
