@@ -77,13 +77,15 @@ def _of_console(text: str, head: bytes, catalogue: Catalogue) -> Explanation:
     only if the text as it stands has no name, or that of a place alone."""
     if (plain := without_panels(text)) != text:
         text, head = plain, plain.encode()
-    found = None
-    if not broken_at_its_width(text):
-        found = _of_text(text, read_stream(io.BytesIO(head), catalogue.needles), catalogue)
-        if found.signature and not found.signature.within:
-            return found
+
+    def as_it_stands() -> Explanation:
+        return _of_text(text, read_stream(io.BytesIO(head), catalogue.needles), catalogue)
+
+    found = None if broken_at_its_width(text) else as_it_stands()
+    if found and found.signature and not found.signature.within:
+        return found
     if (whole := unbroken(text)) is None:
-        return found or _of_text(text, read_stream(io.BytesIO(head), catalogue.needles), catalogue)
+        return found or as_it_stands()
     again = _of_text(whole.text, read_text(whole.text, catalogue.needles), catalogue)
     if found and (again.signature is None or again.signature.broad):
         return found

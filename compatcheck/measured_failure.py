@@ -85,7 +85,7 @@ class MeasuredFailure:
     """The surest first."""
 
     def words(self) -> str:
-        """`229 combinations fail so: transformers 4.44.2 to 4.53.3, peft 0.7.1 to 0.11.1`"""
+        """`143 combinations fail so: transformers 4.44.2 to 4.53.3, peft 0.7.1 to 0.11.1`"""
         named = listed([f"{name} {version}" for name, version in self.named.items()])
         count = f"{self.combinations} combinations fail" if self.combinations > 1 else "1 combination fails"
         said = f"{count} so" + (f" with {named}" if named else "")
@@ -133,13 +133,12 @@ def _failure(signature: str, versions: Mapping[str, str], table: KnownTable) -> 
     spans: dict[str, tuple[str, str]] = {}
     mends: list[Mend] = []
     for place, name in enumerate(CORE):
-        trials = _Trials(place, failing, went)
-        if name not in named and trials.bounded:
-            spans[name] = trials.span
         kept = {other: version for other, version in named.items() if other != name}
         trials = _Trials(place, _with(kept, within)[0], went)
-        mend = trials.mend(1 if len(kept) == len(CORE) - 1 else FEW)
-        mends += [mend] if mend else []
+        if name not in named and trials.bounded:
+            spans[name] = trials.span
+        if mend := trials.mend(1 if len(kept) == len(CORE) - 1 else FEW):
+            mends.append(mend)
     mends.sort(key=lambda mend: mend.rank, reverse=True)
     return MeasuredFailure(len(failing), named, spans, tuple(mends[:MENDS]))
 
