@@ -20,7 +20,8 @@ from .logcarrier import LearnedPrefix, lines_within
 from .logline import cleaned, split_lines, unflattened
 from .logversions import NEEDLES as VERSION_NEEDLES
 from .logversions import Versions
-from .traceback_reader import CAUSED_BY, DURING, THROWN, Exit, TracebackReader
+from .loose_exception import THROWN
+from .traceback_reader import CAUSED_BY, DURING, Exit, TracebackReader
 
 BLOCK = 1 << 16
 """Characters looked through at a time."""

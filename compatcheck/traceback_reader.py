@@ -12,17 +12,15 @@ import re
 from dataclasses import dataclass, replace
 
 from .domain import Frame, Raised
-from .logline import TITLES_TAG, exception_of, frame_of
+from .logline import exception_of, frame_of
+from .loose_exception import LooseReader
+from .message_lines import MESSAGE_LINES, QUOTES, goes_on, has_paragraphs
 from .raising_code import RAISES, STRING_BELOW, message_in_code, wording_in_code
 
 CAUSED_BY = "The above exception was the direct cause of the following exception"
 DURING = "During handling of the above exception, another exception occurred"
 
-THROWN = "C++ "
-"""Before the name space that stands for the module of an exception that C++ threw and nobody caught."""
-
 MESSAGE_CAP = 8000
-MESSAGE_LINES = 40
 FRAME_CAP = 200
 """Frames kept of one traceback; the middle ones of a longer one are dropped."""
 PATIENCE = 400
@@ -48,13 +46,6 @@ _NOISE = re.compile(r"[\s^~|_+-]*$")
 _BROKEN_FRAME = re.compile(r'File "[^"]{1,500}$')
 """A frame's line that a terminal broke within the file's name."""
 _ROOTED = re.compile(r"(?:/|[A-Za-z]:\\)\S+$")
-_QUOTES = ('"""', "'''", "```")
-"""Around the traceback of another process, as multiprocessing and concurrent.futures print it; and Markdown's end of a
-block of code, after which an issue's prose goes on."""
-_SUMMARY = re.compile(r"(?:FAILED|ERROR) [^\s]{1,400} - (?P<text>.+)$")
-_LEVELED = re.compile(
-    r"^.{0,120}?(?<![A-Za-z])(?:ERROR|CRITICAL|FATAL|Error|error)[\]:| -]{1,4}(?=[A-Za-z_][\w.]*(?:Error|Exception): )"
-)
 _MARKDOWN = "`* "
 """What an issue sets before an exception's line that is not printed as code."""
 _MARKED_CODE = re.compile(r"(?:-+> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)\s*(?P<code>\S.*)$")
@@ -63,34 +54,10 @@ _NEIGHBOUR = re.compile(r"\d{1,6}(?:\s|$)")
 CODE_CAP = 300
 _SENTENCE = re.compile(r"(?:[AI]|[A-Z]\w{0,20}[a-z][\w'`-]{0,20}) \S")
 """How a message begins that says what is wrong in words."""
-_EDITORS_NAME = re.compile(r'"name": ?"(?P<type>[A-Za-z_]\w{1,100})",?$')
-_EDITORS_MESSAGE = re.compile(r'"message": ?"(?P<message>.*)$')
-_EDITORS_STACK = '"stack":'
-"""How an editor's notebook (VS Code) writes an exception to the clipboard: name, message and stack, of JSON's form."""
 _VIEWERS_MESSAGE = re.compile(r"Message: +(?P<message>\S.*)")
 """How the hub's viewer of data sets writes an exception: `Exception:    OSError`, and its message on the next line."""
-_THROWN = re.compile(
-    r"terminate called after throwing an instance of '(?P<home>c10d?|at|torch|std)::(?P<type>(?!bad_alloc)[\w:]{1,80})'"
-)
-_WHAT = re.compile(r"what\(\):\s+(?P<message>\S.*)$")
-"""How a C++ program ends on an exception that nobody catches."""
-_NEVER_GOES_ON = (_EDITORS_STACK, "terminate called ")
-_AS_PYTHON_NAMES = {"Error": "RuntimeError", "runtime_error": "RuntimeError"}
-"""What Python makes of the C++ exceptions that it knows by another name."""
-_REQUEST = re.compile(r"\(Request ID:\s[^)]{0,300}\)$")
-"""How the first paragraph of huggingface_hub's messages ends: the second one tells what was refused."""
-_WEIGHTS_LIST = re.compile(r"Error\(s\) in loading state_dict for \w{1,100}:$|\bsize mismatch for [^\n]{1,300}\.$")
-"""How torch's list of weights that do not fit begins and goes on: pasted into a forum, it has empty lines between."""
 _ANNOUNCES = " raised:"
 """How a message ends of which the next line is the exception behind it."""
-_ANOTHER = re.compile(
-    r"(?:[\w.-]+==\d|Process |Killed|wandb:|[+$#] |make(?:\[\d+\])?: |exit "
-    r"|(?!\[WinError|ErrorMessage|nccl[A-Z]|Error while \w{5,9}(?: to)? shared memory)\S{0,40}Error"
-    r"|Exception|Traceback|File \"|##\[|\d{4}-\d\d-\d\d|srun:|===|___|\[?(?:INFO|WARN|ERROR)|FAILED \S{1,400} - "
-    r"|(?:\([\w./-]{1,60}\) ?){0,2}(?:[\w.-]{1,40}@[\w.-]{1,80}:[^$#]{0,200}[$#](?:\s|$)"
-    r"|\[[\w.-]{1,40}@[\w.-]{1,80} [^\]]{1,100}\][$#]|(?:PS )?[A-Za-z]:\\[^<>|]{0,200}>))"
-)
-"""What begins a line that is no part of the message above it: another program's, or a shell's prompt."""
 
 
 @dataclass(frozen=True)
@@ -129,9 +96,7 @@ class TracebackReader:
         before that word had ended, because its message has paragraphs."""
         self._test_began = False
         """pytest's line over a failed test was read: what follows is whole."""
-        self._editors_name = ""
-        self._thrown: re.Match[str] | None = None
-        """The class of a C++ exception that ended the process, until its words come."""
+        self._loose = LooseReader()
         self.unfinished: Raised | None = None
         """The last traceback whose exception did not come; its type and the wording of its message, as far as its code
         has them."""
@@ -164,7 +129,7 @@ class TracebackReader:
 
     @property
     def busy(self) -> bool:
-        return self.inside or bool(self._chain) or bool(self._pytest) or self._thrown is not None
+        return self.inside or bool(self._chain) or bool(self._pytest) or self._loose.waits
 
     # ------------------------------------------------------------------ a line
 
@@ -370,15 +335,14 @@ class TracebackReader:
     def _read_outside(self, text: str, bare: str, number: int, dressed: bool) -> list[Exit]:
         if self._chain and self._message_open and (self._read_quoted(bare, number) or self._read_viewers(bare, number)):
             return []
-        if self._chain and self._message_open and self._continues(text, bare):
+        if self._chain and self._message_open and goes_on(text, indent=self._message_indent, lines=self._message_lines):
             last = self._chain[-1]
             self._chain[-1] = replace(last, message=f"{last.message}\n{text.rstrip()}"[:MESSAGE_CAP].strip("\n"))
             self._message_lines += 1
             return []
-        if not bare or bare in _QUOTES:
-            told = self._chain[-1].message.strip() if self._chain else ""
-            goes_on = not bare and (not told or bool(_REQUEST.search(told) or _WEIGHTS_LIST.search(told)))
-            self._message_open = self._message_open and goes_on
+        if not bare or bare in QUOTES:
+            told = self._chain[-1].message if self._chain else ""
+            self._message_open = self._message_open and not bare and has_paragraphs(told)
             self._blank += 1
             return self.end() if self._blank > CHAIN_PATIENCE else []
         if _PYTEST_HEAD.match(text):
@@ -429,47 +393,9 @@ class TracebackReader:
         self._lines[-1] = number
         return True
 
-    def _continues(self, text: str, bare: str) -> bool:
-        """Whether a line still belongs to the message above it."""
-        if not bare or bare in _QUOTES or self._message_lines >= MESSAGE_LINES or bare.startswith(_NEVER_GOES_ON):
-            return False
-        if len(text) - len(text.lstrip()) > self._message_indent and not frame_of(bare):
-            return True
-        return not (_ANOTHER.match(bare) or frame_of(bare) or exception_of(bare, after_frame=False))
-
-    def _read_editors(self, bare: str, number: int) -> bool:
-        """An exception as an editor's notebook copies it. True where the line was taken in."""
-        name, self._editors_name = self._editors_name, ""
-        if found := _EDITORS_NAME.match(bare):
-            self._editors_name = found["type"]
-            return True
-        if name and (found := _EDITORS_MESSAGE.match(bare)):
-            self._whole = False
-            self._close((name, "", found["message"].removesuffix(",").removesuffix('"')), number)
-            return True
-        return False
-
-    def _read_thrown(self, bare: str, number: int) -> bool:
-        """A C++ exception's words, under the line that names its class. True where the line was taken in."""
-        thrown, self._thrown = self._thrown, _THROWN.search(bare) if "terminate called" in bare else None
-        if thrown is None or not (found := _WHAT.match(bare)):
-            return False
-        kind = thrown["type"].rpartition("::")[2]
-        self._whole = False
-        self._close((_AS_PYTHON_NAMES.get(kind, kind), f"{THROWN}{thrown['home']}", found["message"]), number)
-        return True
-
     def _read_loose(self, bare: str, number: int) -> None:
         """An exception's line without a traceback: a summary, a logged error, or all that is left of a cut log."""
-        if self._read_thrown(bare, number) or (bare.startswith('"') and self._read_editors(bare, number)):
-            return
-        bare = TITLES_TAG.sub("", bare.removeprefix("##[error]"))
-        if found := _SUMMARY.match(bare):
-            bare = found["text"]
-        elif found := _LEVELED.match(bare):
-            bare = bare[found.end() :]
-        told = exception_of(bare, after_frame=False)
-        if told:
+        if told := self._loose.read(bare):
             self._whole = False
             self._close(told, number)
 
