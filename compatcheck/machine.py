@@ -58,11 +58,12 @@ def not_installed(version: str) -> str:
 def interpreter(version: str) -> Path:
     """The path of a Python `version` (`3.11`): on PATH, of pyenv, or the one that runs compatcheck.
 
+    It is the path that the interpreter gives of itself: uv would start a shim of pyenv's before each of its answers.
     Raises InterpreterMissing.
     """
     for candidate in _candidates(version):
-        if _is_python(candidate, version):
-            return candidate
+        if found := _python_behind(candidate, version):
+            return found
     raise InterpreterMissing(
         not_installed(version),
         f"Install it (for example: uv python install {version}, or pyenv install {version}), "
@@ -81,13 +82,14 @@ def _candidates(version: str) -> Iterator[Path]:
     yield Path(sys.executable)
 
 
-def _is_python(path: Path, version: str) -> bool:
-    """Whether `path` runs and is that version. A pyenv shim exists and still does not run."""
+def _python_behind(path: Path, version: str) -> Path | None:
+    """The interpreter that `path` starts, where it is that version. A pyenv shim exists and still may not run."""
     if not path.is_file():
-        return False
-    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+        return None
+    question = "import sys; print('%d.%d' % sys.version_info[:2]); print(sys.executable)"
     try:
         answer = subprocess.run([path, "-E", "-s", "-c", question], capture_output=True, text=True, timeout=20)
     except (OSError, subprocess.TimeoutExpired):
-        return False
-    return answer.stdout.strip() == version
+        return None
+    told, _, executable = answer.stdout.strip().partition("\n")
+    return Path(executable or path) if told == version else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -189,6 +190,18 @@ def test_interpreters_are_found_and_the_missing_ones_named() -> None:
     assert interpreter(PYTHON).exists()
     with pytest.raises(InterpreterMissing, match=r"Python 3\.99 is not installed"):
         interpreter("3.99")
+
+
+def test_a_shim_is_told_by_the_interpreter_that_it_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shim = tmp_path / f"python{PYTHON}"
+    shim.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    interpreter.cache_clear()
+    try:
+        assert interpreter(PYTHON) == Path(sys.executable)
+    finally:
+        interpreter.cache_clear()
 
 
 def test_without_uv_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
