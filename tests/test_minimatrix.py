@@ -264,12 +264,30 @@ def command(index: LocalIndex, tmp_path: Path) -> Callable[..., list[str]]:
     return made
 
 
+@pytest.fixture(scope="module")
+def kept() -> dict[str, dict]:
+    """What the tests of this file have made and share."""
+    return {}
+
+
+@pytest.fixture
+def of_one_run(command, kept: dict[str, dict]) -> dict:
+    """The timeless report of the command line's matrix, run in one go."""
+    if "report" not in kept:
+        subprocess.run(command("run", "--plain", store="whole.sqlite3"), check=True, capture_output=True)
+        shown = command("report", "--stdout", "--format", "json", store="whole.sqlite3")
+        kept["report"] = timeless(printed(shown))
+    return kept["report"]
+
+
 def printed(command: list[str]) -> dict:
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_an_interrupted_run_goes_on_where_it_was(command, tmp_path: Path, how: signal.Signals) -> None:
+def test_an_interrupted_run_goes_on_where_it_was(
+    command, of_one_run: dict, tmp_path: Path, how: signal.Signals
+) -> None:
     running = subprocess.Popen(
         command("run", "--plain"),
         stderr=subprocess.PIPE,
@@ -292,13 +310,7 @@ def test_an_interrupted_run_goes_on_where_it_was(command, tmp_path: Path, how: s
     assert known and int(known[1]) + int(known[2]) == 18 and int(known[2]) >= 4
     crashes = 3  # a crash is run again before it counts; nothing else is
     assert sorted(attempts(tmp_path / "store.sqlite3")) == [0] * 18 + [1] * crashes, "no finished cell ran twice"
-    whole = subprocess.run(command("run", "--plain", store="whole.sqlite3"), capture_output=True, text=True)
-    assert whole.returncode == 0
-    reports = [
-        timeless(printed(command("report", "--stdout", "--format", "json", store=store)))
-        for store in ("store.sqlite3", "whole.sqlite3")
-    ]
-    assert reports[0] == reports[1]
+    assert timeless(printed(command("report", "--stdout", "--format", "json"))) == of_one_run
 
 
 def test_no_probe_outlives_a_killed_run(command, tmp_path: Path) -> None:
@@ -354,19 +366,15 @@ def test_a_run_on_a_path_with_spaces_and_without_home(command, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
 
 
-def test_shards_merged_give_the_report_of_one_run(command, tmp_path: Path) -> None:
+def test_shards_merged_give_the_report_of_one_run(command, of_one_run: dict, tmp_path: Path) -> None:
     for number in (1, 2):
         part = command("run", "--plain", "--shard", f"{number}/2", store=f"part-{number}.sqlite3")
         subprocess.run(part, check=True, capture_output=True)
     parts = [str(tmp_path / f"part-{number}.sqlite3") for number in (1, 2)]
     joined = ["--into", str(tmp_path / "joined.sqlite3")]
     subprocess.run([sys.executable, "-m", "compatcheck", "merge", *parts, *joined], check=True, capture_output=True)
-    subprocess.run(command("run", "--plain", store="whole.sqlite3"), check=True, capture_output=True)
-    reports = [
-        timeless(printed(command("report", "--stdout", "--format", "json", store=store)))
-        for store in ("joined.sqlite3", "whole.sqlite3")
-    ]
-    assert reports[0] == reports[1] and len(reports[0]["cells"]) == 18
+    joint = timeless(printed(command("report", "--stdout", "--format", "json", store="joined.sqlite3")))
+    assert joint == of_one_run and len(joint["cells"]) == 18
 
 
 def test_four_runs_at_once_on_one_store_run_nothing_twice(command, tmp_path: Path) -> None:
