@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +18,7 @@ from compatcheck.catalogues import shipped_signature
 from compatcheck.cli import main
 from compatcheck.domain import Diagnosis, Raised
 from compatcheck.explanation import explain
+from compatcheck.packed_log import texts_of
 from compatcheck.plain_words import Explanation
 
 CASE = read_case(FOLDER / "cache-layers-empty.txt")
@@ -41,6 +46,53 @@ def test_a_file_as_data(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert set(told) >= KEYS
     assert told["signature"] == "cache-layers-empty" and told["stage"] == "generate" and told["line"] == CASE.line
     assert told["exception"]["type"] == "KeyError" and set(told["roles"]) == {"trigger", "owner", "fixed_in"}
+
+
+PACKED = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress}
+
+
+@pytest.mark.parametrize("how", PACKED)
+def test_a_compressed_log_is_read(how: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(PACKED[how](CASE.text.encode()))
+    assert main(["explain", str(path), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["signature"] == "cache-layers-empty" and told["line"] == CASE.line
+
+
+def archive(path: Path, **members: str | bytes) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
+        for name, text in members.items():
+            made.writestr(name, text)
+    return path
+
+
+def test_an_archive_of_a_runs_logs_is_read_once_and_in_order(tmp_path: Path) -> None:
+    log = "".join(f"2024-08-06T12:00:00.1234567Z {line}\n" for line in CASE.text.splitlines())
+    later = read_case(FOLDER / "import-cache-class-missing.txt")
+    members = {"10_late.txt": later.text, "2_test.txt": log, "test/3_Run tests.txt": log, "plot.png": b"\x89PNG\0\0"}
+    path = archive(tmp_path / "logs.zip", **members)
+    words = [sys.executable, "-m", "compatcheck", "explain", "--json"]
+    asked = subprocess.run([*words, str(path)], capture_output=True, text=True, check=True)
+    assert asked.stderr == "compatcheck: read one after the other: 2_test.txt, 10_late.txt\n"
+    told = json.loads(asked.stdout)
+    assert told["signature"] == later.expect and told["line"] == len(log.splitlines()) + 1 + later.line
+    assert [each["signature"] for each in told["others"]] == ["cache-layers-empty"]
+    piped = subprocess.run(words, input=path.read_bytes(), capture_output=True, check=True)
+    assert json.loads(piped.stdout) == told
+
+
+def test_parts_of_a_job_without_its_whole_are_all_read(tmp_path: Path) -> None:
+    names = ["a/", "a/2_y.txt", "a/10_x.txt", "0_b.txt", "b/1_z.txt"]
+    assert texts_of(names) == ["0_b.txt", "a/2_y.txt", "a/10_x.txt"]
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 no archive", gzip.compress(b"x" * 9999)[:30], b"\xfd7zXZ\x00cut"])
+def test_an_archive_that_is_damaged_is_said(content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "logs.zip"
+    path.write_bytes(content)
+    assert main(["explain", str(path)]) == 2
+    assert f"{path} cannot be unpacked: " in capsys.readouterr().err
 
 
 def test_what_is_unknown_has_a_null_and_a_fingerprint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,100 @@
+"""Logs as they are downloaded: compressed by gzip, bzip2 or xz, or many in a zip archive, as GitHub gives a run's."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import re
+import shutil
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, cast
+
+BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
+"""What reading a stream of this module raises, beside OSError, where the archive is damaged or of an unknown kind."""
+_ZIP = b"PK\x03\x04"
+_PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_ENCRYPTED = 1
+"""Among the flags of a member."""
+_HEAD = 512
+"""Bytes of a member that are looked at to tell a text from a picture."""
+_NUMBERS = re.compile(r"(\d+)")
+
+
+def unpacked(stream: io.BufferedReader) -> tuple[BinaryIO, list[str]]:
+    """The text that `stream` holds, and the names of the files that it is made of where it is a zip archive.
+
+    What is not packed is given back as it is. This, and reading what it gives, may raise OSError or one of BROKEN.
+    """
+    head = stream.peek(len(_ZIP) + 2)
+    if head.startswith(_ZIP):
+        archive = zipfile.ZipFile(_seekable(stream))
+        if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):
+            raise zipfile.BadZipFile("it has a password")
+        names = [name for name in texts_of(archive.namelist()) if _is_text(archive, name)]
+        return cast(BinaryIO, io.BufferedReader(_Joined(archive, names))), names
+    for magic, opener in _PACKED.items():
+        if head.startswith(magic):
+            return cast(BinaryIO, opener(stream)), []
+    return stream, []
+
+
+def texts_of(members: Sequence[str]) -> list[str]:
+    """The files of an archive in the order of their numbers, none twice.
+
+    GitHub's archive of a run has each job's log whole (`0_build.txt`) and once more in parts, a file a step, in a
+    folder of the job's name (`build/3_Run tests.txt`).
+    """
+    files = sorted((PurePosixPath(name) for name in members if not name.endswith("/")), key=_by_number)
+    whole = {re.sub(r"^-?\d+_", "", path.stem) for path in files if len(path.parts) == 1}
+    return [str(path) for path in files if len(path.parts) == 1 or path.parts[0] not in whole]
+
+
+def _by_number(path: PurePosixPath) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(str(path))]
+
+
+def _seekable(stream: io.BufferedReader) -> BinaryIO:
+    """A pipe cannot be gone back in, and the list of a zip archive stands at its end."""
+    if stream.seekable():
+        return stream
+    kept = tempfile.TemporaryFile()  # noqa: SIM115 (it goes with the archive that reads it)
+    shutil.copyfileobj(stream, kept)
+    kept.seek(0)
+    return cast(BinaryIO, kept)
+
+
+def _is_text(archive: zipfile.ZipFile, name: str) -> bool:
+    with archive.open(name) as member:
+        return b"\0" not in member.read(_HEAD)
+
+
+class _Joined(io.RawIOBase):
+    """Files of a zip archive, one after the other, each on a line of its own."""
+
+    def __init__(self, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
+        self._blocks = self._all(archive, names)
+        self._rest = b""
+
+    @staticmethod
+    def _all(archive: zipfile.ZipFile, names: Sequence[str]) -> Iterator[bytes]:
+        for name in names:
+            with archive.open(name) as member:
+                while block := member.read(1 << 16):
+                    yield block
+            yield b"\n"
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        self._rest = self._rest or next(self._blocks, b"")
+        taken = self._rest[: len(buffer)]
+        self._rest = self._rest[len(taken) :]
+        buffer[: len(taken)] = taken
+        return len(taken)
