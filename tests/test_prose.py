@@ -35,7 +35,7 @@ from compatcheck.prose import CAP
          "generate-unused-model-kwargs", 1),
         ("RuntimeError: disagreement between rank0 and rank7: rank0\n\nTraceback (most recent call last):\n"
          '  File "/srv/train.py", line 13, in <module>', "zero3-order-changed", 1),
-        ("ValueError : The generation config is outdated", "refused-by-transformers", 1),
+        ("ValueError : The generation config is outdated", "whisper-task-or-language", 1),
         ("Attribute Error: 'LoraModel' object has no attribute _get_submodules(). ", "peft-model-lacks-attribute", 1),
         ("# Wav2Vec2WordpieceTokenizer' object has no attribute '_create_trie'\n\nI load a model",
          "tokenizer-lacks-attribute", 1),
@@ -76,7 +76,7 @@ from compatcheck.prose import CAP
          "meta-tensor-copied", 1),
         ("# `KeyError`: 'self_attn.q_proj' (line 46, in get_layers_for_scaling from `awq.models.mistral`)\n\nHow?",
          "awq-meets-other-layers", 1),
-        ("**ValueError**: The generation config is outdated", "refused-by-transformers", 1),
+        ("**ValueError**: The generation config is outdated", "whisper-task-or-language", 1),
         ("AttributeError: 'list' object has no attribute 'keys'\n"
          '    File "transformers/modeling_utils.py", line 2489, in get_expanded_tied_weights_keys',
          "tied-weights-as-list", 1),
