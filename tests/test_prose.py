@@ -95,7 +95,7 @@ from compatcheck.prose import CAP
          "subprocess.CalledProcessError: Command '['python3', 'finetune.py']' returned non-zero exit status 1.",
          "layer-lacks-parameter", 1),
         ("PyTorch-Lightning: `MisconfigurationException: No 'test_dataloader()' method defined to run 'Trainer.test'`.",
-         "refused-by-lightning", 1),
+         "lightning-loader-missing", 1),
         ("\u4f1a\u663e\u793a\u201ckilled\u201d\u5e76\u9000\u51fa", "killed", 1),
         ("After a minute the shell says `Killed`, and no more.", "killed", 1),
         ("# Segmentation fault (core dumped) when a GPU model is loaded\n\ntorch 2.1, Linux", "segmentation-fault", 1),
