@@ -66,7 +66,7 @@ _PROJECTS = {
     "faiss": "faiss-cpu", "imwatermark": "invisible-watermark", "cpuinfo": "py-cpuinfo", "hydra": "hydra-core",
     "fla": "flash-linear-attention", "pynvml": "nvidia-ml-py", "flashinfer": "flashinfer-python",
     "lycoris": "lycoris-lora", "llmtuner": "llamafactory", "clip": "git+https://github.com/openai/CLIP.git",
-    "apex": "git+https://github.com/NVIDIA/apex.git",
+    "apex": "git+https://github.com/NVIDIA/apex.git", "eetq": "git+https://github.com/NetEase-FuXi/EETQ.git",
 }  # fmt: skip
 """What the index calls the modules that are imported beside the stack under another name; what it has under these names
 is, where it has any, another project."""
