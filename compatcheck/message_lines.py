@@ -7,9 +7,9 @@ import re
 from .logline import exception_of, frame_of
 from .loose_exception import BEGINS_THROWN, EDITORS_STACK
 
-QUOTES = ('"""', "'''", "```")
+QUOTES = ('"""', "'''", "```", "``", "`")
 """Around the traceback of another process, as multiprocessing and concurrent.futures print it; and Markdown's end of a
-block of code, after which an issue's prose goes on."""
+block of code, or of code within a sentence, after which an issue's prose goes on."""
 MESSAGE_LINES = 40
 
 _NEVER_GOES_ON = (EDITORS_STACK, BEGINS_THROWN)

@@ -484,6 +484,13 @@ def test_the_end_of_a_block_of_code_ends_a_message() -> None:
     assert finding.chain[0].message == "'list' object has no attribute 'keys'"
 
 
+def test_the_end_of_code_within_a_sentence_ends_a_message() -> None:
+    log = read_text(
+        '` File "train.py", line 9, in <module>\n    first = ids[0]\nIndexError: list index out of range\n`\nhelp!\n'
+    )
+    assert [raised.message for finding in log.findings for raised in finding.chain] == ["list index out of range"]
+
+
 @pytest.mark.parametrize("end", ["AssertionError\n```", "AssertionError", "AssertionError: \n```"])
 def test_what_follows_an_exception_without_a_message_is_not_its_message(end: str) -> None:
     frame = '  File "/srv/a.py", line 1, in f\n    assert x'
