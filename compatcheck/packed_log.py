@@ -12,7 +12,6 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import PurePosixPath
 from typing import Any, BinaryIO, cast
 
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
@@ -23,7 +22,7 @@ _ENCRYPTED = 1
 """Among the flags of a member."""
 _HEAD = 512
 """Bytes of a member that are looked at to tell a text from a picture."""
-_NUMBERS = re.compile(r"(\d+)")
+_NUMBERS = re.compile(r"([0-9]+)")
 
 
 def unpacked(stream: io.BufferedReader) -> tuple[BinaryIO, list[str]]:
@@ -50,13 +49,13 @@ def texts_of(members: Sequence[str]) -> list[str]:
     GitHub's archive of a run has each job's log whole (`0_build.txt`) and once more in parts, a file a step, in a
     folder of the job's name (`build/3_Run tests.txt`).
     """
-    files = sorted((PurePosixPath(name) for name in members if not name.endswith("/")), key=_by_number)
-    whole = {re.sub(r"^-?\d+_", "", path.stem) for path in files if len(path.parts) == 1}
-    return [str(path) for path in files if len(path.parts) == 1 or path.parts[0] not in whole]
+    files = sorted((name for name in members if not name.endswith("/")), key=_by_number)
+    whole = {re.sub(r"^-?\d+_", "", name.rpartition(".")[0]) for name in files if "/" not in name}
+    return [name for name in files if "/" not in name or name.partition("/")[0] not in whole]
 
 
-def _by_number(path: PurePosixPath) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in _NUMBERS.split(str(path))]
+def _by_number(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _NUMBERS.split(name)]
 
 
 def _seekable(stream: io.BufferedReader) -> BinaryIO:

@@ -83,8 +83,8 @@ def test_an_archive_of_a_runs_logs_is_read_once_and_in_order(tmp_path: Path) -> 
 
 
 def test_parts_of_a_job_without_its_whole_are_all_read(tmp_path: Path) -> None:
-    names = ["a/", "a/2_y.txt", "a/10_x.txt", "0_b.txt", "b/1_z.txt"]
-    assert texts_of(names) == ["0_b.txt", "a/2_y.txt", "a/10_x.txt"]
+    names = ["a/", "a/2_y.txt", "./c.log", "a/10_x.txt", "0_b.txt", "b/1_z.txt"]
+    assert texts_of(names) == ["0_b.txt", "./c.log", "a/2_y.txt", "a/10_x.txt"]
 
 
 @pytest.mark.parametrize("content", [b"PK\x03\x04 no archive", gzip.compress(b"x" * 9999)[:30], b"\xfd7zXZ\x00cut"])
