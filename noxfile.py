@@ -158,7 +158,7 @@ def browser(session: nox.Session) -> None:
             session.run("apt-get", "install", "-y", "--no-install-recommends", "chromium", external=True, silent=True)
         else:
             session.run("playwright", "install", "chromium")
-    session.run("pytest", "-m", "browser", *session.posargs)
+    session.run("pytest", "-n", "2", "-m", "browser", *session.posargs)
 
 
 @nox.session(name="slice")
