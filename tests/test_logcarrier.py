@@ -8,6 +8,7 @@ import html
 import json
 import re
 from collections.abc import Callable
+from functools import cache
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,12 +25,14 @@ def by_heading(case: Case) -> bool:
     return case.line is not None and case.text.splitlines()[case.line - 1].startswith("# ")
 
 
-CASES = [
-    case
-    for case in read_corpus()
-    if case.expect and read_text(case.text).findings and "Traceback (most recent call last)" in case.text
-    if not by_heading(case)
-]
+@cache
+def cases() -> list[Case]:
+    return [
+        case
+        for case in read_corpus()
+        if case.expect and read_text(case.text).findings and "Traceback (most recent call last)" in case.text
+        if not by_heading(case)
+    ]
 
 
 def each_line(form: str) -> Callable[[str], str]:
@@ -76,7 +79,7 @@ GUISES: dict[str, Callable[[str], str]] = {
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.sampled_from(CASES), st.sampled_from(sorted(GUISES)))
+@given(st.deferred(lambda: st.sampled_from(cases())), st.sampled_from(sorted(GUISES)))
 def test_a_log_in_any_guise_keeps_its_name_or_loses_it(case, guise) -> None:  # type: ignore[no-untyped-def]
     assert verdict(GUISES[guise](case.text)) in allowed(case), (case.path.name, guise)
 
@@ -86,8 +89,10 @@ WELL_KNOWN = ("docker compose", "kubernetes", "GitHub Actions", "Ray", "torchrun
 
 @pytest.mark.parametrize("guise", WELL_KNOWN)
 def test_a_log_in_a_well_known_guise_keeps_its_name(guise: str) -> None:
-    lost = [case.path.name for case in CASES if verdict(GUISES[guise](case.text)) != case.expect]
-    assert not lost
+    # each log in two of the eight
+    some = cases()[WELL_KNOWN.index(guise) % 4 :: 4]
+    lost = [case.path.name for case in some if verdict(GUISES[guise](case.text)) != case.expect]
+    assert len(some) > 300 and not lost
 
 
 TRACEBACK = """\
