@@ -151,7 +151,7 @@ def test_a_missing_file_is_said_in_one_line(tmp_path: Path, capsys: pytest.Captu
         ("AttributeError: module 'awq' has no attribute 'x_y'", "pip install -U autoawq"),
         ("ImportError: cannot import name 'DPOTrainer' from 'trl' (/e/trl/__init__.py)", "pip install -U trl"),
         ("AttributeError: 'tokenizers.AddedToken' object has no attribute 'x_y'", "pip install -U tokenizers"),
-        ("ModuleNotFoundError: No module named 'trl.core'", 'pip install "trl<=0.24.0"'),  # no newer one has it
+        ("ModuleNotFoundError: No module named 'trl.environment'", 'pip install "trl>=0.7.11,<=0.20.0"'),  # not newer
         ("Segmentation fault (core dumped)", "python -X faulthandler {script}"),
         (
             "ImportError: tqdm>=4.27,<5 is required for a normal functioning of this module, but found tqdm==4.20.0.",

@@ -103,9 +103,9 @@ def test_explain_tells_it() -> None:
 
 
 def test_a_command_that_upgrades_gives_way_to_pins_that_hold_the_package_down() -> None:
-    gone = explain("AttributeError: 'BertModel' object has no attribute 'get_head_mask'")
+    gone = explain("AttributeError: 'LlamaRotaryEmbedding' object has no attribute 'cos_cached'")
     assert gone.signature is not None and gone.signature.command == "pip install -U transformers peft"
-    assert gone.sources is not None and gone.sources.pins == ("transformers>=2.9.1,<=4.57.6",)
-    assert gone.command == 'pip install "transformers>=2.9.1,<=4.57.6"'
+    assert gone.sources is not None and gone.sources.pins == ("transformers>=4.28.1,<=4.40.2",)
+    assert gone.command == 'pip install "transformers>=4.28.1,<=4.40.2"'
     newer = explain("AttributeError: 'LlamaModel' object has no attribute 'post_init'")
     assert newer.command == "pip install -U transformers peft"
