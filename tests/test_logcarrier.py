@@ -89,10 +89,8 @@ WELL_KNOWN = ("docker compose", "kubernetes", "GitHub Actions", "Ray", "torchrun
 
 @pytest.mark.parametrize("guise", WELL_KNOWN)
 def test_a_log_in_a_well_known_guise_keeps_its_name(guise: str) -> None:
-    # each log in two of the eight
-    some = cases()[WELL_KNOWN.index(guise) % 4 :: 4]
-    lost = [case.path.name for case in some if verdict(GUISES[guise](case.text)) != case.expect]
-    assert len(some) > 300 and not lost
+    lost = [case.path.name for case in cases() if verdict(GUISES[guise](case.text)) != case.expect]
+    assert not lost
 
 
 TRACEBACK = """\

@@ -36,10 +36,6 @@ def deciding(case: Case) -> str:
     return case.text.splitlines()[(case.line or 1) - 1].strip()
 
 
-SAMPLE = 2000
-"""Lines that a spelling is tried with, at most."""
-
-
 @cache
 def lines() -> list[str]:
     """Every deciding line that tells one failure."""
@@ -51,7 +47,7 @@ def lines() -> list[str]:
 def test_a_message_keeps_its_name_however_it_is_spelled(spelling: str) -> None:
     spelled, least = SPELLINGS[spelling]
     changed = [line for line in lines() if spelled(line) != line]
-    names = {line: name for line in changed[:: len(changed) // SAMPLE + 1] if (name := verdict(line))}
+    names = {line: name for line in changed if (name := verdict(line))}
     now = {line: verdict(spelled(line)) for line in names}
     kept = [line for line, named in now.items() if named == names[line]]
     otherwise = {line: (names[line], named) for line, named in now.items() if named and named != names[line]}
