@@ -29,8 +29,8 @@ _ENTITY = re.compile(r"&(?:quot|apos|lt|gt|amp|nbsp|#\d{1,5}|#x[0-9a-fA-F]{1,4})
 _BEGINS = re.compile(
     r"(?P<prefix>.{1,200}?)(?:Traceback \(most recent call last\)|(?: {2}|\t)?File \"[^\"\n]{1,400}\", line \d{1,7})"
 )
-_NOTEBOOKS = re.compile(r"\s*[A-Za-z_][\w.]*[a-z]\w*\s{8,}")
-"""An exception's name, as notebooks set it before the heading: the next line may begin with it, too."""
+_NOTEBOOKS = re.compile(r"(?<![\w.])[A-Za-z_][\w.]{0,200}[a-z]\w{0,200}\s{8,200}$")
+"""An exception's name, as notebooks set it before the heading: it is no part of what stands before every line."""
 _TELLS_PROCESS = re.compile(r"rank|pid=|\[\d{1,4},")
 """In a prefix that says which process wrote the line: those are read for what they say."""
 
@@ -96,10 +96,9 @@ class LearnedPrefix:
                 self._known = candidate
                 return text[found.end() :]
         if ("Traceback (most" in text or 'File "' in text) and (found := _BEGINS.match(text)):
-            prefix = found["prefix"]
+            prefix = _NOTEBOOKS.sub("", found["prefix"])
             left = cleaned(f"{prefix}x").text.removesuffix("x")
-            known = _TELLS_PROCESS.search(prefix) or _NOTEBOOKS.fullmatch(left)
-            if prefix.strip() and not known and left:
+            if prefix.strip() and not _TELLS_PROCESS.search(prefix) and left:
                 self._candidate = _form(prefix)
         return text
 

@@ -108,6 +108,25 @@ def test_every_guise_is_seen_through(guise: str) -> None:
     assert verdict(GUISES[guise](TRACEBACK)) == "cache-layers-empty"
 
 
+IN_A_NOTEBOOK = """\
+KeyError                                  Traceback (most recent call last)
+<ipython-input-7-d477193005ba> in <module>
+----> 1 model.generate(**inputs)
+
+/srv/env/lib/python3.11/site-packages/peft/peft_model.py in prepare_inputs_for_generation(self, *args)
+   1155         past = model_kwargs["past_key_values"]
+-> 1156         cache[0]
+
+KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'
+"""
+
+
+@pytest.mark.parametrize("guise", ["Airflow", "GitLab", "kubernetes", "nobody has heard of"])
+def test_a_notebooks_heading_is_no_part_of_what_stands_before_every_line(guise: str) -> None:
+    assert [len(found.chain) for found in read_text(GUISES[guise](IN_A_NOTEBOOK)).findings] == [1]
+    assert verdict(GUISES[guise](IN_A_NOTEBOOK)) == "cache-layers-empty"
+
+
 def test_a_prefix_counts_once_the_next_line_has_it_too() -> None:
     prefix = LearnedPrefix()
     assert prefix.off("n7/1 > Traceback (most recent call last):") == "n7/1 > Traceback (most recent call last):"
