@@ -55,7 +55,7 @@ from compatcheck.prose import CAP
          "model-lacks-attribute", 1),
         ("In `torch.load' it appears `Segmentation fault (core dumped)'.", "segmentation-fault", 1),
         ("Target modules [gate_proj, up_proj] not found in the base model. Please check the target modules.\n"
-         '  File "/srv/model.py", line 39, in __init__', "target-modules-not-found", 1),
+         '  File "/srv/model.py", line 39, in __init__', "target-modules-list-as-text", 1),
         ("Using `bitsandbytes` 4-bit quantization requires the latest version of bitsandbytes: `pip install -U "
          'bitsandbytes`\n\n  File "/srv/ui/execution.py", line 323, in execute', "quantization-needs-package", 1),
         ("dpo训练报错AttributeError: 'CustomDPOTrainer' object has no attribute '_peft_has_been_casted_to_bf16'",
