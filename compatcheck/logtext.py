@@ -21,6 +21,7 @@ from .logline import cleaned, split_lines, unflattened
 from .logversions import NEEDLES as VERSION_NEEDLES
 from .logversions import Versions
 from .loose_exception import THROWN
+from .text_encoding import encoding_of
 from .traceback_reader import CAUSED_BY, DURING, Exit, TracebackReader
 
 BLOCK = 1 << 16
@@ -155,14 +156,13 @@ def read_text(text: str, needles: Sequence[str] = ()) -> Log:
 
 
 def read_stream(stream: BinaryIO, needles: Sequence[str] = ()) -> Log:
-    """What a binary stream tells, without holding it in memory. UTF-8, or UTF-16 with its mark (PowerShell's `>`)."""
+    """What a binary stream tells, without holding it in memory. UTF-8, or UTF-16 (PowerShell's `>`)."""
     return _read(_decoded(stream), needles)
 
 
 def _decoded(stream: BinaryIO) -> Iterator[str]:
     block = stream.read(BLOCK)
-    utf16 = block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    decoder = codecs.getincrementaldecoder("utf-16" if utf16 else "utf-8-sig")(errors="replace")
+    decoder = codecs.getincrementaldecoder(encoding_of(block) or "utf-8-sig")(errors="replace")
     while block:
         yield decoder.decode(block)
         block = stream.read(BLOCK)

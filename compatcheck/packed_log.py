@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import gzip
 import io
 import lzma
@@ -11,17 +12,18 @@ import shutil
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO, cast
+
+from .text_encoding import HEAD, encoding_of
 
 BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 """What reading a stream of this module raises, beside OSError, where the archive is damaged or of an unknown kind."""
-_ZIP = b"PK\x03\x04"
+_ZIP = b"PK\x03\x04", b"PK\x05\x06"
+"""The first file of an archive, or the end of one that holds none."""
 _PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
 _ENCRYPTED = 1
 """Among the flags of a member."""
-_HEAD = 512
-"""Bytes of a member that are looked at to tell a text from a picture."""
 _NUMBERS = re.compile(r"([0-9]+)")
 
 
@@ -30,13 +32,17 @@ def unpacked(stream: io.BufferedReader) -> tuple[BinaryIO, list[str]]:
 
     What is not packed is given back as it is. This, and reading what it gives, may raise OSError or one of BROKEN.
     """
-    head = stream.peek(len(_ZIP) + 2)
+    head = stream.peek(6)
     if head.startswith(_ZIP):
         archive = zipfile.ZipFile(_seekable(stream))
         if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):
             raise zipfile.BadZipFile("it has a password")
-        names = [name for name in texts_of(archive.namelist()) if _is_text(archive, name)]
-        return cast(BinaryIO, io.BufferedReader(_Joined(archive, names))), names
+        encodings = {name: _encoding(archive, name) for name in texts_of(archive.namelist())}
+        texts = {name: encoding for name, encoding in encodings.items() if encoding}
+        if not texts:
+            why = f"none of its {len(encodings)} files is a text" if encodings else "it holds no file"
+            raise zipfile.BadZipFile(why)
+        return cast(BinaryIO, io.BufferedReader(_Joined(archive, texts))), list(texts)
     for magic, opener in _PACKED.items():
         if head.startswith(magic):
             return cast(BinaryIO, opener(stream)), []
@@ -68,25 +74,26 @@ def _seekable(stream: io.BufferedReader) -> BinaryIO:
     return cast(BinaryIO, kept)
 
 
-def _is_text(archive: zipfile.ZipFile, name: str) -> bool:
+def _encoding(archive: zipfile.ZipFile, name: str) -> str | None:
     with archive.open(name) as member:
-        return b"\0" not in member.read(_HEAD)
+        return encoding_of(member.read(HEAD))
 
 
 class _Joined(io.RawIOBase):
-    """Files of a zip archive, one after the other, each on a line of its own."""
+    """Files of a zip archive in UTF-8, one after the other, each on a line of its own."""
 
-    def __init__(self, archive: zipfile.ZipFile, names: Sequence[str]) -> None:
-        self._blocks = self._all(archive, names)
+    def __init__(self, archive: zipfile.ZipFile, texts: Mapping[str, str]) -> None:
+        self._blocks = filter(None, self._all(archive, texts))
         self._rest = b""
 
     @staticmethod
-    def _all(archive: zipfile.ZipFile, names: Sequence[str]) -> Iterator[bytes]:
-        for name in names:
+    def _all(archive: zipfile.ZipFile, texts: Mapping[str, str]) -> Iterator[bytes]:
+        for name, encoding in texts.items():
+            decoder = codecs.getincrementaldecoder(encoding)(errors="replace")
             with archive.open(name) as member:
                 while block := member.read(1 << 16):
-                    yield block
-            yield b"\n"
+                    yield decoder.decode(block).encode()
+            yield decoder.decode(b"", final=True).encode() + b"\n"
 
     def readable(self) -> bool:
         return True

@@ -18,7 +18,7 @@ from compatcheck.catalogues import shipped_signature
 from compatcheck.cli import main
 from compatcheck.domain import Diagnosis, Raised
 from compatcheck.explanation import explain
-from compatcheck.packed_log import texts_of
+from compatcheck.packed_log import texts_of, unpacked
 from compatcheck.plain_words import Explanation
 
 CASE = read_case(FOLDER / "cache-layers-empty.txt")
@@ -82,6 +82,15 @@ def test_an_archive_of_a_runs_logs_is_read_once_and_in_order(tmp_path: Path) -> 
     assert json.loads(piped.stdout) == told
 
 
+def test_an_archives_files_are_read_each_by_its_own_encoding(tmp_path: Path) -> None:
+    later = read_case(FOLDER / "import-cache-class-missing.txt")
+    path = archive(tmp_path / "logs.zip", **{"1.log": CASE.text.encode("utf-16"), "2.log": later.text})
+    with path.open("rb") as stream:
+        text, members = unpacked(stream)
+        assert members == ["1.log", "2.log"]
+        assert text.read().decode() == f"{CASE.text}\n{later.text}\n"
+
+
 def test_parts_of_a_job_without_its_whole_are_all_read(tmp_path: Path) -> None:
     names = ["a/", "a/2_y.txt", "./c.log", "a/10_x.txt", "0_b.txt", "b/1_z.txt"]
     assert texts_of(names) == ["0_b.txt", "./c.log", "a/2_y.txt", "a/10_x.txt"]
@@ -92,6 +101,19 @@ DAMAGED = {
     "gzip": gzip.compress(b"x" * 9999, mtime=0)[:30],
     "xz": b"\xfd7zXZ\x00cut",
 }
+
+
+NO_TEXTS = {
+    "none of its 2 files is a text": {"a.png": b"\x89PNG\0\0", "b/core": b"\x7fELF\0"},
+    "it holds no file": {},
+}
+
+
+@pytest.mark.parametrize("why", NO_TEXTS)
+def test_an_archive_without_a_log_is_said(why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = archive(tmp_path / "logs.zip", **NO_TEXTS[why])
+    assert main(["explain", str(path)]) == 2
+    assert f"{path} cannot be unpacked: {why}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)

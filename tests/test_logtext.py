@@ -107,7 +107,7 @@ def test_two_carriers_at_once(name: str) -> None:
     assert verdict(CARRIERS["colours"](CARRIERS[name](LOG))) == NAME
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_encodings(encoding: str) -> None:
     found = explain_stream(io.BytesIO(LOG.encode(encoding)))
     assert found.signature is not None and found.signature.id == NAME
