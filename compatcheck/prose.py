@@ -23,7 +23,7 @@ from .logline import TITLES_TAG, cleaned, exception_of, split_lines
 from .prose_lines import ProseLine, lines_of, refusing, rejoined
 from .quotation import CLOSED_BY, MARKS, QUOTES, told_in, unmarked
 from .raise_site import HOLE
-from .raising_code import FILLING, RAISES, message_in_code, wording_in_code
+from .raising_code import FILLING, Raising, raising
 from .signature_fit import searched, takes, wrapping
 from .sources import shipped_sources
 from .told_place import told_elsewhere
@@ -179,7 +179,7 @@ def _of_file(text: str, unfinished: Raised, catalogue: Catalogue) -> Diagnosis |
     """What everything means that the function raises in which the traceback ends, of this class and with this
     beginning, and about the package that the line above asks for; None where that is nothing, or several things, or
     the last line of code raises nothing."""
-    if not unfinished.frames or not RAISES.match(unfinished.code):
+    if not unfinished.frames or not raising(unfinished.code):
         return None
     above = text.rpartition(unfinished.code)[0].rstrip().rpartition("\n")[0].rstrip().rpartition("\n")[2]
     asked = _ASKS_FOR.search(above)
@@ -199,17 +199,18 @@ def _as_code(text: str, catalogue: Catalogue) -> tuple[int, Diagnosis] | None:
     message or enough of its wording. A function that is shown from its `def` on tells what it may raise."""
     listed = bool(_DEFINES.search(text)) and not _TRACED.search(text)
     for number, line in carried(split_lines(text)):
-        raises = None if listed else RAISES.fullmatch(line.strip(MARKS))
-        if raises and (message := message_in_code(raises) or _whole_wording(raises["told"] or "")):
-            diagnosis = diagnose_chain((Raised(raises["type"], "", message),), catalogue.sure, whole=False)
+        raises = None if listed else raising(line.strip(MARKS))
+        if raises and (message := raises.message or _whole_wording(raises)):
+            raised = Raised(raises.type, raises.module, message)
+            diagnosis = diagnose_chain((raised,), catalogue.sure, whole=False)
             if diagnosis.signature:
                 return number, diagnosis
     return None
 
 
-def _whole_wording(told: str) -> str:
+def _whole_wording(raises: Raising) -> str:
     """The wording of a message with gaps, as a line of code has it; empty where that is too little to go by."""
-    words = wording_in_code(told)
+    words = raises.wording()
     return words if len(words) >= LEAST_TITLE else ""
 
 
@@ -232,8 +233,8 @@ def completed(text: str, raised: Raised) -> Raised | None:
         return replace(raised, message=f"{begun}{found['rest'].rstrip(MARKS)}")
     if little:
         return None
-    raises = RAISES.fullmatch(raised.code)
-    whole = _worded_whole(begun.lstrip(QUOTES), wording_in_code(raises["told"] or "", HOLE)) if raises else ""
+    raises = raising(raised.code)
+    whole = _worded_whole(begun.lstrip(QUOTES), raises.wording(HOLE)) if raises else ""
     return replace(raised, message=whole) if whole else None
 
 

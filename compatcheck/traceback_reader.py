@@ -15,7 +15,7 @@ from .domain import Frame, Raised
 from .logline import exception_of, frame_of
 from .loose_exception import LooseReader
 from .message_lines import MESSAGE_LINES, QUOTES, goes_on, has_paragraphs
-from .raising_code import RAISES, STRING_BELOW, message_in_code, wording_in_code
+from .raising_code import ShownCode
 
 CAUSED_BY = "The above exception was the direct cause of the following exception"
 DURING = "During handling of the above exception, another exception occurred"
@@ -48,10 +48,6 @@ _BROKEN_FRAME = re.compile(r'File "[^"]{1,500}$')
 _ROOTED = re.compile(r"(?:/|[A-Za-z]:\\)\S+$")
 _MARKDOWN = "`* "
 """What an issue sets before an exception's line that is not printed as code."""
-_MARKED_CODE = re.compile(r"(?:-+> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)\s*(?P<code>\S.*)$")
-"""The line of code that notebooks and rich mark among its neighbours."""
-_NEIGHBOUR = re.compile(r"\d{1,6}(?:\s|$)")
-CODE_CAP = 300
 _SENTENCE = re.compile(r"(?:[AI]|[A-Z]\w{0,20}[a-z][\w'`-]{0,20}) \S")
 """How a message begins that says what is wrong in words."""
 _VIEWERS_MESSAGE = re.compile(r"Message: +(?P<message>\S.*)")
@@ -111,16 +107,8 @@ class TracebackReader:
         """Blanks in front of the traceback, and of the last frame's line."""
         self._patience = PATIENCE
         self._after_frame = False
-        self._raises: re.Match[str] | None = None
-        """What the last frame's line of code raises."""
-        self._told: list[str] = []
-        """What that line hands to the exception, and the strings below it that go on with it."""
-        self._told_goes_on = False
-        self._raises_line = 0
-        self._code = ""
-        """The last frame's line of code."""
-        self._since_frame = self._code_indent = 0
-        """Lines since the last frame's, and the blanks in front of the first of them."""
+        self._shown = ShownCode()
+        """Under the last frame."""
         self._defined = ""
         self._open_function = False
         self._wrapped = ""
@@ -194,13 +182,15 @@ class TracebackReader:
 
     def _abandon(self) -> None:
         """A traceback whose exception does not come: its last line of code says what was raised, or nothing does."""
-        module, _, kind = (self._raises["type"] if self._raises else self._type).rpartition(".")
-        if self._raises and (message := message_in_code(self._raises)) is not None:
-            self._close((kind, module, message), self._raises_line)
+        shown = self._shown
+        module, _, kind = self._type.rpartition(".")
+        if shown.raises:
+            kind, module = shown.raises.type, shown.raises.module
+        if shown.raises and (message := shown.raises.message) is not None:
+            self._close((kind, module, message), shown.raises_at)
             self._message_open = False
             return
-        words = wording_in_code(" ".join(self._told).strip())
-        self.unfinished = Raised(kind, module, words, tuple(self._frames), self._code) if self._frames else None
+        self.unfinished = Raised(kind, module, shown.wording, tuple(self._frames), shown.code) if self._frames else None
         self.inside = False
         self._reset_traceback()
 
@@ -233,34 +223,18 @@ class TracebackReader:
                 self._close(told, number)
                 self._message_open = self._message_open and ":" in bare  # without a colon there is no message
                 return
-            if self._raises and self._raises_line == number - 1 and _SENTENCE.match(bare):
-                module, _, kind = self._raises["type"].rpartition(".")
-                self._close((kind, module, bare), number)  # the class's name was left out when it was copied
+            if (raises := self._shown.raises) and self._shown.raises_at == number - 1 and _SENTENCE.match(bare):
+                self._close(
+                    (raises.type, raises.module, bare), number
+                )  # the class's name was left out when it was copied
                 return
         if found := _DEFINES.match(text):
             self._defined = found["name"]
         if self._frames:
-            self._read_code(bare, number)
-            if bare != "...":
-                self._since_frame += 1
-                self._code_indent = len(text) - len(text.lstrip()) if self._since_frame == 1 else self._code_indent
+            self._shown.read(bare, number, len(text) - len(text.lstrip()))
         self._patience -= 1
         if self._patience <= 0:
             self._abandon()
-
-    def _read_code(self, bare: str, number: int) -> None:
-        """The first line under a frame, or the one that is marked."""
-        if found := RAISES.match(bare):
-            self._raises, self._raises_line = found, number
-            self._told, self._told_goes_on = [found["told"] or ""], True
-        elif self._told_goes_on:
-            below = STRING_BELOW.match(bare)
-            self._told_goes_on = below is not None and len(self._told) < MESSAGE_LINES
-            self._told += [below["text"]] if below else []
-        if marked := _MARKED_CODE.match(bare):
-            self._code = marked["code"][:CODE_CAP]
-        elif not self._code and not _NEIGHBOUR.match(bare):
-            self._code = bare[:CODE_CAP]
 
     def _headless_exception(self, text: str, bare: str) -> bool:
         """Whether an indented line is the exception all the same: the whole log was indented, as in an issue's list,
@@ -273,8 +247,7 @@ class TracebackReader:
     def _below_code(self, text: str, bare: str) -> bool:
         """Whether an indented line is the exception all the same: it stands with its message right below the one line
         of code that a frame has, or below the dots for frames that were left out, no deeper than that."""
-        indent = len(text) - len(text.lstrip())
-        if self._since_frame != 1 or indent > self._code_indent:
+        if not self._shown.is_one_line_as_deep_as(len(text) - len(text.lstrip())):
             return False
         told = exception_of(bare, after_frame=False)
         return bool(told and told[2] and hasattr(builtins, told[0]))
@@ -287,16 +260,14 @@ class TracebackReader:
         if len(self._frames) > FRAME_CAP:
             del self._frames[FRAME_CAP // 2]
         self._after_frame = True
-        self._raises, self._told, self._told_goes_on = None, [], False
-        self._code = ""
-        self._since_frame = self._code_indent = 0
+        self._shown = ShownCode()
         self._defined = ""
 
     def _close(self, told: tuple[str, str, str], number: int) -> None:
         kind, module, message = told
         if self._frames:
             self.unfinished = None
-        self._chain.append(Raised(kind, module, message[:MESSAGE_CAP], tuple(self._frames), self._code))
+        self._chain.append(Raised(kind, module, message[:MESSAGE_CAP], tuple(self._frames), self._shown.code))
         self._lines.append(number)
         self.inside = False
         # a KeyError tells the repr of its key, on one line
