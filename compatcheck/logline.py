@@ -29,6 +29,8 @@ _LEVEL = r"(?:TRACE|DEBUG|INFO|WARNING|WARN|ERROR|CRITICAL|FATAL)"
 
 _LEVELS = frozenset(_LEVEL[3:-1].split("|"))
 
+_SECONDS = r"(?:\d\.\d{3}|\d\d\.\d\d|\d{3}\.\d)"
+
 _TAG = re.compile(
     r"\[(?:rank|default|\d{1,4},(?:mpirank:)?)(?P<rank>\d{1,4})(?:,algo-\d{1,3})?\]"  # torchrun, accelerate, MPI
     r"(?:<stderr>|<stdout>)?:?\s?"
@@ -43,7 +45,7 @@ _DECORATION = re.compile(
     rf"|{_LEVEL} \d\d-\d\d \d\d:\d\d:\d\d \[?[\w./-]{{1,80}}:\d{{1,6}}\] ?"  # vllm
     r"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d [\w.-]{1,60} [\w./@-]{1,60}(?:\[\d{1,9}\])?: "  # journald
     r"|[\w.-]{1,50}(?:[-_]\d{1,3})\s{1,20}\|\s"  # docker compose
-    r"|(?:#\d{1,4} )?(?:\d\.\d{3}|\d\d\.\d\d|\d{3}\.\d)(?: (?=[ A-Za-z×│╰])|$)"  # docker build
+    rf"|#\d{{1,4}} {_SECONDS}(?: |$)|{_SECONDS}(?: (?=[ A-Za-z×│╰]|$)|$)"  # docker build, with its step and without
     r"|>\s"
 )
 

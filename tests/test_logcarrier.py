@@ -84,7 +84,17 @@ def test_a_log_in_any_guise_keeps_its_name_or_loses_it(case, guise) -> None:  # 
     assert verdict(GUISES[guise](case.text)) in allowed(case), (case.path.name, guise)
 
 
-WELL_KNOWN = ("docker compose", "kubernetes", "GitHub Actions", "Ray", "torchrun", "vLLM", "docker's records", "HTML")
+WELL_KNOWN = (
+    "docker compose",
+    "docker buildx",
+    "kubernetes",
+    "GitHub Actions",
+    "Ray",
+    "torchrun",
+    "vLLM",
+    "docker's records",
+    "HTML",
+)
 
 
 @pytest.mark.parametrize("guise", WELL_KNOWN)
