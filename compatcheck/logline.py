@@ -101,7 +101,7 @@ _FLAT_TAG = re.compile(r"(?<=\s)\[rank\d{1,4}\]:(?=\s)")
 _EGG = re.compile(r"^[\w.+-]{3,120}\.egg/(?=\w)")
 """The folder of its own that `setup.py install` gave a package, with its release in the name."""
 
-_LINK = re.compile(r"\[([^\[\]]{1,600})\]\(https?://[^()\s]{0,900}\)")
+_LINK = re.compile(r"\[([^\[\]]{1,600})\]\((?:https?://[^()\s]{0,900}|javascript:void\(0\);?)\)")
 """What Colab and VS Code make of a file's name or a number, and what stays of it when it is pasted into an issue."""
 
 EXCEPTION = re.compile(

@@ -223,7 +223,11 @@ KeyError: 'Cache only has 0 layers, attempted to access layer with index 0'
 COLAB = re.sub(r"^(/usr\S+\.py) in", r"[\1](https://localhost:8080/#) in", OLD_NOTEBOOK, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("text", [NOTEBOOK, OLD_NOTEBOOK, COLAB], ids=["new", "old", "Colab in an issue"])
+COLAB_SCRIPT = re.sub(r"(\w+\.py) in", r"[\1](javascript:void(0);) in", OLD_NOTEBOOK)
+NOTEBOOKS = {"new": NOTEBOOK, "old": OLD_NOTEBOOK, "Colab in an issue": COLAB, "Colab's other link": COLAB_SCRIPT}
+
+
+@pytest.mark.parametrize("text", NOTEBOOKS.values(), ids=NOTEBOOKS)
 def test_notebooks(text: str) -> None:
     assert verdict(text) == NAME
     as_file = "".join(f'      "{line}\\n",\n' for line in text.replace('"', '\\"').splitlines())
