@@ -22,6 +22,7 @@ BROKEN = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, NotImplement
 _ZIP = b"PK\x03\x04", b"PK\x05\x06"
 """The first file of an archive, or the end of one that holds none."""
 _PACKED: dict[bytes, Callable[..., Any]] = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\x00": lzma.open}
+_MAGIC_CAP = max(map(len, (*_ZIP, *_PACKED)))
 _ENCRYPTED = 1
 """Among the flags of a member."""
 _NUMBERS = re.compile(r"([0-9]+)")
@@ -32,7 +33,7 @@ def unpacked(stream: io.BufferedReader) -> tuple[BinaryIO, list[str]]:
 
     What is not packed is given back as it is. This, and reading what it gives, may raise OSError or one of BROKEN.
     """
-    head = stream.peek(6)
+    head = stream.peek(_MAGIC_CAP)
     if head.startswith(_ZIP):
         archive = zipfile.ZipFile(_seekable(stream))
         if any(member.flag_bits & _ENCRYPTED for member in archive.infolist()):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .message_lines import MESSAGE_LINES
 
-CODE_CAP = 300
+_CODE_CAP = 300
 _RAISES = re.compile(
     r"(?:-*> ?\d{0,6}|❱ {0,5}\d{1,6} │[ │]*)?\s*raise (?P<type>(?:\w{1,60}\.){0,5}[A-Z]\w{1,80})(?:\((?P<told>.*)|$)"
 )
@@ -95,9 +95,9 @@ class ShownCode:
             self._strings += [below["text"]] if below else []
             self._goes_on = below is not None and len(self._strings) < MESSAGE_LINES
         if marked := _MARKED.match(bare):
-            self.code = marked["code"][:CODE_CAP]
+            self.code = marked["code"][:_CODE_CAP]
         elif not self.code and not _NEIGHBOUR.match(bare):
-            self.code = bare[:CODE_CAP]
+            self.code = bare[:_CODE_CAP]
         if bare != _LEFT_OUT:
             self._lines += 1
             self._indent = indent if self._lines == 1 else self._indent

@@ -186,10 +186,10 @@ class TracebackReader:
         module, _, kind = self._type.rpartition(".")
         if shown.raises:
             kind, module = shown.raises.type, shown.raises.module
-        if shown.raises and (message := shown.raises.message) is not None:
-            self._close((kind, module, message), shown.raises_at)
-            self._message_open = False
-            return
+            if (message := shown.raises.message) is not None:
+                self._close((kind, module, message), shown.raises_at)
+                self._message_open = False
+                return
         self.unfinished = Raised(kind, module, shown.wording, tuple(self._frames), shown.code) if self._frames else None
         self.inside = False
         self._reset_traceback()
@@ -224,9 +224,8 @@ class TracebackReader:
                 self._message_open = self._message_open and ":" in bare  # without a colon there is no message
                 return
             if (raises := self._shown.raises) and self._shown.raises_at == number - 1 and _SENTENCE.match(bare):
-                self._close(
-                    (raises.type, raises.module, bare), number
-                )  # the class's name was left out when it was copied
+                # the class's name was left out when it was copied
+                self._close((raises.type, raises.module, bare), number)
                 return
         if found := _DEFINES.match(text):
             self._defined = found["name"]

@@ -96,13 +96,6 @@ def test_parts_of_a_job_without_its_whole_are_all_read(tmp_path: Path) -> None:
     assert texts_of(names) == ["0_b.txt", "./c.log", "a/2_y.txt", "a/10_x.txt"]
 
 
-DAMAGED = {
-    "zip": b"PK\x03\x04 no archive",
-    "gzip": gzip.compress(b"x" * 9999, mtime=0)[:30],
-    "xz": b"\xfd7zXZ\x00cut",
-}
-
-
 NO_TEXTS = {
     "none of its 2 files is a text": {"a.png": b"\x89PNG\0\0", "b/core": b"\x7fELF\0"},
     "it holds no file": {},
@@ -114,6 +107,13 @@ def test_an_archive_without_a_log_is_said(why: str, tmp_path: Path, capsys: pyte
     path = archive(tmp_path / "logs.zip", **NO_TEXTS[why])
     assert main(["explain", str(path)]) == 2
     assert f"{path} cannot be unpacked: {why}" in capsys.readouterr().err
+
+
+DAMAGED = {
+    "zip": b"PK\x03\x04 no archive",
+    "gzip": gzip.compress(b"x" * 9999, mtime=0)[:30],
+    "xz": b"\xfd7zXZ\x00cut",
+}
 
 
 @pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
