@@ -225,7 +225,7 @@ def cleaned(raw: str) -> Line:
         text = text[found.end() :]
     if "%|" in text:
         text = _BAR.sub("", text)
-    if "](http" in text:
+    if "](" in text:
         text = _LINK.sub(r"\1", text)
     if " " * 40 in text and 'File "' in text:
         text = _WRAPPED.sub("", text)

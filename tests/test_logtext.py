@@ -236,6 +236,12 @@ def test_notebooks(text: str) -> None:
     assert verdict(coloured) == NAME
 
 
+@pytest.mark.parametrize("linked", [COLAB, COLAB_SCRIPT])
+def test_a_link_about_a_files_name_leaves_its_frame(linked: str) -> None:
+    frames = [[raised.frames for raised in found.chain] for found in read_text(OLD_NOTEBOOK).findings]
+    assert frames and [[raised.frames for raised in found.chain] for found in read_text(linked).findings] == frames
+
+
 # ---------------------------------------------------------------------- several of them
 
 OTHER = """\
